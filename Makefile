@@ -1,0 +1,52 @@
+# Two commands do everything: `make play` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+PROMPT ?=
+SECONDS ?=
+TORCH_INDEX ?=
+ARGS ?=
+export PROMPT
+
+ifeq ($(OS),Windows_NT)
+VENV := .venv/Scripts
+ifeq ($(origin PYTHON),file)
+PYTHON := python
+endif
+else
+VENV := .venv/bin
+endif
+SETUP = $(PYTHON) .ci/setup.py $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
+
+.PHONY: help play test check docs bench train clean
+.DEFAULT_GOAL := help
+
+help:  ## list these targets
+	@$(PYTHON) -c "import re; [print(f'  make {n:8} {d}') for n, d in re.findall(r'(?m)^(\w+):.*?## (.*)', open('Makefile').read())]"
+	@echo "  variables: PROMPT=\"warm lo-fi piano\" SECONDS=20 ARGS=\"--device 3\" PYTHON=python3.12 TORCH_INDEX=<address of an index of CPU-only torch>"
+
+play:  ## set up, then play nano: PROMPT="..." SECONDS=20; without SECONDS until Ctrl-C
+	@$(SETUP) play
+	@$(VENV)/streamer play $(if $(PROMPT),--prompt "$$PROMPT") $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+test:  ## set up, then check and run all tests
+	@$(SETUP) test
+	@$(MAKE) --no-print-directory check
+	@OMP_NUM_THREADS=1 $(VENV)/python -m pytest $(ARGS)
+
+check:  ## ruff and mypy (the tests hold the import contracts)
+	@$(VENV)/python -m ruff check .
+	@$(VENV)/python -m ruff format --check .
+	@$(VENV)/python -m mypy
+
+docs:  ## write the pages that are generated from the table of parameters
+	@$(VENV)/python -m streamer.docs > docs/osc.md
+
+bench:  ## measure this machine with nano
+	@$(SETUP) play
+	@$(VENV)/streamer bench $(ARGS)
+
+train:  ## set up what training needs; training/README.md has the stages
+	@$(SETUP) train
+	@echo "ready: see training/README.md"
+
+clean:  ## remove the virtual environment and caches
+	@$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis', 'build')]"
