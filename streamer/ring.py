@@ -1,0 +1,143 @@
+"""A lock-free ring of interleaved float32 between one writing and one reading process, in shared memory.
+
+The writer waits for room, the reader never waits. How far the writer may run ahead (the *lead*) can be changed at any
+time from either side: it is the instrument's one latency knob.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from multiprocessing.shared_memory import SharedMemory
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Eight int64 apart, so that no two of these share a cache line: the two sides write them at the same time.
+_WRITTEN, _READ, _LEAD, _RESERVE = 0, 8, 16, 24
+_HEADER_BYTES = 256
+_POLL_SECONDS = 0.001
+
+
+class Ring:
+    """Single-producer single-consumer ring of audio.
+
+    The process that creates it owns the memory: its `close` removes it, whatever became of the other side. A ring can
+    be sent to a spawned process; there it attaches to the same memory.
+
+    Parameters
+    ----------
+    capacity
+        Frames (samples per channel) that fit, > 0. Any number: counters only grow and are taken modulo the capacity.
+    channels
+        Interleaved channels, > 0.
+    name
+        Of the shared memory to attach to; without it new memory is made, with the lead at the whole capacity.
+    """
+
+    # Counters are int64 and count frames since the beginning: at 192 kHz they last 1.5 million years, so "full" and
+    # "empty" never look alike. Each has one writer: `written` the producer, `read` the consumer.
+    #
+    # Order: the payload is stored before the counter that announces it, and copied out before the counter that frees
+    # it. x86 keeps that order for other cores. ARM may not, and Python has no fence to ask for it; there it is the
+    # reader's reserve that protects: the player leaves the newest frames it sees in the ring (Ring.reserve), so what
+    # it copies was stored milliseconds, not nanoseconds, ago.
+
+    def __init__(self, capacity: int, channels: int, name: str | None = None) -> None:
+        if capacity < 1 or channels < 1:
+            raise ValueError(f"a ring needs at least one frame and one channel, not {capacity} x {channels}")
+        self.capacity = capacity
+        self.channels = channels
+        self._owner = name is None
+        size = _HEADER_BYTES + 4 * capacity * channels
+        memory = SharedMemory(name=name, create=self._owner, size=size)
+        assert memory.buf is not None  # until it is closed
+        self._header: NDArray[np.int64] = np.frombuffer(memory.buf, np.int64, _HEADER_BYTES // 8)
+        payload = np.frombuffer(memory.buf, np.float32, capacity * channels, offset=_HEADER_BYTES)
+        self._payload: NDArray[np.float32] = payload.reshape(capacity, channels)
+        # After its views, so that a ring nobody closed is taken apart in this order: views first.
+        self._memory = memory
+        if self._owner:
+            self.lead = capacity
+
+    def __reduce__(self) -> tuple[type[Ring], tuple[int, int, str]]:
+        return Ring, (self.capacity, self.channels, self._memory.name)
+
+    @property
+    def written(self) -> int:
+        """Frames written since the beginning."""
+        return int(self._header[_WRITTEN])
+
+    @property
+    def taken(self) -> int:
+        """Frames read since the beginning."""
+        return int(self._header[_READ])
+
+    @property
+    def fill(self) -> int:
+        """Frames waiting to be read, 0..capacity."""
+        return self.written - self.taken
+
+    @property
+    def lead(self) -> int:
+        """The most frames that may wait to be read: what was asked for, at least the reserve, at most the capacity."""
+        return min(max(int(self._header[_LEAD]), self.reserve, 1), self.capacity)
+
+    @lead.setter
+    def lead(self, frames: int) -> None:
+        self._header[_LEAD] = frames
+
+    @property
+    def reserve(self) -> int:
+        """The least lead that the reader can work with, in frames (its block and its fade): set by the reader."""
+        return int(self._header[_RESERVE])
+
+    @reserve.setter
+    def reserve(self, frames: int) -> None:
+        self._header[_RESERVE] = frames
+
+    @property
+    def room(self) -> int:
+        """Frames that can be written now without waiting."""
+        return max(0, self.lead - self.fill)
+
+    def write(self, block: NDArray[np.float32]) -> None:
+        """Append `block`, float32 (frames, channels), waiting for room; what was not read yet is never overwritten."""
+        start = 0
+        while start < len(block):
+            count = min(self.room, len(block) - start)
+            if count:
+                self._put(block[start : start + count])
+                start += count
+            else:
+                time.sleep(_POLL_SECONDS)
+
+    def read_into(self, out: NDArray[np.float32]) -> int:
+        """Copy what waits into `out`, float32 (frames, channels), without ever blocking; the frames copied."""
+        count = min(self.fill, len(out))
+        at = self.taken % self.capacity
+        first = min(count, self.capacity - at)
+        out[:first] = self._payload[at : at + first]
+        out[first:count] = self._payload[: count - first]
+        self._header[_READ] += count
+        return count
+
+    def drop(self) -> None:
+        """Throw away what waits (the reader's side)."""
+        self._header[_READ] = self._header[_WRITTEN]
+
+    def close(self) -> None:
+        """Let go of the memory; the owner also removes it. A ring that is closed cannot be used again."""
+        # numpy's views must go first: the memory refuses to close while something points into it.
+        del self._header, self._payload
+        with contextlib.suppress(BufferError):  # a callback that still holds a view keeps its copy of the mapping
+            self._memory.close()
+        if self._owner:
+            self._memory.unlink()
+
+    def _put(self, block: NDArray[np.float32]) -> None:
+        at = self.written % self.capacity
+        first = min(len(block), self.capacity - at)
+        self._payload[at : at + first] = block[:first]
+        self._payload[: len(block) - first] = block[first:]
+        self._header[_WRITTEN] += len(block)
