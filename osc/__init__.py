@@ -1,0 +1,1 @@
+"""Open Sound Control for any table of parameters: a hardened reader, a UDP server, subscribers with feedback."""

@@ -5,21 +5,26 @@ Nothing here knows what the parameters mean: a table comes in, addresses, types,
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from osc.packet import clean
 
 Value = float | int | bool | str
 Kind = Literal["float", "int", "bool", "text"]
 Curve = Literal["linear", "log"]
 
-TEXT_BYTES = 1024
-"""Longest text a parameter takes, in bytes of UTF-8: with its address it still fits one datagram of 1400 bytes."""
-
 
 class BadValue(ValueError):
     """Arguments that a parameter or an action cannot take; the text is a sentence for the person who sent them."""
+
+
+class UnknownAddress(BadValue):
+    """There is nothing at the address."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Parameter:
     name : str
         Its key in the store.
     kind : {"float", "int", "bool", "text"}
-        The type of its values. A text holds at most `TEXT_BYTES` bytes of UTF-8 and no NUL.
+        The type of its values. A text holds at most `osc.packet.TEXT_BYTES` bytes of UTF-8.
     low, high : float
         The range, both ends included, in `unit`; without meaning for a bool or a text.
     default : float, int, bool or str
@@ -98,7 +103,7 @@ class Parameter:
         if self.kind == "text":
             if not isinstance(value, str):
                 raise BadValue(f"{self.name} takes a text, not {value!r}")
-            return _fit(value)
+            return clean(value)
         numeric = number(value)
         if self.kind == "bool":
             return numeric != 0
@@ -165,6 +170,113 @@ class Store(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Change:
+    """What one message asks of the store.
+
+    Attributes
+    ----------
+    name : str
+        Of a parameter or an action.
+    value : float, int, bool, str or None
+        Clamped; None for an action.
+    adjusted : bool
+        Whether the value is not the one that was sent, so that the sender should hear of it.
+    """
+
+    name: str
+    value: Value | None
+    adjusted: bool = False
+
+
+class Tree:
+    """The addresses of a table of parameters and actions.
+
+    Parameters
+    ----------
+    prefix : str
+        What all addresses begin with, for example "/mg"; "" for nothing.
+    parameters : iterable of Parameter
+    actions : iterable of Action
+    store : Store
+        Where the values live.
+
+    Raises
+    ------
+    ValueError
+        For a prefix that is no OSC address, or two entries of one address.
+    """
+
+    def __init__(self, prefix: str, parameters: Iterable[Parameter], actions: Iterable[Action], store: Store) -> None:
+        if not re.fullmatch(r"(/[^\s#*,/?\[\]{}]+)*", prefix):
+            raise ValueError(f"the OSC prefix {prefix!r} is no address: write it like /mg")
+        self.prefix = prefix
+        self.store = store
+        self.parameters = {parameter.name: parameter for parameter in parameters}
+        self.actions = {action.name: action for action in actions}
+        self._by_path: dict[str, Parameter | Action] = {p.path: p for p in self.parameters.values()} | self.actions
+        if len(self._by_path) != len(self.parameters) + len(self.actions):
+            raise ValueError("two parameters or actions share an address")
+
+    def path(self, address: str) -> str | None:
+        """The address below the prefix, without its first slash; None where it is not below the prefix."""
+        start = self.prefix + "/"
+        return address[len(start) :] if address.startswith(start) else None
+
+    def parameter(self, path: str) -> Parameter | None:
+        """The parameter at a path below the prefix."""
+        found = self._by_path.get(path)
+        return found if isinstance(found, Parameter) else None
+
+    def change(self, path: str, arguments: Sequence[Any]) -> Change | None:
+        """Read the arguments sent to a path as a change; None for the release of an action's button.
+
+        Raises
+        ------
+        UnknownAddress
+            When nothing that can be set is there.
+        BadValue
+            When the arguments do not fit.
+        """
+        entry = self._by_path.get(path)
+        if isinstance(entry, Action):
+            return Change(entry.name, None) if _fires(arguments) else None
+        if entry is not None:
+            sent = entry.parse(arguments)
+            value = entry.clamp(sent)
+            return Change(entry.name, value, adjusted=value != sent)
+        owner, _, leaf = path.rpartition("/")
+        parameter = self.parameter(owner)
+        if leaf != "norm" or parameter is None or parameter.kind == "text":
+            raise UnknownAddress
+        if len(arguments) != 1:
+            raise BadValue(f"takes one number from 0 to 1, not {len(arguments)} arguments")
+        norm = number(arguments[0])
+        return Change(parameter.name, parameter.from_norm(norm), adjusted=not 0 <= norm <= 1)
+
+    def feedback(self, name: str, value: Value) -> list[tuple[str, Value]]:
+        """The messages that say a parameter's value: itself, and for a number also /norm and /str."""
+        parameter = self.parameters[name]
+        address = f"{self.prefix}/{parameter.path}"
+        if parameter.kind == "text":
+            return [(address, value)]
+        norm = parameter.to_norm(value)
+        return [(address, value), (f"{address}/norm", norm), (f"{address}/str", parameter.format(value))]
+
+    def nearest(self, address: str, others: Iterable[str] = ()) -> str | None:
+        """The known address, or path out of `others`, most like `address`; None when nothing comes near."""
+        norms = [f"{p.path}/norm" for p in self.parameters.values() if p.kind != "text"]
+        known = [f"{self.prefix}/{path}" for path in (*self._by_path, *norms, *others)]
+        return next(iter(difflib.get_close_matches(address[:100], known, n=1, cutoff=0.5)), None)
+
+
+def _fires(arguments: Sequence[Any]) -> bool:
+    """Whether an action's arguments ask for it: nothing, or anything but the 0 that a button sends on its release."""
+    if len(arguments) > 1:
+        raise BadValue(f"takes no argument or one number, not {len(arguments)} arguments")
+    return not arguments or number(arguments[0]) != 0
+
+
 def number(argument: Any) -> float | int:
     """One OSC argument as a finite number: int, float, bool, or a text that spells a number.
 
@@ -199,17 +311,13 @@ def text(argument: Any) -> str:
         raise BadValue(f"takes text, not {describe(argument)}")
     if not math.isfinite(argument):
         raise BadValue(f"takes text, not {argument}")
+    if abs(argument) < 1e15 and argument == int(argument):
+        return str(int(argument))
     # Seven digits are what a float32 holds: 0.7 travels as 0.699999988.
-    return str(int(argument)) if argument == int(argument) else f"{argument:.7g}"
+    return f"{argument:.7g}"
 
 
 def describe(argument: Any) -> str:
     """What an argument is, in words for an error sentence."""
     names = {type(None): "nil", bytes: "a blob", bool: "true or false", list: "an array", tuple: "MIDI bytes"}
     return names.get(type(argument), type(argument).__name__)
-
-
-def _fit(value: str) -> str:
-    """The text without what OSC cannot carry (NUL, lone surrogates), cut to `TEXT_BYTES` at a character."""
-    encoded = value.replace("\0", "").encode("utf-8", "replace")
-    return encoded[:TEXT_BYTES].decode("utf-8", "ignore")
