@@ -1,0 +1,43 @@
+"""torchaudio and transformers import beside whatever torch is installed."""
+
+import subprocess
+import sys
+
+import pytest
+
+from musicgen._torchaudio import import_torchaudio
+
+
+def test_transformers_can_be_imported_in_a_fresh_interpreter() -> None:
+    code = "import musicgen, torchaudio; from transformers import MusicgenForConditionalGeneration, EncodecModel"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_torchaudio_resamples() -> None:
+    import torch
+
+    torchaudio = import_torchaudio()
+    tone = torch.sin(2 * torch.pi * 440 * torch.arange(48000) / 48000)
+    expected = torch.sin(2 * torch.pi * 440 * torch.arange(32000) / 32000)
+    resampled = torchaudio.functional.resample(tone, 48000, 32000)
+    torch.testing.assert_close(resampled[1000:-1000], expected[1000:-1000], atol=1e-2, rtol=0)
+
+
+def test_a_library_that_does_not_fit_is_put_aside() -> None:
+    """Whatever torchaudio is installed here: one whose library cannot be loaded still imports."""
+    code = """
+import torch
+def refuse(path): raise OSError("Could not load this library: " + str(path))
+torch.ops.load_library = refuse
+import musicgen, torchaudio
+torchaudio.functional.resample(torch.zeros(100), 2, 1)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_without_torchaudio_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchaudio", None)
+    with pytest.raises(ModuleNotFoundError, match="torchaudio"):
+        import_torchaudio()
