@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import musicgen  # noqa: F401  (first: it makes transformers importable beside any torchaudio)
+
+# isort: split
 import tokenizers
 import torch
 from transformers import (
@@ -16,8 +19,6 @@ from transformers import (
 )
 from transformers.models.musicgen.modeling_musicgen import MusicgenForCausalLM
 from transformers.models.t5.modeling_t5 import T5EncoderModel
-
-import musicgen  # noqa: F401  (first: it makes transformers importable beside any torchaudio)
 
 WORDS = (
     "deep house techno lo-fi piano rain drums bass calm bright dark warm slow fast guitar strings ambient "
