@@ -1,0 +1,289 @@
+"""Controls and a stream of music -> blocks of audio.
+
+The engine is pulled and knows no clock, no thread and no device: the same model, controls and log of changes give the
+same samples, however the blocks are cut, live or offline.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+import soxr
+
+from osc.tree import Value
+from streamer.controls import Controls, clamp
+from streamer.dynamics import REFERENCE, Fader, Limiter, Loudness, Samples, amplitude
+from streamer.errors import UserError
+
+Batch = Sequence[tuple[str, Value | None]]
+LogEntry = tuple[int, Batch]
+"""A frame, and what changes before it is made."""
+
+SAMPLING = {"temperature": "temperature", "topk": "top_k", "topp": "top_p", "cfg": "guidance"}
+"""The controls that are fields of the stream's `sampling`."""
+
+RATES = (8_000, 384_000)
+"""Sample rates an output may have, Hz."""
+
+
+class Sampling(Protocol):
+    """How tokens are chosen; see `musicgen.Sampling`."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    guidance: float
+
+
+class Stream(Protocol):
+    """What the engine asks of a `musicgen.Stream`."""
+
+    @property
+    def sampling(self) -> Sampling: ...
+    def set_prompt(self, text: str) -> None: ...
+    def set_negative_prompt(self, text: str) -> None: ...
+    def reseed(self, seed: int) -> None: ...
+    def reset(self, seed: int) -> None: ...
+    def next_chunk(self, frames: int) -> Samples: ...
+
+
+class Model(Protocol):
+    """What the engine asks of a `musicgen.MusicGen`."""
+
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def hop(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def defaults(self) -> Sampling: ...
+    def encode_prompt(self, text: str) -> object: ...
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        negative_prompt: str = "",
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+    ) -> Stream: ...
+
+
+class Engine:
+    """Music as blocks of any size.
+
+    The sound's way: stream -> `Loudness` -> `Fader` (volume, mute) -> resampling -> `Limiter` -> loudspeakers.
+
+    Parameters
+    ----------
+    model : musicgen.MusicGen
+        What plays. Its sampling defaults become those of the controls that nobody has set.
+    controls : Controls
+        What it is steered by. Changes are heard from the next frame boundary on, in their order.
+    sample_rate : int, optional
+        Of the output, Hz; the model's own unless given.
+    channels : {1, 2}
+        Of the output. A mono model plays on both loudspeakers, a stereo model is mixed down for one.
+    chunk_frames : int
+        Frames made at once. Changes wait for the end of a chunk, so small answers fast; large costs less.
+    log : iterable of (frame, batch), optional
+        Changes to be made before exactly these frames, counted as in `frames_done`.
+
+    Attributes
+    ----------
+    controls : Controls
+    sample_rate : int
+    channels : int
+    frames_done : int
+        Frames made since the start; a reset does not set it back. A change made now is heard from this frame on.
+
+    Raises
+    ------
+    UserError
+        For an output that nobody can listen to.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        controls: Controls,
+        *,
+        sample_rate: int | None = None,
+        channels: int = 2,
+        chunk_frames: int = 2,
+        log: Iterable[LogEntry] = (),
+    ) -> None:
+        self.controls = controls
+        self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
+        self.channels = channels
+        self.frames_done = 0
+        _check(self.sample_rate, channels, chunk_frames)
+        self._model = model
+        self._chunk_frames = chunk_frames
+        # Changes arrive from any thread; deque's append and popleft need no lock.
+        self._heard: deque[dict[str, Value]] = deque()
+        self._log = deque(sorted(log, key=lambda entry: entry[0]))
+        self._ready = _Queue(channels)
+
+        defaults = model.defaults
+        controls.adopt(**{name: getattr(defaults, field) for name, field in SAMPLING.items()})
+        controls.listen(lambda changed, _: self._heard.append(changed))
+        self._now = controls.values()
+        self._stream = _start(model, self._now)
+        # From silence: a clip that begins in the middle of a wave would click.
+        self._fader = Fader(model.hop, 0.0)
+        self._fader.to(self._gain())
+
+        wide = min(model.channels, channels)
+        self._loudness = Loudness(model.sample_rate, wide, copies=channels // wide)
+        self._resample = _resampler(model.sample_rate, self.sample_rate, wide)
+        self._limiter = Limiter(self.sample_rate, wide)
+
+    def read(self, samples: int) -> Samples:
+        """The next block.
+
+        Parameters
+        ----------
+        samples : int
+            How many, from 0 on.
+
+        Returns
+        -------
+        ndarray, float32, (samples, channels)
+            Within -1..1, at `sample_rate`.
+        """
+        while self._ready.samples < samples:
+            self._make()
+        return self._ready.take(samples)
+
+    def prepare(self, batch: Batch) -> None:
+        """Encode the prompts of a batch that is about to be applied, so that the music does not wait for it.
+
+        Safe to call from another thread than the one that reads.
+        """
+        for name, value in batch:
+            if name in ("prompt", "negative"):
+                self._model.encode_prompt(str(clamp(name, value)))
+
+    def _make(self) -> None:
+        """Make the next chunk, ending where the log has a change if that is earlier."""
+        self._change()
+        frames = self._chunk_frames
+        if self._log:
+            frames = min(frames, self._log[0][0] - self.frames_done)
+        self._play(frames)
+
+    def _play(self, frames: int) -> None:
+        chunk = self._stream.next_chunk(frames)
+        self.frames_done += frames
+        if chunk.shape[1] > self.channels:
+            chunk = chunk.mean(axis=1, keepdims=True, dtype=np.float32)
+        sound = self._fader.process(self._loudness.process(chunk))
+        self._ready.put(self._limiter.process(self._resample(sound)))
+
+    def _change(self) -> None:
+        """Apply what was asked for since the last chunk."""
+        self._follow_log()
+        while self._heard:
+            self._apply(self._heard.popleft())
+            # A reset makes a frame, and the log may have something for the next.
+            self._follow_log()
+
+    def _follow_log(self) -> None:
+        while self._log and self._log[0][0] <= self.frames_done:
+            self.controls.apply(self._log.popleft()[1])
+
+    def _apply(self, changed: dict[str, Value]) -> None:
+        self._now.update(changed)
+        for name, value in changed.items():
+            if name == "prompt":
+                self._stream.set_prompt(str(value))
+            elif name == "negative":
+                self._stream.set_negative_prompt(str(value))
+            elif name in SAMPLING:
+                setattr(self._stream.sampling, SAMPLING[name], value)
+            elif name == "seed":
+                self._stream.reseed(int(value))
+        if changed.keys() & {"volume", "mute", "loudness"}:
+            self._fader.to(self._gain())
+        if "reset" in changed:
+            self._reset()
+
+    def _reset(self) -> None:
+        """Begin anew from the seed: one frame of the old music fades out, the new music fades in."""
+        self._fader.to(0.0)
+        self._play(1)
+        self._stream.reset(int(self._now["seed"]))
+        self._fader.to(self._gain())
+
+    def _gain(self) -> float:
+        if self._now["mute"]:
+            return 0.0
+        return amplitude(float(self._now["volume"]) + float(self._now["loudness"]) - REFERENCE)
+
+
+class _Queue:
+    """Finished samples waiting to be read."""
+
+    def __init__(self, channels: int) -> None:
+        self._blocks: deque[Samples] = deque()
+        self._channels = channels
+        self.samples = 0
+
+    def put(self, block: Samples) -> None:
+        self._blocks.append(block)
+        self.samples += len(block)
+
+    def take(self, samples: int) -> Samples:
+        """The next samples, all channels wide: a mono block fills both."""
+        out = np.empty((samples, self._channels), np.float32)
+        done = 0
+        while done < samples:
+            block = self._blocks.popleft()
+            part = block[: samples - done]
+            out[done : done + len(part)] = part
+            done += len(part)
+            if len(part) < len(block):
+                self._blocks.appendleft(block[len(part) :])
+        self.samples -= samples
+        return out
+
+
+def _start(model: Model, now: dict[str, Value]) -> Stream:
+    return model.stream(
+        str(now["prompt"]),
+        negative_prompt=str(now["negative"]),
+        temperature=float(now["temperature"]),
+        top_k=int(now["topk"]),
+        top_p=float(now["topp"]),
+        guidance=float(now["cfg"]),
+        seed=int(now["seed"]),
+    )
+
+
+def _resampler(source: int, target: int, channels: int) -> Callable[[Samples], Samples]:
+    if source == target:
+        return lambda samples: samples
+    stream = soxr.ResampleStream(source, target, channels, dtype="float32")
+
+    def resample(samples: Samples) -> Samples:
+        resampled: Samples = stream.resample_chunk(np.ascontiguousarray(samples))
+        return resampled
+
+    return resample
+
+
+def _check(sample_rate: int, channels: int, chunk_frames: int) -> None:
+    low, high = RATES
+    if not low <= sample_rate <= high:
+        raise UserError(f"a sample rate of {sample_rate} Hz is out of reach: choose one from {low} to {high}")
+    if channels not in (1, 2):
+        raise UserError(f"{channels} channels are out of reach: choose 1 or 2")
+    if chunk_frames < 1:
+        raise UserError(f"a chunk of {chunk_frames} frames holds no music: choose 1 or more")

@@ -1,0 +1,114 @@
+"""A model that plays sines: real state, real chunks, and its sound tells what it was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streamer.dynamics import Samples
+
+LEVEL = 0.2
+
+
+@dataclass
+class Sampling:
+    temperature: float = 0.9
+    top_k: int = 50
+    top_p: float = 1.0
+    guidance: float = 4.0
+
+
+@dataclass
+class SineStream:
+    """Each frame plays one note; which one is drawn by the seed, the prompt and the sampling.
+
+    The phase runs on over frames, so that any click in the output was made behind the model. Like a codec that looks
+    ahead, it gives each sample `look_ahead` samples late.
+    """
+
+    model: SineModel
+    prompt: str
+    negative_prompt: str
+    sampling: Sampling
+    seed: int
+    frames: int = 0
+    phase: float = 0.0
+    calls: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reset(self.seed)
+        self.calls.clear()
+
+    def set_prompt(self, text: str) -> None:
+        self.calls.append(f"prompt {text}")
+        self.prompt = text
+
+    def set_negative_prompt(self, text: str) -> None:
+        self.calls.append(f"negative {text}")
+        self.negative_prompt = text
+
+    def reseed(self, seed: int) -> None:
+        self.calls.append(f"reseed {seed}")
+        self.random = np.random.default_rng(seed)
+
+    def reset(self, seed: int) -> None:
+        self.calls.append(f"reset {seed}")
+        self.random = np.random.default_rng(seed)
+        self.frames, self.phase = 0, 0.5
+        self.held = np.zeros((0, self.model.channels), np.float32)
+
+    def next_chunk(self, frames: int) -> Samples:
+        made = np.concatenate([self.held, *(self._frame() for _ in range(frames))])
+        ready = max(0, len(made) - self.model.look_ahead)
+        self.held = made[ready:]
+        return made[:ready]
+
+    def _frame(self) -> Samples:
+        note = self.random.integers(12) + sum(map(ord, self.prompt)) % 7
+        step = 2 * np.pi * 220 * 2 ** (note / 12) * self.sampling.temperature / self.model.sample_rate
+        phases = self.phase + step * np.arange(1, self.model.hop + 1)
+        self.phase = phases[-1] % (2 * np.pi)
+        self.frames += 1
+        wave = self.model.level * np.sin(phases)
+        right = 0.5 * wave if self.model.channels == 2 else wave
+        return np.stack([wave, right][: self.model.channels], axis=1).astype(np.float32)
+
+
+class SineModel:
+    def __init__(
+        self, *, channels: int = 1, sample_rate: int = 32_000, look_ahead: int = 0, level: float = LEVEL
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.hop = sample_rate // 50
+        self.channels = channels
+        self.look_ahead = look_ahead
+        self.level = level
+        self.defaults = Sampling()
+        self.encoded: list[str] = []
+        self.streams: list[SineStream] = []
+
+    def encode_prompt(self, text: str) -> object:
+        self.encoded.append(text)
+        return text
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        negative_prompt: str = "",
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+    ) -> SineStream:
+        default = self.defaults
+        sampling = Sampling(
+            default.temperature if temperature is None else temperature,
+            default.top_k if top_k is None else top_k,
+            default.top_p if top_p is None else top_p,
+            default.guidance if guidance is None else guidance,
+        )
+        self.streams.append(SineStream(self, prompt, negative_prompt, sampling, seed))
+        return self.streams[-1]
