@@ -1,0 +1,153 @@
+"""Captions as people type prompts: whole, partial, lowercase mostly, with and without a tempo."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training.compose import Song
+from training.compose.theory import TONICS
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "lo-fi hip hop": ("lo-fi hip hop", "lofi", "lofi hip hop", "lo-fi beats", "lofi beat", "chillhop"),
+    "trap": ("trap", "trap beat", "808 trap", "trap instrumental"),
+    "funk": ("funk", "funky groove", "70s funk", "funk jam"),
+    "reggae": ("reggae", "roots reggae", "reggae groove", "dub reggae"),
+    "house": ("house", "house music", "deep house", "club house"),
+    "techno": ("techno", "acid techno", "warehouse techno", "minimal techno"),
+    "ambient": ("ambient", "ambient soundscape", "ambient music", "drone ambient"),
+    "drum and bass": ("drum and bass", "dnb", "drum n bass", "liquid drum and bass", "jungle"),
+    "chiptune": ("chiptune", "8-bit game music", "8 bit", "retro video game music", "nes chiptune"),
+    "synthwave": ("synthwave", "retrowave", "80s synthwave", "outrun"),
+    "jazz trio": ("jazz trio", "jazz", "swing jazz", "jazz combo", "bebop"),
+    "rock": ("rock", "rock band", "hard rock", "alternative rock"),
+    "bossa nova": ("bossa nova", "bossa", "brazilian bossa nova"),
+    "orchestral": ("orchestral", "orchestra", "cinematic orchestral", "symphonic", "film score"),
+    "solo piano": ("solo piano", "piano solo", "piano piece", "gentle piano"),
+    "folk guitar": ("folk guitar", "acoustic folk", "folk", "fingerpicked guitar folk"),
+}
+TEMPO_WORDS = ((76, ("slow", "very slow")), (100, ("slow", "mid tempo")), (124, ("medium tempo", "moderate")),
+               (150, ("fast", "upbeat")), (999, ("very fast", "fast")))  # fmt: skip
+
+TEMPLATES: tuple[str, ...] = (
+    "{style}",
+    "{bpm}",
+    "{mood}",
+    "{inst}",
+    "{style}, {bpm}",
+    "{mood} {style}",
+    "{mood} {style}, {bpm}",
+    "{mood} {style} {bpm}",
+    "{style} with {inst}",
+    "{style} with {inst} and {inst2}, {bpm}",
+    "{style} with {insts}, {bpm}",
+    "{bpm} {style}",
+    "{mood}, {mood2} {style}",
+    "{mood} {mood2} {style} with {inst}, {bpm}",
+    "{insts}, {bpm}",
+    "{inst} and {inst2}, {mood}",
+    "{mood} {inst}, {bpm}",
+    "{mood} {inst}",
+    "{style} in {key}, {bpm}",
+    "{style} in {key}",
+    "{mood} {style} in {key} at {bpm}",
+    "{key}, {bpm}, {style}",
+    "{style}, {insts}, {mood}, {bpm}",
+    "{style}, {mood}, {bpm}",
+    "{style} at {bpm}",
+    "{tempo} {style}",
+    "{tempo} {mood} {style}",
+    "{tempo} {style}, {bpm}",
+    "{mood} music, {bpm}",
+    "{mood} and {mood2}",
+    "{mood} and {mood2} {style}, {bpm}",
+    "{style}, {drums}",
+    "{style}, {drums}, {bpm}",
+    "{style} {drums}",
+    "{mood} {style} {drums}, {bpm}",
+    "{inst} {drums}, {bpm}",
+    "a {mood} {style} track with {insts}",
+    "a {mood} {style} track at {bpm}",
+    "a {style} piece in {key}, {mood} and {mood2}, {bpm}",
+    "some {mood} {style}",
+    "play {mood} {style} at {bpm}",
+    "{style} {inst} {bpm}",
+    "{style} loop, {bpm}",
+    "instrumental {style}, {insts}, {bpm}",
+    "{insts}",
+    "{insts}, {mood}, {key}",
+    "{mood} {style} featuring {inst}, {bpm}",
+    "{style} | {mood} | {insts} | {bpm}",
+    # from here on held out: the last 15 %
+    "{mood} {style} tune, {inst} up front, {bpm}",
+    "give me {style} at {bpm}, {mood}",
+    "{bpm}, {key}, {insts}",
+    "{tempo}, {mood}, {inst}",
+    "something {mood} and {mood2} at {bpm}",
+    "{style} groove with {inst} and {inst2}",
+    "{inst} over {style}, {mood}, {bpm}",
+    "{mood} background {style}, {drums}",
+    "{style} jam in {key}",
+)
+HELD_OUT = len(TEMPLATES) - round(0.15 * len(TEMPLATES))
+
+
+def templates(held_out: bool) -> tuple[str, ...]:
+    """Return the templates for training, or the last 15 %, which training never sees."""
+    return TEMPLATES[HELD_OUT:] if held_out else TEMPLATES[:HELD_OUT]
+
+
+def key_name(song: Song) -> str:
+    return f"{TONICS[song.tonic]} {song.mode}"
+
+
+def bpm_words(song: Song, rng: np.random.Generator) -> str:
+    form = rng.choice(("{} bpm", "{} bpm", "{} bpm", "{} BPM", "{}bpm", "tempo {}"))
+    return str(form).format(round(song.bpm))
+
+
+def drum_words(song: Song, rng: np.random.Generator) -> str:
+    options = ("with drums", "with a drum beat") if song.has_drums else ("no drums", "without drums", "drumless")
+    return str(rng.choice(options))
+
+
+def tempo_word(song: Song, rng: np.random.Generator) -> str:
+    words = next(words for limit, words in TEMPO_WORDS if song.bpm < limit)
+    return str(rng.choice(words))
+
+
+def typed(text: str, rng: np.random.Generator) -> str:
+    """Spell as people type: lowercase mostly, sometimes with a capital or a full stop."""
+    draw = rng.random()
+    if draw < 0.8:
+        return text.lower()
+    text = text[0].upper() + text[1:]
+    return text + "." if draw > 0.93 else text
+
+
+def caption(song: Song, rng: np.random.Generator, held_out: bool = False) -> str:
+    """Write one caption for a song.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Chooses template and wording.
+    held_out : bool
+        Use the templates kept for validation.
+    """
+    bank = templates(held_out)
+    instruments = [str(name) for name in rng.permutation(song.instruments)]
+    moods = [str(word) for word in rng.permutation(song.moods)]
+    several = instruments[: max(1, int(rng.integers(2, 5)))]
+    words = {
+        "style": str(rng.choice(SYNONYMS[song.style])),
+        "bpm": bpm_words(song, rng),
+        "mood": moods[0],
+        "mood2": moods[-1],
+        "inst": instruments[0],
+        "inst2": instruments[-1],
+        "insts": ", ".join(several[:-1]) + " and " * (len(several) > 1) + several[-1],
+        "key": key_name(song),
+        "drums": drum_words(song, rng),
+        "tempo": tempo_word(song, rng),
+    }
+    return typed(bank[rng.integers(len(bank))].format(**words), rng)
