@@ -1,0 +1,66 @@
+"""The Max patch: Max itself runs on neither Linux nor a server, so it is checked against Max's reference data."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from streamer.controls import PARAMETERS
+from tests.examples.conftest import EXAMPLES
+
+PATCH = EXAMPLES / "max" / "musicgen-streamer.maxpat"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_patch", PATCH.with_name("make_patch.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def boxes() -> list[dict[str, Any]]:
+    return [entry["box"] for entry in json.loads(PATCH.read_text())["patcher"]["boxes"]]
+
+
+def test_the_patch_has_no_fault_that_max_knows() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "py2max", "validate", str(PATCH)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "clean" in done.stdout, done.stdout
+
+
+def test_the_patch_is_the_one_its_script_writes(script: ModuleType) -> None:
+    written = json.loads(script.patch().to_json())
+    assert json.loads(PATCH.read_text()) == written, "run examples/max/make_patch.py"
+
+
+def test_the_dials_have_the_ranges_of_the_parameters(boxes: list[dict[str, Any]]) -> None:
+    dials = {box["varname"]: box for box in boxes if box["maxclass"] == "live.dial"}
+    assert set(dials) == {"temperature", "topk", "cfg", "volume"}
+    for parameter in PARAMETERS:
+        if parameter.name in dials:
+            valueof = dials[parameter.name]["saved_attribute_attributes"]["valueof"]
+            assert (valueof["parameter_mmin"], valueof["parameter_mmax"]) == (parameter.low, parameter.high)
+
+
+def test_every_address_the_patch_sends_is_one_the_instrument_knows(boxes: list[dict[str, Any]]) -> None:
+    from osc.tree import Tree
+    from streamer.controls import ACTIONS, Controls
+
+    tree = Tree("/mg", PARAMETERS, ACTIONS, Controls())
+    commands = {"subscribe", "dump"}
+    texts = [str(box.get("text", "")) for box in boxes]
+    sent = {word for text in texts if not text.startswith("route") for word in text.split() if word.startswith("/mg/")}
+    assert {"/mg/prompt", "/mg/temperature", "/mg/play", "/mg/panic", "/mg/subscribe"} <= sent
+    for address in sent:
+        path = tree.path(address)
+        assert path is not None
+        assert path in commands or tree.parameter(path) or path in tree.actions, address
