@@ -1,5 +1,12 @@
 """MusicGen as an endless stream: prompt in, 50 Hz frames and audio out."""
 
 from musicgen._torchaudio import import_torchaudio
+from musicgen.cache import StreamingPolicy
+from musicgen.conditioning import Conditioning
+from musicgen.errors import ModelError
+from musicgen.sampling import Sampling
+from musicgen.stream import MusicGen, Stream
 
-import_torchaudio()  # before anything imports transformers, see there
+__all__ = ["Conditioning", "ModelError", "MusicGen", "Sampling", "Stream", "StreamingPolicy"]
+
+import_torchaudio()  # before musicgen.checkpoint imports transformers, see there

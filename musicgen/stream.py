@@ -1,0 +1,248 @@
+"""The face of the package: prompt in, frames and audio out, without end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from musicgen.cache import StreamingPolicy
+from musicgen.codec import open_decoder
+from musicgen.conditioning import Conditioning
+from musicgen.decoder import new_cache, step
+from musicgen.delay import DelayLine, Tokens, delays_of
+from musicgen.sampling import Sampling, sample
+
+if TYPE_CHECKING:
+    from musicgen.checkpoint import Checkpoint
+
+Audio = NDArray[np.float32]  # (samples, channels)
+
+
+class MusicGen:
+    """A loaded model. Immutable; any number of streams share it.
+
+    Attributes
+    ----------
+    name
+        As it was asked for.
+    licence
+        Of the weights: "MIT", "CC-BY-NC-4.0" (facebook/musicgen-*: not for commercial use) or "unknown".
+    sample_rate, frame_rate, hop
+        Samples a second, frames a second (50.0), samples a frame.
+    channels, codebooks
+        Of the audio, and of a frame: K, both channels together.
+    defaults
+        Sampling that the model's card recommends.
+    policy
+        How its streams go on for ever, as its card says.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self.name = checkpoint.name
+        self.licence = checkpoint.licence
+        self.channels = checkpoint.channels
+        self.codebooks = checkpoint.decoder.codebooks
+        self.sample_rate = checkpoint.codec.sample_rate
+        self.hop = checkpoint.codec.hop
+        self.frame_rate = self.sample_rate / self.hop
+        self.defaults = checkpoint.defaults
+        self.policy = checkpoint.policy
+
+    @classmethod
+    def load(cls, name: str = "nano", device: str = "cpu", dtype: torch.dtype | None = None) -> MusicGen:
+        """Load "nano", a folder in transformers' layout, or a hub id such as "facebook/musicgen-small".
+
+        Parameters
+        ----------
+        device
+            As torch names it: "cpu", "cuda", "mps".
+        dtype
+            Of the decoder; None for float32. Text encoder, codec and sampling always compute in float32.
+
+        Raises
+        ------
+        ModelError
+            It cannot be had or used; the message says what to do.
+        """
+        from musicgen.checkpoint import load_checkpoint  # imports transformers: seconds that other uses need not wait
+
+        return cls(load_checkpoint(name, device, dtype))
+
+    def encode_prompt(self, text: str) -> Conditioning:
+        """Encode a prompt, or find it among the last ones. From any thread: prepare here what a stream takes over."""
+        return self._checkpoint.prompts.encode(text)
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        negative_prompt: str = "",
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+        codec: Literal["exact", "overlap"] = "exact",
+        policy: StreamingPolicy | None = None,
+    ) -> Stream:
+        """Start a stream.
+
+        Parameters
+        ----------
+        prompt, negative_prompt
+            What to play, and what to keep away from; "" for none.
+        temperature, top_k, top_p, guidance
+            See :class:`Sampling`; None for the model's default.
+        seed
+            Same model, seed and changes at the same frames give the same tokens.
+        codec
+            "exact": the samples of decoding everything at once. "overlap": stateless chunks, crossfaded.
+        policy
+            None for the model's own; max_position at most the model's.
+
+        Raises
+        ------
+        ValueError
+            A value is out of its range.
+        """
+        given: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "guidance": guidance}
+        sampling = replace(self.defaults, **{name: value for name, value in given.items() if value is not None})
+        stream = Stream(self, sampling, seed, codec, policy or self.policy)
+        stream.set_prompt(prompt)
+        stream.set_negative_prompt(negative_prompt)
+        return stream
+
+
+class Stream:
+    """One endless piece. Made by :meth:`MusicGen.stream`; belongs to one thread.
+
+    Attributes
+    ----------
+    sampling
+        May be changed at any time; the next step uses it.
+    frames_done
+        Frames given so far.
+    """
+
+    def __init__(
+        self,
+        model: MusicGen,
+        sampling: Sampling,
+        seed: int,
+        codec: Literal["exact", "overlap"],
+        policy: StreamingPolicy,
+    ) -> None:
+        checkpoint = model._checkpoint
+        self._weights = checkpoint.decoder
+        if policy.max_position > self._weights.positions.shape[0]:
+            raise ValueError(f"max_position must be at most {self._weights.positions.shape[0]} for this model")
+        self.model = model
+        self.sampling = sampling
+        self._generator = torch.Generator(self._weights.device)
+        self._cache = new_cache(self._weights, policy)
+        self._delay = DelayLine(delays_of(model.codebooks, model.channels), checkpoint.pad)
+        self._codec = open_decoder(checkpoint.codec, model.channels, codec)
+        self._prompts = [model.encode_prompt(""), model.encode_prompt("")]
+        self.reset(seed)
+
+    @property
+    def position(self) -> int:
+        """The position that the next step takes, always < max_position."""
+        return self._cache.position
+
+    @property
+    def prompt(self) -> str:
+        """What is played now; "" for none."""
+        return self._prompts[0].text
+
+    @property
+    def negative_prompt(self) -> str:
+        """What is kept away from; "" for none."""
+        return self._prompts[1].text
+
+    def set_prompt(self, text: str) -> None:
+        """Change the prompt from the next step on; the past stays, so the music leads over. "" for none."""
+        self._prompts[0] = self.model.encode_prompt(text)
+
+    def set_negative_prompt(self, text: str) -> None:
+        """Change what to keep away from; acts where guidance is above 1. "" for none."""
+        self._prompts[1] = self.model.encode_prompt(text)
+
+    def reseed(self, seed: int) -> None:
+        """Start the random numbers anew; nothing else changes."""
+        self._generator.manual_seed(seed)
+
+    def reset(self, seed: int) -> None:
+        """Start the piece anew, as a fresh stream with the present prompts and sampling would."""
+        self.reseed(seed)
+        self._cache.reset()
+        self._delay.reset()
+        self._codec.reset()
+        self._ahead = np.zeros((0, self.model.channels), np.float32)  # decoded, not given yet
+        self.frames_done = 0
+
+    def next_frame(self) -> Tokens:
+        """The next frame, (K,) int64. The first one takes as many steps more as the largest delay."""
+        frame = None
+        while frame is None:
+            frame = self._delay.push(self._step())
+        self.frames_done += 1
+        return frame
+
+    @torch.inference_mode()
+    def _step(self) -> Tokens:
+        cache = self._cache
+        columns = np.stack([self._delay.column(cache.positions[lane]) for lane in cache.lanes])
+        columns_there = torch.from_numpy(columns).to(self._weights.device)
+        logits = step(self._weights, cache, columns_there, [prompt.kv for prompt in self._prompts])
+        cache.advance()
+        tokens: Tokens = sample(logits, self.sampling, self._generator).cpu().numpy()
+        return tokens
+
+    def next_chunk(self, frames: int) -> Audio:
+        """Generate ``frames`` frames and decode them.
+
+        Returns
+        -------
+        NDArray
+            (samples, channels) float32 at the model's sample rate. A codec that looks ahead owes the last samples until
+            more frames come, so the first chunks are shorter, perhaps empty; all later ones have ``frames * hop``.
+        """
+        codes = np.stack([self.next_frame() for _ in range(frames)], axis=1)
+        audio = np.concatenate([self._ahead, self._codec.decode(codes)])
+        self._ahead = audio[:0]
+        return audio
+
+    def flush(self) -> Audio:
+        """The samples that the codec still owes, (samples, channels): the end of the piece. Then only reset goes on."""
+        audio = np.concatenate([self._ahead, self._codec.flush()])
+        self._ahead = audio[:0]
+        return audio
+
+    def audio(self, seconds: float, chunk_frames: int = 5) -> Iterator[Audio]:
+        """The next ``seconds`` of audio in chunks, (samples, channels) float32.
+
+        They are ``round(seconds * sample_rate)`` samples in all. The stream goes on afterwards: two calls
+        give what one call for both would.
+
+        Parameters
+        ----------
+        chunk_frames
+            Frames that are generated at once. Fewer wait less, more cost less.
+        """
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ValueError(f"seconds must be 0 or more, not {seconds}")
+        owed = round(seconds * self.model.sample_rate)
+        while owed:
+            audio = self._ahead if len(self._ahead) else self.next_chunk(chunk_frames)
+            chunk, self._ahead = audio[:owed], audio[owed:]
+            owed -= len(chunk)
+            if len(chunk):
+                yield chunk
