@@ -180,8 +180,8 @@ class OscServer:
 
     def _on_change(self, changed: dict[str, Value], origin: object) -> None:
         with self._lock:
-            for name, value in changed.items():
-                self._changed[name] = (value, origin)
+            for name in changed.keys() & self._tree.parameters.keys():  # An action has no value to tell.
+                self._changed[name] = (changed[name], origin)
         self._wake()
 
     def _wake(self) -> None:

@@ -37,8 +37,9 @@ class Desk:
     def apply(self, batch: Sequence[tuple[str, Value | None]], origin: object = None) -> dict[str, Value]:
         with self._lock:
             asked = {name: value for name, value in batch if value is not None}
-            changed = {name: value for name, value in asked.items() if self.values[name] != value}
+            changed: dict[str, Value] = {name: value for name, value in asked.items() if self.values[name] != value}
             self.values.update(changed)
+            changed |= {name: True for name, value in batch if value is None}
             self.batches = [*self.batches[-9:], list(batch)]
         for listener in self._listeners:
             listener(changed, origin)

@@ -101,6 +101,17 @@ def test_a_button_fires_when_pressed_and_not_when_released(server: OscServer, de
     assert desk.batches == [[("reset", None)], [("reset", None)], [("play", None)]]
 
 
+def test_an_action_is_nothing_to_tell_others(server: OscServer, desk: Desk, clock: Clock, connect: Connect) -> None:
+    client = connect(server)
+    client.send("/mg/subscribe")
+    server.poll(1.0)
+    client.messages()
+    clock.now += 1
+    desk.apply([("play", None), ("topk", 7)])
+    server.poll(0)
+    assert set(client.said()) == {"/mg/topk", "/mg/topk/norm", "/mg/topk/str"}
+
+
 # ---- errors
 
 
