@@ -53,6 +53,7 @@ class Loudness:
         self._copies_db = 10.0 * np.log10(copies)
         self._history = np.zeros((0, channels), np.float32)
         self._heard: list[Samples] = []
+        self._total = 0
         self.gain_db = 0.0
         # The gain glides in a straight line from one measurement to the next: start, end, samples done, samples in all.
         self._glide = (1.0, 1.0, 0, round(self.FIRST * rate))
@@ -73,6 +74,7 @@ class Loudness:
 
     def _measure(self) -> None:
         history = np.concatenate([self._history, *self._heard])
+        self._total += sum(map(len, self._heard))
         self._history, self._heard = history[-round(self.HISTORY * self._rate) :], []
         early = len(history) < self.HISTORY * self._rate
         up, down = (self.UP_EARLY, self.DOWN_EARLY) if early else (self.UP, self.DOWN)
@@ -82,8 +84,7 @@ class Loudness:
             wanted = float(np.clip(REFERENCE - measured, -self.MOST, self.MOST))
             self.gain_db += float(np.clip(wanted - before, -down, up))
         # The first measurement comes early, the others on the second.
-        length = self._rate - (self._glide[3] if self._glide[3] < self._rate else 0)
-        self._glide = (amplitude(before), amplitude(self.gain_db), 0, length)
+        self._glide = (amplitude(before), amplitude(self.gain_db), 0, self._rate - self._total % self._rate)
 
 
 class Fader:
