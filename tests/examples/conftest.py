@@ -1,5 +1,6 @@
 """A running instrument without the sound: its real controls behind its real OSC server, on a free port."""
 
+import logging
 import subprocess
 import threading
 import time
@@ -30,7 +31,7 @@ class Instrument:
 
 
 @pytest.fixture
-def instrument() -> Iterator[Instrument]:
+def instrument(caplog: pytest.LogCaptureFixture) -> Iterator[Instrument]:
     controls = Controls()
     server = OscServer(Tree("/mg", PARAMETERS, ACTIONS, controls), port=0)
     played = Instrument(server, controls)
@@ -38,6 +39,7 @@ def instrument() -> Iterator[Instrument]:
     server.start()
     yield played
     server.close()
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def until(condition: Callable[[], object], what: str, report: Callable[[], str] = str, seconds: float = 30.0) -> None:
