@@ -39,8 +39,9 @@ class DelayLine:
         self.depth = int(self.delays.max()) + 1
         self.pad = pad
         self._codebooks = np.arange(len(delays))
-        self._columns: Tokens = np.full((self.depth, len(delays)), pad, dtype=np.int64)
-        self.reset()
+        self._columns = np.full((self.depth, len(delays)), pad, dtype=np.int64)
+        self._last: Tokens = self._columns[0]
+        self.steps = 0
 
     def column(self, position: int) -> Tokens:
         """What the step at ``position`` consumes: the last sampled column, without frames from before position 0.
@@ -50,7 +51,8 @@ class DelayLine:
         """
         if position >= self.depth:
             return self._last
-        return np.where(position > self.delays, self._last, self.pad)
+        column: Tokens = np.where(position > self.delays, self._last, self.pad)
+        return column
 
     def push(self, column: Tokens) -> Tokens | None:
         """Take the column that step ``steps`` sampled, (K,); return the frame it completes, or None before the first.
@@ -69,5 +71,4 @@ class DelayLine:
 
     def reset(self) -> None:
         """Forget every column."""
-        self._last = np.full(len(self.delays), self.pad, dtype=np.int64)
         self.steps = 0

@@ -55,7 +55,7 @@ def tiny_checkpoint(
     channels
         1 (mono) or 2 (stereo: the decoder then has ``2 * codebooks`` interleaved ones).
     codebooks, vocab
-        Of the codec: codebooks a channel, entries a codebook.
+        Of the codec: codebooks a channel, entries a codebook (a power of 2).
     causal_codec
         A causal EnCodec (no look-ahead, as nano's) or one that looks ahead (as the 32 kHz one).
     streaming

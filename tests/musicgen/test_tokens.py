@@ -1,0 +1,156 @@
+"""A stream's tokens are those of transformers' ``generate``, token for token."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from musicgen import MusicGen, StreamingPolicy
+from musicgen.decoder import new_cache, step
+from tests.musicgen.oracle import Oracle
+from tests.musicgen.tiny import tiny_checkpoint
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "mono": {},
+    "stereo": {"channels": 2},
+    "mono, odd sizes, no projection": {
+        "hidden": 60, "heads": 3, "layers": 3, "ffn": 130, "codebooks": 3, "vocab": 32, "text_hidden": 60,
+    },
+    "stereo, odd sizes": {"channels": 2, "hidden": 36, "heads": 1, "layers": 1, "ffn": 50, "codebooks": 2, "vocab": 128},
+}  # fmt: skip
+SAMPLING: dict[str, dict[str, Any]] = {
+    "defaults": {"top_k": 50, "top_p": 1.0, "temperature": 1.0, "guidance": 3.0},
+    "no guidance": {"top_k": 50, "top_p": 1.0, "temperature": 1.0, "guidance": 1.0},
+    "wild": {"top_k": 0, "top_p": 1.0, "temperature": 1.4, "guidance": 2.0},
+    "nucleus": {"top_k": 0, "top_p": 0.8, "temperature": 0.9, "guidance": 4.5},
+    "all filters": {"top_k": 20, "top_p": 0.9, "temperature": 1.1, "guidance": 1.5},
+}
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[MusicGen, Oracle]:
+    folder = tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), seed=3, **SHAPES[request.param])
+    return MusicGen.load(str(folder)), Oracle(folder)
+
+
+def generate_options(sampling: dict[str, Any]) -> dict[str, Any]:
+    return {("guidance_scale" if name == "guidance" else name): value for name, value in sampling.items()}
+
+
+def frames_of(stream: Any, count: int) -> NDArray[np.int64]:
+    return np.stack([stream.next_frame() for _ in range(count)], axis=1)
+
+
+@pytest.mark.parametrize("sampling", SAMPLING)
+def test_stream_equals_generate(pair: tuple[MusicGen, Oracle], sampling: str) -> None:
+    model, oracle = pair
+    expected = oracle.generate("calm piano with rain", 60, seed=7, **generate_options(SAMPLING[sampling]))
+    stream = model.stream("calm piano with rain", seed=7, **SAMPLING[sampling])
+    np.testing.assert_array_equal(frames_of(stream, expected.shape[1]), expected)
+
+
+def test_the_prompt_and_the_seed_are_heard(pair: tuple[MusicGen, Oracle]) -> None:
+    model, _ = pair
+    played = {
+        (prompt, seed): frames_of(model.stream(prompt, seed=seed), 30).tobytes()
+        for prompt in ("deep house", "slow ambient strings", "")
+        for seed in (1, 2)
+    }
+    assert len(set(played.values())) == len(played)
+
+
+def test_a_negative_prompt_takes_the_null_rows_place(pair: tuple[MusicGen, Oracle]) -> None:
+    model, oracle = pair
+    options = SAMPLING["all filters"]
+    expected = oracle.generate(
+        "deep house", 50, seed=5, negative="bright jazz guitar chords", **generate_options(options)
+    )
+    stream = model.stream("deep house", negative_prompt="bright jazz guitar chords", seed=5, **options)
+    np.testing.assert_array_equal(frames_of(stream, expected.shape[1]), expected)
+    stream.set_negative_prompt("")
+    stream.reset(5)
+    plain = oracle.generate("deep house", 50, seed=5, **generate_options(options))
+    np.testing.assert_array_equal(frames_of(stream, plain.shape[1]), plain)
+
+
+def test_logits_of_any_columns(pair: tuple[MusicGen, Oracle]) -> None:
+    model, oracle = pair
+    weights = model._checkpoint.decoder
+    vocabulary = weights.embed.shape[0] // model.codebooks
+    columns = np.random.default_rng(0).integers(0, vocabulary, (40, model.codebooks))
+    expected = oracle.logits("fast techno drums", columns)
+    cache = new_cache(weights, StreamingPolicy(20, 40))
+    prompts = [model.encode_prompt("fast techno drums").kv, None]
+    for index, column in enumerate(columns):
+        cache.lanes = [0]  # no shadow here
+        logits = step(weights, cache, torch.from_numpy(column)[None], prompts)
+        torch.testing.assert_close(logits, expected[index], atol=1e-4, rtol=1e-4)
+        cache.positions[0] += 1
+
+
+def test_bfloat16_stays_close_to_float32(tmp_path: Path) -> None:
+    folder = tiny_checkpoint(tmp_path)
+    columns = torch.randint(0, 64, (30, 1, 4), generator=torch.Generator().manual_seed(1))
+    logits = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        model = MusicGen.load(str(folder), dtype=dtype)
+        cache = new_cache(model._checkpoint.decoder, model.policy)
+        prompts = [model.encode_prompt("warm bass").kv, None]
+        for column in columns:
+            logits[dtype] = step(model._checkpoint.decoder, cache, column, prompts)
+            cache.advance()
+        assert model.stream("warm bass").next_frame().shape == (4,)
+    assert logits[torch.bfloat16].dtype == torch.float32
+    torch.testing.assert_close(logits[torch.bfloat16], logits[torch.float32], atol=0.2, rtol=0.05)
+
+
+def test_two_streams_do_not_hear_each_other(tiny_model_dir: Path) -> None:
+    model = MusicGen.load(str(tiny_model_dir))
+    alone = [frames_of(model.stream(prompt, seed=seed), 40) for prompt, seed in (("deep house", 1), ("jazz piano", 2))]
+    first, second = model.stream("deep house", seed=1), model.stream("jazz piano", seed=2)
+    together = [(first.next_frame(), second.next_frame()) for _ in range(40)]
+    np.testing.assert_array_equal(np.stack([frame for frame, _ in together], 1), alone[0])
+    np.testing.assert_array_equal(np.stack([frame for _, frame in together], 1), alone[1])
+
+
+def test_the_global_random_numbers_are_left_alone(tiny_model_dir: Path) -> None:
+    stream = MusicGen.load(str(tiny_model_dir)).stream("deep house", seed=1)
+    before = torch.get_rng_state()
+    stream.next_frame()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_reset_plays_the_same_again_and_reseed_changes_only_what_follows(tiny_model_dir: Path) -> None:
+    stream = MusicGen.load(str(tiny_model_dir)).stream("deep house", seed=1)
+    first = frames_of(stream, 30)
+    stream.reset(1)
+    assert (stream.frames_done, stream.position) == (0, 0)
+    np.testing.assert_array_equal(frames_of(stream, 30), first)
+    stream.reset(1)
+    beginning = frames_of(stream, 10)
+    stream.reseed(99)
+    rest = frames_of(stream, 20)
+    np.testing.assert_array_equal(beginning, first[:, :10])
+    assert (rest != first[:, 10:]).any()
+
+
+def test_sampling_may_change_while_it_plays(tiny_model_dir: Path) -> None:
+    """With one token allowed the seed no longer matters; before that it does."""
+    model = MusicGen.load(str(tiny_model_dir))
+    streams = [model.stream("deep house", seed=1), model.stream("deep house", seed=1)]
+    for stream in streams:
+        frames_of(stream, 10)
+        stream.sampling.top_k = 1
+    streams[1].reseed(2)
+    np.testing.assert_array_equal(frames_of(streams[0], 20), frames_of(streams[1], 20))
+
+
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0.0}, {"temperature": float("nan")}, {"top_k": -1}, {"top_p": 1.5}, {"top_p": -0.1}]
+)
+def test_values_out_of_range_are_refused(tiny_model_dir: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        MusicGen.load(str(tiny_model_dir)).stream("deep house", **options)
