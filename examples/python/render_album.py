@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from musicgen import ModelError, MusicGen
-from streamer import Controls
+from streamer import Controls, UserError
 from streamer.render import render
 
 PROMPTS = (
@@ -35,15 +35,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="nano", help="nano, a folder or a hub id (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of each track (default: %(default)g)")
     parser.add_argument("--seed", type=int, default=0, help="of the first track; the next have the next seeds")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()  # prompts may stand before, between and after the options
 
 
 def main() -> None:
     options = arguments()
-    try:
-        model = MusicGen.load(options.model)
-    except ModelError as error:
-        raise SystemExit(str(error)) from None
+    model = MusicGen.load(options.model)
     options.folder.mkdir(parents=True, exist_ok=True)
     for number, prompt in enumerate(options.prompts or PROMPTS, start=1):
         path = options.folder / file_name(number, prompt)
@@ -52,4 +49,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ModelError, UserError, OSError) as error:  # what the person at the keyboard can put right
+        raise SystemExit(str(error)) from None

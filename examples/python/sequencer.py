@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=7770, help="its OSC port (default: %(default)s)")
     parser.add_argument("--every", type=positive, default=20.0, metavar="SECONDS", help="default: %(default)g")
     parser.add_argument("--rounds", type=int, help="stop after so many rounds (default: go on until Ctrl-C)")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()  # prompts may stand before, between and after the options
 
 
 def main() -> None:

@@ -67,3 +67,9 @@ def test_the_renderer_says_what_to_do_about_an_unknown_model(tmp_path: Path) -> 
     assert done.returncode != 0
     assert "nowhere" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "album").exists()
+
+
+def test_the_renderer_refuses_a_length_that_is_none(tmp_path: Path, tiny_model_dir: Path) -> None:
+    done = run(RENDERER, str(tmp_path), "--model", str(tiny_model_dir), "--seconds=-1")
+    assert done.returncode != 0
+    assert len(done.stderr.strip().splitlines()) == 1 and "second" in done.stderr
