@@ -1,4 +1,4 @@
-"""The one table of live parameters and actions, and the owner of their values.
+"""The one table of live parameters, actions and status values, and the owner of their values.
 
 Whatever steers the instrument (options of the command line, OSC, a script, a replay) enters here, is clamped here, and
 is told on from here: to the engine, and back to whoever watches.
@@ -85,6 +85,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("reset", "Begin the music anew from the seed."),
     Action("panic", "Silence at once."),
 )
+
+STATUS: dict[str, str] = {
+    "level": "Peak of what went to the loudspeakers, dB below full scale.",
+    "rtf": "Real-time factor: seconds of music made in a second of work. Below 1 the machine is too slow.",
+    "buffer_ms": "Sound queued ahead, ms.",
+    "xruns": "How often the sound ran out, since the start.",
+    "latency_ms": "From a change to its sound, as estimated from what is queued, ms.",
+}
+"""What the instrument tells about itself, by name; published, never set."""
+
+SAMPLING: dict[str, str] = {"temperature": "temperature", "topk": "top_k", "topp": "top_p", "cfg": "guidance"}
+"""The parameters that are fields of `musicgen.Sampling`, and whose defaults are the model's."""
 
 TABLE: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
 ACTION_NAMES: frozenset[str] = frozenset(action.name for action in ACTIONS)

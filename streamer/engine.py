@@ -14,16 +14,13 @@ import numpy as np
 import soxr
 
 from osc.tree import Value
-from streamer.controls import Controls, clamp
+from streamer.controls import SAMPLING, Controls, clamp
 from streamer.dynamics import REFERENCE, Fader, Limiter, Loudness, Samples, amplitude
 from streamer.errors import UserError
 
 Batch = Sequence[tuple[str, Value | None]]
 LogEntry = tuple[int, Batch]
 """A frame, and what changes before it is made."""
-
-SAMPLING = {"temperature": "temperature", "topk": "top_k", "topp": "top_p", "cfg": "guidance"}
-"""The controls that are fields of the stream's `sampling`."""
 
 RATES = (8_000, 384_000)
 """Sample rates an output may have, Hz."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyloudnorm
 import pytest
@@ -9,6 +11,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from musicgen import MusicGen
 from osc.tree import Value
 from streamer import Controls, Engine, UserError
 from streamer.dynamics import Samples
@@ -254,6 +257,46 @@ def test_music_ends_up_as_loud_as_asked_on_two_loudspeakers(channels: int) -> No
 def test_nothing_gets_over_the_ceiling_at_full_volume() -> None:
     engine = Engine(SineModel(level=0.9), Controls(volume=12, loudness=-8), sample_rate=48_000)
     assert 0.8 < np.abs(engine.read(48_000)).max() <= 10 ** (-1 / 20)
+
+
+# With a real model: small, random, loud as it likes
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_model_dir: Path) -> MusicGen:
+    return MusicGen.load(str(tiny_model_dir))
+
+
+def test_a_real_model_plays_the_same_at_any_block_size(tiny: MusicGen) -> None:
+    def play(block: int) -> Samples:
+        engine = Engine(tiny, Controls(prompt="deep house", seed=7), sample_rate=48_000)
+        heard = [engine.read(9600)]
+        engine.controls.apply([("prompt", "calm piano"), ("temperature", 1.3), ("volume", -3)])
+        heard += [engine.read(block) for _ in range(9600 // block)]
+        engine.controls.act("reset")
+        heard += [engine.read(block) for _ in range(9600 // block)]
+        return np.concatenate(heard)
+
+    whole = play(9600)
+    assert whole.any()
+    np.testing.assert_array_equal(play(96), whole)
+
+
+def test_the_engine_plays_what_the_stream_makes(tiny: MusicGen) -> None:
+    """Until the loudness is first measured, and behind the fade-in, it is the sound of the stream itself."""
+    stream = tiny.stream("techno", seed=3)
+    made = np.concatenate(list(stream.audio(0.4, chunk_frames=2)))
+    heard = Engine(tiny, Controls(prompt="techno", seed=3), channels=1).read(len(made))
+    quiet = np.abs(made) < 0.8
+    assert quiet[HOP:].all()
+    np.testing.assert_array_equal(heard[HOP:], made[HOP:])
+
+
+def test_controls_take_the_real_models_defaults(tiny: MusicGen) -> None:
+    engine = Engine(tiny, Controls(temperature=0.6))
+    assert engine.controls.get("topk") == tiny.defaults.top_k
+    assert engine.controls.get("cfg") == tiny.defaults.guidance
+    assert engine.controls.get("temperature") == 0.6
 
 
 # The output's shape

@@ -1,0 +1,125 @@
+"""docs/osc.md, written from the table: ``python -m streamer.docs > docs/osc.md``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
+from osc.server import DATAGRAM_BYTES, HORIZON, QUEUE
+from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST
+from osc.tree import Parameter
+from streamer.controls import ACTIONS, PARAMETERS, SAMPLING, STATUS
+
+PREFIX = "/mg"
+"""The prefix that the page shows, and the one the instrument has unless it is told otherwise."""
+
+HEAD = f"""\
+# Control over OSC
+
+<!-- Written by `make docs` from the table in streamer/controls.py. Change it there. -->
+
+The instrument listens for Open Sound Control on UDP port 7770 of 127.0.0.1. Every address begins with `{PREFIX}`; the
+command line can change host, port and prefix. Three messages are enough to play:
+
+```
+oscsend localhost 7770 {PREFIX}/prompt s "slow ambient pads"
+oscsend localhost 7770 {PREFIX}/temperature f 1.2
+oscsend localhost 7770 {PREFIX}/volume/norm f 0.8
+```
+
+A change is heard from the next 20 ms frame of the music on; what is queued already (`{PREFIX}/lead`) plays first.
+"""
+
+NUMBERS = f"""
+- **Numbers** may come as any OSC type that holds one: i, f, h, d, T, F, or a text that spells a number. An int is
+  rounded, a bool is off at 0 and on at anything else. NaN and infinity are refused.
+- **A value out of range** takes the nearest value in range, and the sender is told which.
+- **`ADDRESS/norm`** takes 0..1 for the whole range, as faders send it; along a log curve equal steps are equal ratios.
+- **A text** is all arguments joined by spaces, so that Pure Data and Max need no quotes. It holds at most {TEXT_BYTES}
+  bytes of UTF-8; what is longer is cut.
+- **A seed** that is sent again throws the same dice again, though its value does not change.
+"""
+
+REPLIES = f"""
+## Questions
+
+| send | with | answer |
+|---|---|---|
+| `{PREFIX}/get/PATH` | | the value at PATH, for example `{PREFIX}/get/volume` or `{PREFIX}/get/status/rtf` |
+| `{PREFIX}/dump` | | all values and all status |
+| `{PREFIX}/ping` | | `{PREFIX}/pong`; also renews a subscription |
+| `{PREFIX}/subscribe` | `[port] [prefix] [hz]` | the values at or below the prefix, now and at each change |
+| `{PREFIX}/unsubscribe` | `[port]` | |
+
+- **Answers** go to where the question came from, or to the port that this sender has subscribed with.
+- **A subscription** lasts {LEASE:g} s after the last `subscribe` or `ping`. Without a port (or with port 0) feedback
+  goes to the port it was asked from. The prefix narrows it (`{PREFIX}/status`). `hz` is how often feedback is sent at
+  most, {LOWEST_HZ:g} to {HIGHEST_HZ:g} times a second, {DEFAULT_HZ:g} if not given; in between only the last value
+  counts. {MOST} clients can subscribe at a time.
+- **No echo**: a client does not hear of its own changes, unless a value had to be clamped.
+
+## Feedback
+
+A number arrives as three messages: `ADDRESS` in its unit, `ADDRESS/norm` (0..1), and `ADDRESS/str` as a person reads
+it, with the unit. A bool does so too, as the int 0 or 1 and as "off" or "on". A text arrives as itself. Datagrams are
+shorter than {DATAGRAM_BYTES} bytes; several messages travel in a bundle.
+"""
+
+ERRORS = f"""
+## Errors
+
+What cannot be done is answered by `{PREFIX}/error` with two texts: the address it was about (empty for a datagram
+that is no OSC) and a sentence that says what is wrong. A client that sends many errors is told of some, and of how many
+it was spared. The music goes on whatever arrives.
+
+## Bundles
+
+All changes of a bundle take effect at one moment, at its time tag; at once if that is past or is "immediately". A get
+in a bundle sees the changes in it. A bundle may lie up to {HORIZON:g} s ahead, and {QUEUE} messages may wait.
+A datagram holds at most {DEFAULT_LIMITS.size} bytes, {DEFAULT_LIMITS.messages} messages of {DEFAULT_LIMITS.arguments}
+arguments, and bundles {DEFAULT_LIMITS.depth} deep.
+"""
+
+
+def page() -> str:
+    """The whole of docs/osc.md."""
+    return "\n".join(
+        [
+            HEAD,
+            "## Parameters\n",
+            table(["address", "type", "range", "default", "curve", ""], map(_row, PARAMETERS)),
+            NUMBERS,
+            "## Actions\n",
+            "Send them without arguments, or with anything but 0: 0 is the release of a button, and ignored.\n",
+            table(["address", ""], ([f"`{PREFIX}/{action.name}`", action.doc] for action in ACTIONS)),
+            REPLIES,
+            "## Status\n",
+            "Told to subscribers, and answered to `get`; never set.\n",
+            table(["address", ""], ([f"`{PREFIX}/status/{name}`", doc] for name, doc in STATUS.items())),
+            ERRORS.rstrip("\n"),
+            "",
+        ]
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines).replace("|  |", "| |")
+
+
+def _row(parameter: Parameter) -> list[str]:
+    """One parameter as cells; where a model has a say in the default, the cell says so."""
+    letter = {"float": "f", "int": "i", "bool": "i", "text": "s..."}[parameter.kind]
+    default = parameter.format(parameter.default) or "empty"
+    if parameter.name in SAMPLING:
+        default = f"the model's ({default})"
+    spread = f"{parameter.format(parameter.low)} .. {parameter.format(parameter.high)}"
+    span = {"bool": "0 or 1", "text": f"up to {TEXT_BYTES} bytes"}.get(parameter.kind, spread)
+    curve = parameter.curve if parameter.kind in ("float", "int") else ""
+    return [f"`{PREFIX}/{parameter.path}`", letter, span, default, curve, parameter.doc]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
