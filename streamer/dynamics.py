@@ -167,19 +167,26 @@ class Limiter:
 
     def process(self, samples: Samples) -> Samples:
         """Limit samples (n, channels); up to `latency` of them come out with a later call."""
-        clean = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-        self._held = np.concatenate([self._held, clean])
+        if not np.isfinite(samples).all():
+            samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        self._held = np.concatenate([self._held, samples])
         blocks = len(self._held) // self._block
         self._look(blocks)
         ready = blocks - self.AHEAD
         if ready <= 0:
             return self._held[:0]
         loud, self._held = self._held[: ready * self._block], self._held[ready * self._block :]
-        quiet = (loud * self._gain(ready)[:, None]).astype(np.float32)
-        # The gain already sees to it; what is cut off here is rounding.
-        out: Samples = np.clip(quiet, -self.ceiling, self.ceiling)[self._unheard :]
-        self._unheard -= min(self._unheard, len(quiet))
+        if not self._at_rest():
+            loud = (loud * self._gain(ready)[:, None]).astype(np.float32)
+            # The gain already sees to it; what is cut off here is rounding.
+            loud = np.clip(loud, -self.ceiling, self.ceiling)
+        self._needed = self._needed[ready:]
+        out, self._unheard = loud[self._unheard :], max(0, self._unheard - len(loud))
         return out
+
+    def _at_rest(self) -> bool:
+        """Whether the gain is 1 and stays there, as it mostly does."""
+        return bool(min(self._node, self._released.min(), self._needed.min()) == 1.0)
 
     def _look(self, blocks: int) -> None:
         """Note the gain that each new block needs."""
@@ -198,10 +205,12 @@ class Limiter:
         # Summed slice by slice, so that the order of the additions does not depend on how the sound was cut.
         mean = sum(history[i : i + ready] for i in range(1, self.AHEAD + 1)) / self.AHEAD
         nodes = np.concatenate([[self._node], mean])
-        self._needed, self._released, self._node = self._needed[ready:], history[-self.AHEAD :], float(nodes[-1])
+        self._released, self._node = history[-self.AHEAD :], float(nodes[-1])
         steps = np.arange(self._block) / self._block
         gain: npt.NDArray[np.float64] = nodes[:-1, None] + np.diff(nodes)[:, None] * steps
         return gain.reshape(-1)
 
     def _rise(self, gain: float, allowed: float) -> float:
-        return min(allowed, 1.0 - (1.0 - gain) * self._release)
+        risen = 1.0 - (1.0 - gain) * self._release
+        # Below what float32 can tell from 1: the release ends.
+        return min(allowed, 1.0 if risen > 1.0 - 1e-9 else risen)
