@@ -1,0 +1,88 @@
+"""What is trained is what transformers runs: logits, the delay pattern, the null condition."""
+
+import numpy as np
+import pytest
+import torch
+
+from training import model as training_model
+from training.codec import CODEBOOKS, CODES
+from training.model import PAD, Nano, decoder_config, delay, forward, losses
+
+
+@pytest.fixture(scope="module")
+def nano() -> Nano:
+    torch.manual_seed(0)
+    nano = Nano(decoder_config(128, 2)).eval()
+    for parameter in nano.parameters():
+        torch.nn.init.normal_(parameter, std=0.08)
+    return nano
+
+
+def reference(nano: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    memory = nano.enc_to_dec_proj(states) * mask[..., None]
+    logits = nano.decoder(
+        columns.reshape(-1, columns.shape[-1]), encoder_hidden_states=memory, encoder_attention_mask=mask.long()
+    ).logits
+    return logits.view(len(columns), CODEBOOKS, -1, CODES)
+
+
+@torch.no_grad()
+def test_training_forward_equals_musicgen(nano: Nano) -> None:
+    columns = torch.randint(CODES + 1, (3, CODEBOOKS, 37))
+    states = torch.randn(3, 9, 384)
+    mask = torch.arange(9)[None] < torch.tensor([9, 4, 1])[:, None]
+    ours = torch.stack(forward(nano, columns, states, mask), 1)
+    torch.testing.assert_close(ours, reference(nano, columns, states, mask), atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_null_condition_ignores_the_text_and_equals_musicgen(nano: Nano) -> None:
+    columns = torch.randint(CODES + 1, (1, CODEBOOKS, 20))
+    null = torch.zeros(1, 5, dtype=torch.bool)
+    first, second = (torch.stack(forward(nano, columns, torch.randn(1, 5, 384), null), 1) for _ in range(2))
+    torch.testing.assert_close(first, second)
+    zeros = torch.zeros(1, 5, nano.decoder.config.hidden_size)
+    theirs = nano.decoder(columns[0], encoder_hidden_states=zeros, encoder_attention_mask=null.long()).logits
+    torch.testing.assert_close(first[0], theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_delay_lays_a_crop_out_as_a_fresh_stream() -> None:
+    frames = np.arange(6 * CODEBOOKS, dtype=np.int16).reshape(6, CODEBOOKS)
+    columns, targets = delay(frames)
+    assert (columns[:, 0] == PAD).all()
+    for k in range(CODEBOOKS):
+        for c in range(6):
+            assert targets[k, c] == (frames[c - k, k] if c >= k else PAD)
+    np.testing.assert_array_equal(columns[:, 1:], targets[:, :-1])
+
+
+def test_loss_counts_no_padding() -> None:
+    logits = [torch.zeros(1, 3, CODES) for _ in range(CODEBOOKS)]
+    targets = torch.full((1, CODEBOOKS, 3), PAD)
+    targets[:, :, 2] = 5
+    for x in logits:
+        x[:, 2, 5] = 50.0
+    assert float(losses(logits, targets).max()) < 1e-4
+
+
+def test_it_learns_a_repeating_song_and_follows_its_caption() -> None:
+    torch.manual_seed(0)
+    nano = Nano(decoder_config(64, 2)).train()
+    training_model.initialise(nano)
+    opts = training_model.optimizers(nano, 1e-2, 3e-3)
+    rng = np.random.default_rng(0)
+    melodies = rng.integers(CODES, size=(2, 8, CODEBOOKS)).astype(np.int16)
+    states, mask = torch.randn(2, 3, 384), torch.ones(2, 3, dtype=torch.bool)
+    pairs = [delay(np.tile(melody, (4, 1))) for melody in melodies]
+    columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
+    for _ in range(60):
+        for optimizer in opts:
+            optimizer.zero_grad()
+        training_model.train_step(nano, (columns, targets, states, mask))
+        for optimizer in opts:
+            optimizer.step()
+    with torch.no_grad():
+        right = losses(forward(nano, columns, states, mask), targets).mean()
+        wrong = losses(forward(nano, columns, states.flip(0), mask), targets).mean()
+    assert float(right) < 1.0
+    assert float(wrong) > float(right)

@@ -1,0 +1,115 @@
+"""Pack codec, text encoder and language model as one folder that transformers loads unmodified.
+
+    python -m training.export --codec runs/codec/codec.pt --model runs/model/model.pt --out musicgen/models/nano
+
+The same checkpoints give the same bytes. The text encoder, which never changes, is a file of its own.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from transformers import GenerationConfig, MusicgenConfig, MusicgenForConditionalGeneration
+
+import musicgen  # noqa: F401 (lets transformers import torchaudio, see there)
+from training import text
+from training.codec import load_codec
+from training.model import LENGTH, PAD, load_nano
+
+SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+SAMPLING = {"guidance_scale": 3.0, "do_sample": True, "temperature": 1.0, "top_k": 100}
+
+
+def assemble(codec: Path, model: Path) -> MusicgenForConditionalGeneration:
+    """The three trained parts as one transformers model, float32."""
+    _, encoder = text.load()
+    audio, nano = load_codec(codec), load_nano(model)
+    config = MusicgenConfig(
+        text_encoder=encoder.config.to_dict(),
+        audio_encoder=audio.config.to_dict(),
+        decoder=nano.decoder.config.to_dict(),
+    )
+    whole = MusicgenForConditionalGeneration(config, text_encoder=encoder, audio_encoder=audio, decoder=nano.decoder)
+    whole.enc_to_dec_proj.load_state_dict(nano.enc_to_dec_proj.state_dict())
+    return whole.eval()
+
+
+def write_weights(model: MusicgenForConditionalGeneration, out: Path) -> None:
+    """Two float16 shards and their index."""
+    state: dict[str, torch.Tensor] = {}
+    for name, tensor in model.state_dict().items():
+        # The codebooks' running averages serve training only, but transformers expects them: zeros compress to nothing
+        # that matters, and keep the file free of what is not used.
+        value = torch.zeros_like(tensor) if name.endswith(".embed_avg") else tensor
+        state[name] = value.half().contiguous().clone() if value.is_floating_point() else value.contiguous().clone()
+    place = {name: SHARDS[0] if name.startswith("text_encoder.") else SHARDS[1] for name in sorted(state)}
+    for shard in SHARDS:
+        parts = {name: state[name] for name in place if place[name] == shard}
+        save_file(parts, out / shard, metadata={"format": "pt"})
+    size = sum(t.numel() * t.element_size() for t in state.values())
+    write_json(out / "model.safetensors.index.json", {"metadata": {"total_size": size}, "weight_map": place})
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Sorted and indented, so that equal contents are equal bytes."""
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def write_settings(model: MusicgenForConditionalGeneration, out: Path) -> None:
+    """config.json, and generation_config.json with the streaming policy that fits the training crops."""
+    model.config.dtype = "float16"
+    model.config.save_pretrained(out)
+    generation = GenerationConfig(
+        **SAMPLING, max_length=LENGTH, pad_token_id=PAD, bos_token_id=PAD, decoder_start_token_id=PAD
+    ).to_diff_dict()
+    generation["streaming"] = {"policy": "reanchor", "keep": LENGTH // 2, "max_position": LENGTH}
+    write_json(out / "generation_config.json", generation)
+    rate = model.config.audio_encoder.sampling_rate
+    features = {
+        "feature_extractor_type": "EncodecFeatureExtractor",
+        "processor_class": "MusicgenProcessor",
+        "feature_size": 1,
+        "padding_side": "left",
+        "padding_value": 0.0,
+        "return_attention_mask": True,
+        "sampling_rate": rate,
+    }
+    write_json(out / "preprocessor_config.json", features)
+
+
+def write_tokenizer(out: Path) -> None:
+    """The text encoder's tokenizer, told to leave token types out: `generate` would hand them to the decoder."""
+    tokenizer, _ = text.load()
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    tokenizer.save_pretrained(out)
+
+
+def export(codec: Path, model: Path, out: Path) -> None:
+    """Write the folder; README.md and NOTICE come from beside this module."""
+    out.mkdir(parents=True, exist_ok=True)
+    whole = assemble(codec, model)
+    write_weights(whole, out)
+    write_settings(whole, out)
+    write_tokenizer(out)
+    for name, source in {"NOTICE": "nano_notice.txt", "README.md": "nano_card.md"}.items():
+        shutil.copyfile(Path(__file__).parent / source, out / name)
+
+
+def main() -> None:
+    """Read the command line and export."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--codec", type=Path, default=Path("runs/codec/codec.pt"))
+    parser.add_argument("--model", type=Path, default=Path("runs/model/model.pt"))
+    parser.add_argument("--out", type=Path, default=Path("musicgen/models/nano"))
+    arguments = parser.parse_args()
+    export(arguments.codec, arguments.model, arguments.out)
+    for path in sorted(arguments.out.iterdir()):
+        print(f"{path.stat().st_size / 2**20:8.2f} MB  {path.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""What every training stage shares: allocator settings, worker processes, checkpoints, logs and the clock.
+
+A stage is resumed by running the same command again. Nothing random is stored: each step draws from a generator
+seeded by (seed, rank, step), so a resumed run continues with the draws it would have made.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+# glibc hands large buffers back to the kernel after every step by default: half of the time went into page faults.
+# Passive waiting matters when other programs share the cores: a spinning barrier burns the time the other side needs.
+ALLOCATOR = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "100000000000",
+    "MALLOC_TOP_PAD_": "67108864",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "KMP_BLOCKTIME": "0",
+}
+
+
+def tune_allocator(module: str) -> None:
+    """Restart ``python -m module`` once with `ALLOCATOR` in its environment: glibc reads it only at the start."""
+    if os.environ.get("TRAINING_TUNED") or not sys.platform.startswith("linux"):
+        return
+    environment = {**os.environ, **ALLOCATOR, "TRAINING_TUNED": "1"}
+    os.execve(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]], environment)
+
+
+def pick_device() -> torch.device:
+    """CUDA where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def launch(work: Callable[..., None], workers: int, *args: Any) -> None:
+    """Run ``work(*args)`` in ``workers`` processes that average their gradients over gloo (1: in this process).
+
+    Two processes of one thread beat one process of two threads on CPU: most operators here are small.
+    """
+    if workers == 1:
+        torch.set_num_threads(1)
+        work(*args)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        torch.multiprocessing.spawn(_join, (workers, f"file://{folder}/rendezvous", work, args), nprocs=workers)
+
+
+def _join(rank: int, workers: int, address: str, work: Callable[..., None], args: tuple[Any, ...]) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=workers)
+    work(*args)
+    dist.destroy_process_group()
+
+
+def rank() -> int:
+    """This process's number, 0 when alone."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def workers() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def sum_over_workers(*tensors: torch.Tensor) -> None:
+    """Add each tensor over all workers, in place, in one message."""
+    if workers() == 1:
+        return
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    dist.all_reduce(flat)
+    offset = 0
+    for tensor in tensors:
+        tensor.copy_(flat[offset : offset + tensor.numel()].view_as(tensor))
+        offset += tensor.numel()
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace every gradient by its mean over the workers."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    sum_over_workers(*gradients)
+    for gradient in gradients:
+        gradient /= workers()
+
+
+def agree(value: float) -> float:
+    """Rank 0's value, on every worker (so that all stop at the same step)."""
+    if workers() == 1:
+        return value
+    shared = torch.tensor([value], dtype=torch.float64)
+    dist.broadcast(shared, 0)
+    return float(shared)
+
+
+def draws(seed: int, step: int) -> np.random.Generator:
+    """The random generator of one step on this worker."""
+    return np.random.default_rng([seed, rank(), step])
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint so that a crash leaves either the old file or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint written by `save`; tensors and plain values only, nothing is executed."""
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+class Log:
+    """One JSON object a line, in a file and on the terminal; silent on all workers but the first."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a") if rank() == 0 else None
+
+    def __call__(self, **values: Any) -> None:
+        if self._file:
+            rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()}
+            line = json.dumps(rounded)
+            print(line, file=self._file, flush=True)
+            print(line, flush=True)
+
+
+class Clock:
+    """Training time in minutes, counted across restarts, against a budget."""
+
+    def __init__(self, minutes: float, spent: float = 0.0) -> None:
+        self._budget = minutes
+        self._start = time.monotonic() - 60 * spent
+
+    def spent(self) -> float:
+        """Minutes trained so far, earlier runs included."""
+        return (time.monotonic() - self._start) / 60
+
+    def progress(self) -> float:
+        """Share of the budget that is spent, 0 to 1, the same on all workers."""
+        return min(1.0, agree(self.spent() / self._budget))
+
+
+def trapezoid(progress: float, cooldown: float = 0.35) -> float:
+    """Learning-rate factor: 1, then a linear fall to 0 over the last ``cooldown`` share of the budget."""
+    return min(1.0, (1 - progress) / cooldown)

@@ -1,0 +1,326 @@
+"""Train nano's language model: MusicGen's decoder, exactly, on the songs' codes.
+
+    python -m training.model --tokens runs/tokens --out runs/model --minutes 55
+
+Every training crop is laid out as a stream that has just begun: the pad column at position 0, then the delayed frames,
+wherever in a song it was cut. An endless stream re-anchors its last frames in just this way, so it never leaves what was
+trained.
+"""
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
+
+import musicgen  # noqa: F401 (lets transformers import torchaudio, see there)
+from training import loop, text, tokens
+from training.codec import CODEBOOKS, CODES, steps
+from training.muon import Muon
+
+PAD = CODES
+LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
+BATCH = 8  # crops on each worker
+SONG_STARTS = 0.3
+CAPTION_DROPOUT = 0.1
+NAMED_TEMPO = 0.75  # of the captions, beside those that come up by chance: tempo is the hardest thing to learn
+# The first codebook carries the notes and the beat, the last one mostly noise.
+CODEBOOK_WEIGHTS = (1.6, 1.0, 0.8, 0.6)
+VALIDATION_SONGS = 40
+
+
+def decoder_config(width: int = 256, layers: int = 8) -> MusicgenDecoderConfig:
+    """MusicGen's decoder with heads of 64, no dropout: there is more music than time to train on it."""
+    return MusicgenDecoderConfig(
+        vocab_size=CODES,
+        num_codebooks=CODEBOOKS,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 64,
+        ffn_dim=4 * width,
+        max_position_embeddings=LENGTH,
+        dropout=0.0,
+        attention_dropout=0.0,
+        activation_dropout=0.0,
+        layerdrop=0.0,
+        pad_token_id=PAD,
+        bos_token_id=PAD,
+        audio_channels=1,
+    )
+
+
+class Nano(nn.Module):
+    """The trained parts of the shipped model: decoder and text projection, under transformers' names."""
+
+    def __init__(self, config: MusicgenDecoderConfig) -> None:
+        super().__init__()
+        self.decoder = MusicgenForCausalLM(config)
+        self.enc_to_dec_proj = nn.Linear(text.WIDTH, config.hidden_size)
+
+
+# --- a faster forward over the same weights -----------------------------------------------------------------------
+
+
+def _split(x: torch.Tensor, parts: int) -> tuple[torch.Tensor, ...]:
+    """(batch, time, parts * width) to ``parts`` tensors (batch, heads, time, 64)."""
+    batch, time_, width = x.shape
+    return x.view(batch, time_, parts, width // parts // 64, 64).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, output: nn.Module, **options: Any) -> torch.Tensor:
+    y = F.scaled_dot_product_attention(q, k, v, **options)
+    result: torch.Tensor = output(y.transpose(1, 2).flatten(2))
+    return result
+
+
+def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+    """Logits of every position.
+
+    Parameters
+    ----------
+    model
+        Weights.
+    columns
+        int64, (batch, codebooks, time): delayed codes, `PAD` where there is none.
+    states
+        float, (batch, tokens, 384): token states of the captions.
+    mask
+        bool, (batch, tokens): False for padding. A row without any True is the null condition: its cross-attention
+        contributes exactly nothing, as in transformers' guidance.
+
+    Returns
+    -------
+    list
+        For each codebook (batch, time, 1024).
+    """
+    decoder: Any = model.decoder.model.decoder
+    x = sum(table(columns[:, k]) for k, table in enumerate(decoder.embed_tokens))
+    x = x + decoder.embed_positions.weights[: columns.shape[-1]]
+    # transformers zeroes masked states after the projection, bias and all: keys and values of the null row are 0.
+    memory = model.enc_to_dec_proj(states) * mask[..., None]
+    visible = (mask | ~mask.any(1, keepdim=True))[:, None, None, :]
+    for layer in decoder.layers:
+        attention, cross = layer.self_attn, layer.encoder_attn
+        fused = torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight])
+        q, k, v = _split(F.linear(layer.self_attn_layer_norm(x), fused), 3)
+        x = x + _attend(q, k, v, attention.out_proj, is_causal=True)
+        (q,) = _split(cross.q_proj(layer.encoder_attn_layer_norm(x)), 1)
+        k, v = _split(F.linear(memory, torch.cat([cross.k_proj.weight, cross.v_proj.weight])), 2)
+        x = x + _attend(q, k, v, cross.out_proj, attn_mask=visible)
+        x = x + layer.fc2(F.gelu(layer.fc1(layer.final_layer_norm(x))))
+    x = decoder.layer_norm(x)
+    return [head(x) for head in model.decoder.lm_heads]
+
+
+def losses(logits: list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
+    """Cross entropy in nats, (codebooks,), over the targets (batch, codebooks, time) that are not `PAD`."""
+    return torch.stack(
+        [
+            F.cross_entropy(x.flatten(0, 1).float(), y.flatten(), ignore_index=PAD)
+            for x, y in zip(logits, targets.unbind(1), strict=True)
+        ]
+    )
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+def delay(frames: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Inputs and targets of a fresh stream of frames (time, codebooks), each (codebooks, time).
+
+    Input column c holds frame c - 1 - k of codebook k, or `PAD` before the first; its target is column c + 1.
+    """
+    time_ = len(frames)
+    delayed = np.full((CODEBOOKS, time_ + 1), PAD, np.int64)
+    for k in range(CODEBOOKS):
+        delayed[k, 1 + k :] = frames[: time_ - k, k]
+    return delayed[:, :-1], delayed[:, 1:]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Codes, caption states and the songs they belong to."""
+
+    codes: NDArray[np.int16]
+    states: NDArray[np.float16]
+    songs: list[dict[str, Any]]
+
+    def batch(self, rng: np.random.Generator, count: int) -> tuple[torch.Tensor, ...]:
+        """Columns, targets, caption states and their mask for ``count`` random crops of `LENGTH`."""
+        pairs, captions = [], []
+        for _ in range(count):
+            song = self.songs[rng.integers(len(self.songs))]
+            room = song["frames"] - LENGTH
+            start = 0 if rng.random() < SONG_STARTS else rng.integers(room + 1)
+            first = song["first"] + start
+            pairs.append(delay(self.codes[first : first + LENGTH]))
+            captions.append(None if rng.random() < CAPTION_DROPOUT else self._caption(song, rng))
+        columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
+        return columns, targets, *self._pad(captions)
+
+    def _caption(self, song: dict[str, Any], rng: np.random.Generator) -> NDArray[np.float16]:
+        texts = song["texts"]
+        named = [text for text in texts if text[2]]
+        choice = named if named and rng.random() < NAMED_TEMPO else texts
+        first, length, _ = choice[rng.integers(len(choice))]
+        return self.states[first : first + length]
+
+    def _pad(self, captions: list[NDArray[np.float16] | None]) -> tuple[torch.Tensor, torch.Tensor]:
+        longest = max((len(c) for c in captions if c is not None), default=1)
+        states = torch.zeros(len(captions), longest, text.WIDTH)
+        mask = torch.zeros(len(captions), longest, dtype=torch.bool)
+        for row, caption in enumerate(captions):
+            if caption is not None:
+                states[row, : len(caption)] = torch.from_numpy(caption.astype(np.float32))
+                mask[row, : len(caption)] = True
+        return states, mask
+
+
+def load_corpus(folder: Path) -> tuple[Corpus, Corpus]:
+    """Training and validation songs; the same few songs are always kept for validation."""
+    codes, states, songs = tokens.load(folder)
+    songs = sorted((s for s in songs if s["frames"] > LENGTH), key=lambda s: str(s["name"]))
+    rng = np.random.default_rng(0)
+    kept = set(rng.choice(len(songs), min(VALIDATION_SONGS, len(songs) // 10), replace=False).tolist())
+    split = [[s for i, s in enumerate(songs) if (i in kept) == valid] for valid in (False, True)]
+    return Corpus(codes, states, split[0]), Corpus(codes, states, split[1])
+
+
+# --- training -----------------------------------------------------------------------------------------------------
+
+
+def optimizers(model: Nano, muon: float, adam: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, AdamW for embeddings, heads, norms and the projection."""
+    inner = [p for p in model.decoder.model.decoder.layers.parameters() if p.ndim == 2]
+    ids = {id(p) for p in inner}
+    outer = [p for p in model.parameters() if id(p) not in ids]
+    return [
+        Muon(inner, lr=muon, weight_decay=0.1),
+        torch.optim.AdamW(outer, lr=adam, betas=(0.9, 0.98), weight_decay=0.01),
+    ]
+
+
+def initialise(model: Nano) -> None:
+    """Residual branches start at zero: the network begins as its embeddings and wakes up layer by layer."""
+    for layer in model.decoder.model.decoder.layers:
+        for matrix in (layer.self_attn.out_proj, layer.encoder_attn.out_proj, layer.fc2):
+            nn.init.zeros_(matrix.weight)
+
+
+def train_step(model: Nano, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Forward and backward on one batch; returns the cross entropy of each codebook."""
+    columns, targets, states, mask = batch
+    with torch.autocast(columns.device.type, torch.bfloat16):
+        logits = forward(model, columns, states, mask)
+    parts = losses(logits, targets)
+    weights = parts.new_tensor(CODEBOOK_WEIGHTS)
+    (parts @ weights / weights.sum()).backward()
+    return parts.detach()
+
+
+@torch.no_grad()
+def validate(model: Nano, corpus: Corpus, batches: int = 6) -> dict[str, list[float]]:
+    """Cross entropy of each codebook on songs kept apart, with captions and without: always the same crops."""
+    device = next(model.parameters()).device
+    totals = torch.zeros(2, CODEBOOKS)
+    for i in range(batches):
+        batch = corpus.batch(np.random.default_rng([7, i]), BATCH)
+        columns, targets, states, mask = (x.to(device) for x in batch)
+        with torch.autocast(device.type, torch.bfloat16):
+            for row, shown in enumerate((mask, torch.zeros_like(mask))):
+                totals[row] += losses(forward(model, columns, states, shown), targets).cpu() / batches
+    rounded = [[round(float(x), 3) for x in row] for row in totals]
+    return {"validation": rounded[0], "validation_null": rounded[1]}
+
+
+def checkpoint(path: Path, model: Nano, opts: list[torch.optim.Optimizer], step: int, minutes: float) -> None:
+    """Save on rank 0; the others hold the same."""
+    if loop.rank() == 0:
+        config = model.decoder.config
+        shape = {"width": config.hidden_size, "layers": config.num_hidden_layers}
+        state = {"model": model.state_dict(), "optimizers": [o.state_dict() for o in opts], "shape": shape}
+        loop.save(path, {**state, "step": step, "minutes": minutes})
+
+
+def load_nano(path: Path) -> Nano:
+    """The model of a checkpoint, in evaluation mode."""
+    state = loop.load(path)
+    model = Nano(decoder_config(**state["shape"]))
+    model.load_state_dict(state["model"])
+    return model.eval()
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """The whole stage, on this worker."""
+    torch.manual_seed(arguments.seed)
+    device = loop.pick_device()
+    path = arguments.out / "model.pt"
+    model = Nano(decoder_config(arguments.width, arguments.layers)).train()
+    initialise(model)
+    model.to(device)
+    opts = optimizers(model, arguments.muon, arguments.adam)
+    rates = [[group["lr"] for group in o.param_groups] for o in opts]
+    step, minutes = 0, 0.0
+    if path.exists():
+        state = loop.load(path)
+        model.load_state_dict(state["model"])
+        for optimizer, stored in zip(opts, state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
+        step, minutes = state["step"], state["minutes"]
+    corpus, kept = load_corpus(arguments.tokens)
+    log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
+    saved = since = time.monotonic()
+    average = torch.zeros(CODEBOOKS)
+    for step, progress in steps(clock, step, arguments.steps):  # noqa: B020
+        factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 50)
+        for optimizer, base in zip(opts, rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, base, strict=True):
+                group["lr"] = rate * factor
+            optimizer.zero_grad()
+        batch = corpus.batch(loop.draws(arguments.seed, step), BATCH)
+        average += train_step(model, tuple(x.to(device) for x in batch)).cpu() / 25
+        loop.average_gradients(model.parameters())
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in opts:
+            optimizer.step()
+        if step % 25 == 24:
+            now = time.monotonic()
+            speed = 25 * BATCH * LENGTH * loop.workers() / (now - since)
+            log(step=step, minutes=clock.spent(), frames_per_second=speed, loss=[round(float(x), 3) for x in average])
+            since = now
+            average.zero_()
+        if loop.agree(time.monotonic() - saved) > 180:
+            checkpoint(path, model, opts, step + 1, clock.spent())
+            if loop.rank() == 0:
+                log(step=step, minutes=clock.spent(), **validate(model, kept))
+            saved = since = time.monotonic()
+    checkpoint(path, model, opts, step + 1, clock.spent())
+    log(step=step, minutes=clock.spent(), done=True, **validate(model, kept))
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokens", type=Path, default=Path("runs/tokens"), help="what training.tokens wrote")
+    parser.add_argument("--out", type=Path, default=Path("runs/model"))
+    parser.add_argument("--minutes", type=float, default=55, help="wall-clock budget, earlier runs included")
+    parser.add_argument("--steps", type=int, help="stop after this many steps all the same")
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--muon", type=float, default=1e-2, help="learning rate of the matrices")
+    parser.add_argument("--adam", type=float, default=2e-3, help="learning rate of everything else")
+    parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else 2)
+    parser.add_argument("--seed", type=int, default=1)
+    loop.launch(train, parser.parse_args().workers, parser.parse_args())
+
+
+if __name__ == "__main__":
+    loop.tune_allocator("training.model")
+    main()
