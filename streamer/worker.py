@@ -1,0 +1,472 @@
+"""The engine in a process of its own, filling the ring; watched, and replaced when it dies or hangs.
+
+The parent owns ring and status memory, so a killed worker leaves nothing behind, and its successor goes on filling
+where it stopped. A warm standby (interpreter and imports done, no model yet) waits to be that successor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from multiprocessing.shared_memory import SharedMemory
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from osc.tree import Value
+from streamer.errors import UserError
+from streamer.ring import Ring
+
+BLOCK_SECONDS = 0.04
+HANG_SECONDS = 1.0
+_FIRST_BLOCK_SECONDS = 60.0
+_HEALTHY_SECONDS = 10.0
+_LONGEST_BACKOFF_SECONDS = 30.0
+_POLL_SECONDS = 0.001
+_LOADING, _STARTING, _PLAYING = 0, 1, 2
+
+Batch = Sequence[tuple[str, Value | None]]
+Facts = dict[str, Any]
+
+
+class Store(Protocol):
+    """Where a batch of changes goes."""
+
+    def apply(self, batch: Batch) -> object:
+        """Take over the changes; heard from the next frame on."""
+
+
+class Source(Protocol):
+    """What a worker runs: `streamer.Engine`, or anything that makes blocks of audio."""
+
+    @property
+    def controls(self) -> Store:
+        """Where changes go."""
+        ...
+
+    def prepare(self, batch: Batch) -> None:
+        """Do the slow part of a change ahead of it; called on another thread than `read`."""
+
+    def read(self, samples: int) -> NDArray[np.float32]:
+        """The next block, (samples, channels)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker's process runs. Code is named, never sent.
+
+    Parameters
+    ----------
+    factory : str
+        "package.module:function", called there as ``function(values, rate, channels, **arguments)``; it returns a
+        `Source` and a dict of facts about it for the parent.
+    rate, channels : int
+        Of the audio.
+    arguments : mapping
+        For the factory.
+    imports : tuple of str
+        Modules that a standby imports ahead of need.
+    """
+
+    factory: str
+    rate: int
+    channels: int
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+    imports: tuple[str, ...] = ()
+
+
+def music(model: str, rate: int, channels: int) -> Job:
+    """The job of playing a MusicGen model."""
+    imports = ("streamer.engine", "musicgen", "musicgen.checkpoint")
+    return Job("streamer.worker:play_model", rate, channels, {"model": model}, imports)
+
+
+def play_model(values: dict[str, Value], rate: int, channels: int, model: str) -> tuple[Source, Facts]:
+    """The factory behind `music`.
+
+    Raises
+    ------
+    musicgen.ModelError
+        When the model cannot be loaded.
+    """
+    import torch
+
+    from musicgen import MusicGen
+    from streamer.controls import Controls
+    from streamer.engine import Engine
+
+    # A second thread is worth it only for a big model: torch's threads spin at barriers, and collapse beside a busy
+    # neighbour. With big ones one core is left to the callback.
+    torch.set_num_threads(1)
+    loaded = MusicGen.load(model)
+    if model != "nano":
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    engine = Engine(loaded, Controls(**values), sample_rate=rate, channels=channels)
+    adopted = {name: engine.controls.get(name) for name in ("temperature", "topk", "topp", "cfg")}
+    return engine, {"model": loaded.name, "licence": loaded.licence, "defaults": adopted}
+
+
+# What the worker tells without being asked, one writer for each field: the worker, or before its start the parent.
+_STATUS = np.dtype([("phase", "i8"), ("beat", "i8"), ("frames", "i8"), ("rtf", "f8"), ("longest", "f8")])
+
+
+class Status:
+    """The worker's vital signs in shared memory; owned by the process that creates it, as a `Ring` is.
+
+    Attributes
+    ----------
+    now : structured array, shape ()
+        phase; beat, a counter that never rests while the worker is well; frames, samples per channel made; rtf, seconds
+        of sound made in a second of work, over the last seconds; longest, seconds the slowest block took.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self._owner = name is None
+        memory = SharedMemory(name=name, create=self._owner, size=_STATUS.itemsize)
+        assert memory.buf is not None  # until it is closed
+        self.now: NDArray[np.void] = np.frombuffer(memory.buf, _STATUS, 1).reshape(())
+        self._memory = memory  # after its view, see Ring
+
+    def __reduce__(self) -> tuple[type[Status], tuple[str]]:
+        return Status, (self._memory.name,)
+
+    def close(self) -> None:
+        """Let go of the memory; the owner also removes it."""
+        del self.now
+        with contextlib.suppress(BufferError):
+            self._memory.close()
+        if self._owner:
+            self._memory.unlink()
+
+
+# --- in the worker's process ---------------------------------------------------------------------------------------
+
+
+def _main(connection: Connection, ring: Ring, status: Status, imports: Sequence[str]) -> None:
+    """The worker's process: import, wait for the word to start, then play until the parent goes away."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    try:
+        for module in imports:
+            importlib.import_module(module)
+        job, values = connection.recv()
+        source, facts = _build(job, values)
+        connection.send(("ready", facts))
+        _play(source, job, connection, ring, status)
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent has gone
+        pass
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            connection.send(("failed", _sentence(error)))
+    # Not by way of atexit: a thread of torch's or a prompt that is being encoded must not keep a dead worker alive.
+    os._exit(1)
+
+
+def _build(job: Job, values: dict[str, Value]) -> tuple[Source, Facts]:
+    module, _, function = job.factory.partition(":")
+    factory = getattr(importlib.import_module(module), function)
+    source, facts = factory(values, job.rate, job.channels, **job.arguments)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: the collector need not walk it while the music plays
+    return source, facts
+
+
+def _play(source: Source, job: Job, connection: Connection, ring: Ring, status: Status) -> None:
+    changes: queue.SimpleQueue[Batch] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, source, changes), daemon=True).start()
+    now = status.now
+    now["phase"] = _STARTING
+    made = busy = 0.0
+    while True:
+        samples = max(1, min(round(BLOCK_SECONDS * job.rate), ring.lead // 2))
+        while ring.room < samples:
+            now["beat"] += 1
+            time.sleep(_POLL_SECONDS)
+        # Only now, so that the block is made from the latest controls.
+        while not changes.empty():
+            source.controls.apply(changes.get())
+        start = time.perf_counter()
+        block = source.read(samples)
+        took = time.perf_counter() - start
+        ring.write(block)
+        if now["phase"] == _PLAYING:  # the first block pays for caches that start cold
+            now["longest"] = max(now["longest"], took)
+        made, busy = made * 0.98 + samples / job.rate, busy * 0.98 + took
+        now["rtf"] = made / max(busy, 1e-9)
+        now["frames"] += samples
+        now["beat"] += 1
+        now["phase"] = _PLAYING
+
+
+def _receive(connection: Connection, source: Source, changes: queue.SimpleQueue[Batch]) -> None:
+    """The worker's other thread: takes changes in, and does the slow part of each before handing it over."""
+    while True:
+        try:
+            batch = connection.recv()
+        except (EOFError, OSError):
+            os._exit(0)  # the parent has gone
+        try:
+            source.prepare(batch)
+        except Exception as error:  # whatever a client sent, the music goes on without it
+            with contextlib.suppress(OSError):
+                connection.send(("refused", f"{', '.join(name for name, _ in batch)}: {_sentence(error)}"))
+        else:
+            changes.put(batch)
+
+
+def _sentence(error: Exception) -> str:
+    """An error as one sentence: our own are sentences already, anything else says what and where."""
+    if isinstance(error, UserError) or type(error).__name__ == "ModelError":
+        return str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})"
+    return f"{type(error).__name__}: {error}{where}"
+
+
+# --- in the parent's process ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Child:
+    """One worker's process, and what the parent has to do with it."""
+
+    process: BaseProcess
+    connection: Connection
+    outbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
+    ready: bool = False
+    failure: str = ""
+    started: float = 0.0  # when the music began
+    beat: int = -1
+    beaten: float = 0.0  # when the beat was last seen to change
+
+
+class Worker:
+    """Runs a job in a process of its own, and starts another when that one dies or hangs.
+
+    Parameters
+    ----------
+    job
+        What to run.
+    ring
+        What it fills.
+    values
+        Called for the values a (re)started engine begins with.
+    report
+        Called, from a thread of the worker's, with a sentence about anything a person should know.
+
+    Attributes
+    ----------
+    restarts : int
+        How many times a successor was started.
+    facts : dict
+        What the factory told of its source.
+    """
+
+    def __init__(
+        self, job: Job, ring: Ring, values: Callable[[], dict[str, Value]], report: Callable[[str], None]
+    ) -> None:
+        self.restarts = 0
+        self.facts: Facts = {}
+        self._job = job
+        self._ring = ring
+        self._values = values
+        self._report = report
+        self._status = Status()
+        self._context = multiprocessing.get_context("spawn")  # fork would copy PortAudio's and torch's threads' locks
+        self._closing = threading.Event()
+        self._settled = threading.Event()
+        self._problem: str | None = None
+        self._quick_deaths = 0
+        self._standby: _Child | None = None
+        self._child = self._spawn()
+        self._supervisor = threading.Thread(target=self._supervise, name="worker supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Load, and return when the music can begin.
+
+        Raises
+        ------
+        UserError
+            When the job cannot be started; why.
+        """
+        self._begin(self._child)
+        self._supervisor.start()
+        self._settled.wait()
+        if self._problem is not None:
+            raise UserError(self._problem)
+
+    def send(self, batch: Batch) -> None:
+        """Hand on changes, without waiting."""
+        self._child.outbox.put(list(batch))
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process at work."""
+        return self._child.process.pid
+
+    @property
+    def rtf(self) -> float:
+        """Seconds of sound made in one second of work, over the last seconds; 0 before the first sound."""
+        return float(self._status.now["rtf"])
+
+    @property
+    def frames(self) -> int:
+        """Samples per channel made by the process at work."""
+        return int(self._status.now["frames"])
+
+    @property
+    def alive(self) -> bool:
+        """Whether music is being made now."""
+        return bool(self._child.ready and self._child.process.is_alive())
+
+    def close(self) -> None:
+        """End all processes and remove the status."""
+        self._closing.set()
+        self._settled.set()
+        if self._supervisor.is_alive():
+            self._supervisor.join()
+        for child in (self._child, self._standby):
+            if child is not None:
+                _kill(child)
+        self._status.close()
+
+    def _spawn(self) -> _Child:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_main, args=(theirs, self._ring, self._status, self._job.imports), name="engine", daemon=True
+        )
+        with _no_interrupt():
+            process.start()
+        theirs.close()  # else its end would not be the end of the pipe
+        return _Child(process, ours)
+
+    def _begin(self, child: _Child) -> None:
+        """Tell a waiting process to start. From here on changes go to it."""
+        self._status.now[()] = np.zeros((), _STATUS)
+        self._child = child
+        # Values are asked for after changes go to the new outbox: one that comes in between is sent twice, never lost.
+        start = (self._job, self._values())
+        threading.Thread(target=_send, args=(child, start), daemon=True).start()
+
+    def _supervise(self) -> None:
+        while not self._closing.is_set():
+            child = self._child
+            wait([child.process.sentinel, child.connection], timeout=0.1)
+            self._hear(child)
+            trouble = self._trouble(child)
+            if trouble and not self._settled.is_set():
+                self._problem = trouble
+                self._settled.set()
+                return
+            if trouble:
+                self._replace(child, trouble)
+            elif (
+                self._standby is None
+                and self._status.now["phase"] == _PLAYING
+                and self._ring.fill >= self._ring.lead // 2
+            ):
+                self._standby = self._spawn()  # when there is time: its imports take a core for seconds
+
+    def _at_ease(self) -> bool:
+        """Whether the music can spare the core that a standby's imports take for seconds."""
+        return bool(self._status.now["phase"] == _PLAYING and self._ring.fill >= self._ring.lead // 2)
+
+    def _hear(self, child: _Child) -> None:
+        """Take in what the worker says."""
+        with contextlib.suppress(EOFError, OSError):
+            while child.connection.poll():
+                kind, what = child.connection.recv()
+                if kind == "ready":
+                    child.ready = True
+                    child.beaten = child.started = time.monotonic()
+                    self.facts = what
+                    self._settled.set()
+                elif kind == "failed":
+                    child.failure = what
+                else:
+                    self._report(what)
+
+    def _trouble(self, child: _Child) -> str:
+        """What is wrong with the worker; nothing, most of the time."""
+        if child.failure:
+            return child.failure
+        if not child.process.is_alive():
+            self._hear(child)  # its last words
+            code = child.process.exitcode
+            return child.failure or f"The engine's process ended unexpectedly (exit code {code})."
+        now = time.monotonic()
+        beat = int(self._status.now["beat"])
+        if beat != child.beat or self._ring.room == 0 or not child.ready:
+            child.beat, child.beaten = beat, now
+        if now - child.beaten > self._patience():
+            return f"The engine's process has not moved for {now - child.beaten:.1f} s."
+        return ""
+
+    def _patience(self) -> float:
+        """Seconds without a beat that mean a hang: a slow machine's blocks take their time."""
+        if self._status.now["phase"] != _PLAYING:
+            return _FIRST_BLOCK_SECONDS
+        return max(HANG_SECONDS, 4 * float(self._status.now["longest"]))
+
+    def _replace(self, child: _Child, trouble: str) -> None:
+        _kill(child)
+        lived = time.monotonic() - child.started if child.ready else 0.0
+        self._quick_deaths = 0 if lived > _HEALTHY_SECONDS else self._quick_deaths + 1
+        delay = backoff(self._quick_deaths)
+        self._report(f"{trouble} Starting it again{f' in {delay:g} s' if delay else ''}.")
+        if self._closing.wait(delay):
+            return
+        successor, self._standby = self._standby, None
+        if successor is None or not successor.process.is_alive():
+            successor = self._spawn()
+        self._begin(successor)
+        self.restarts += 1
+
+
+def _send(child: _Child, start: object) -> None:
+    """A thread for each worker: a full pipe must hold up nobody else."""
+    with contextlib.suppress(OSError, ValueError):
+        child.connection.send(start)
+        while (message := child.outbox.get()) is not None:
+            child.connection.send(message)
+
+
+def _kill(child: _Child) -> None:
+    child.process.kill()
+    child.process.join()
+    child.outbox.put(None)
+    with contextlib.suppress(OSError):
+        child.connection.close()
+
+
+def backoff(quick_deaths: int) -> float:
+    """Seconds before another start: none at first, then longer and longer while workers die young."""
+    return 0.0 if quick_deaths <= 1 else min(0.5 * 2.0 ** (quick_deaths - 2), _LONGEST_BACKOFF_SECONDS)
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Processes started in here do not see Ctrl-C, not even before their first line of Python."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
