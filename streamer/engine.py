@@ -82,7 +82,7 @@ class Engine:
     model : musicgen.MusicGen
         What plays. Its sampling defaults become those of the controls that nobody has set.
     controls : Controls
-        What it is steered by. Changes are heard from the next frame boundary on, in their order.
+        What it is steered by. Changes are heard from the next frame boundary on; of several values the last counts.
     sample_rate : int, optional
         Of the output, Hz; the model's own unless given.
     channels : {1, 2}
@@ -170,7 +170,11 @@ class Engine:
 
     def _make(self) -> None:
         """Make the next chunk, ending where the log has a change if that is earlier."""
-        self._change()
+        changed = self._changes()
+        self._apply(changed)
+        if "reset" in changed:
+            self._reset()
+            return
         frames = self._chunk_frames
         if self._log:
             frames = min(frames, self._log[0][0] - self.frames_done)
@@ -184,17 +188,14 @@ class Engine:
         sound = self._fader.process(self._loudness.process(chunk))
         self._ready.put(self._limiter.process(self._resample(sound)))
 
-    def _change(self) -> None:
-        """Apply what was asked for since the last chunk."""
-        self._follow_log()
-        while self._heard:
-            self._apply(self._heard.popleft())
-            # A reset makes a frame, and the log may have something for the next.
-            self._follow_log()
-
-    def _follow_log(self) -> None:
+    def _changes(self) -> dict[str, Value]:
+        """What was asked for since the last chunk. The last prompt, seed or reset is enough: a flood costs no more."""
         while self._log and self._log[0][0] <= self.frames_done:
             self.controls.apply(self._log.popleft()[1])
+        changed: dict[str, Value] = {}
+        while self._heard:
+            changed.update(self._heard.popleft())
+        return changed
 
     def _apply(self, changed: dict[str, Value]) -> None:
         self._now.update(changed)
@@ -209,8 +210,6 @@ class Engine:
                 self._stream.reseed(int(value))
         if changed.keys() & {"volume", "mute", "loudness"}:
             self._fader.to(self._gain())
-        if "reset" in changed:
-            self._reset()
 
     def _reset(self) -> None:
         """Begin anew from the seed: one frame of the old music fades out, the new music fades in."""
