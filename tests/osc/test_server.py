@@ -181,6 +181,15 @@ def test_a_client_that_errs_all_the_time_is_told_now_and_then(
     assert server.counts.errors == 204
 
 
+def test_any_number_of_clients_may_err_and_few_are_remembered(server: OscServer, connect: Connect) -> None:
+    for _ in range(300):
+        client = connect(server)
+        client.send("/mg/nothing")
+        server.poll(1.0)
+        assert set(client.said()) == {"/mg/error"}
+    assert len(server._budgets) == 256
+
+
 def test_a_store_that_refuses_is_reported_and_the_server_goes_on(
     server: OscServer, desk: Desk, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,6 +373,7 @@ def test_a_renewed_subscription_is_not_a_second_one(
     desk.apply([("volume", -6.0)])
     server.poll(0)
     assert len(listener.datagrams()) == 1
+    assert len(server._subscribers) == 1
 
 
 def test_an_unsubscribed_client_hears_nothing_more(
