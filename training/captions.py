@@ -96,6 +96,13 @@ def templates(held_out: bool) -> tuple[str, ...]:
     return TEMPLATES[HELD_OUT:] if held_out else TEMPLATES[:HELD_OUT]
 
 
+def sayable(template: str, song: Song) -> bool:
+    """Tell whether a template reads well: a lone instrument gives no pair, and the style already names it."""
+    if len(song.instruments) > 1:
+        return True
+    return "{inst2}" not in template and not ("{style}" in template and "{inst" in template)
+
+
 def key_name(song: Song) -> str:
     return f"{TONICS[song.tonic]} {song.mode}"
 
@@ -118,6 +125,8 @@ def tempo_word(song: Song, rng: np.random.Generator) -> str:
 def typed(text: str, rng: np.random.Generator) -> str:
     """Spell as people type: lowercase mostly, sometimes with a capital or a full stop."""
     draw = rng.random()
+    if draw < 0.06:
+        return text.lower().replace(", ", " ")
     if draw < 0.8:
         return text.lower()
     text = text[0].upper() + text[1:]
@@ -134,7 +143,8 @@ def caption(song: Song, rng: np.random.Generator, held_out: bool = False) -> str
     held_out : bool
         Use the templates kept for validation.
     """
-    bank = templates(held_out)
+    bank = [line for line in templates(held_out) if sayable(line, song)]
+    weights = np.array([4.0 if line.count("{") == 1 else 2.0 if "{bpm}" in line else 1.0 for line in bank])
     instruments = [str(name) for name in rng.permutation(song.instruments)]
     moods = [str(word) for word in rng.permutation(song.moods)]
     several = instruments[: max(1, int(rng.integers(2, 5)))]
@@ -150,4 +160,4 @@ def caption(song: Song, rng: np.random.Generator, held_out: bool = False) -> str
         "drums": drum_words(song, rng),
         "tempo": tempo_word(song, rng),
     }
-    return typed(bank[rng.integers(len(bank))].format(**words), rng)
+    return typed(str(rng.choice(bank, p=weights / weights.sum())).format(**words), rng)

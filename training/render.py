@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyloudnorm
@@ -74,7 +74,7 @@ def play_sampled(program: int, drums: bool, track: Track, samples: int) -> Audio
         end = begin + max(TICK, int(note.duration * RATE) // TICK * TICK)
         events += [(begin, note.pitch, note.velocity), (end, note.pitch, 0)]
     buffer = np.zeros((samples, 2), np.float32)
-    view = memoryview(buffer).cast("B")
+    view = buffer.data.cast("B")
     now = 0
     for at, pitch, velocity in sorted(events, key=lambda event: (event[0], event[2])):
         at = min(at, samples)
@@ -88,14 +88,16 @@ def play_sampled(program: int, drums: bool, track: Track, samples: int) -> Audio
     if now < samples:
         player.generate_simple(samples - now, buffer=view[8 * now :])
     player.sounds_off()
-    return buffer.mean(axis=1)
+    mono: Audio = buffer.mean(axis=1)
+    return mono
 
 
 def play_track(track: Track, samples: int) -> Audio:
     """Play a track dry with the voice it names."""
     kind, _, name = track.voice.partition(" ")
     if kind == "synth":
-        return (drumkit if name in drumkit.KITS else synth).play(name, track.notes, samples)
+        machine = drumkit.play if name in drumkit.KITS else synth.play
+        return machine(name, track.notes, samples)
     return play_sampled(int(name), kind == "kit", track, samples)
 
 
@@ -105,7 +107,8 @@ def level(audio: Audio, decibels: float) -> Audio:
     sounding = power[power > 1e-3 * power.max(initial=0.0)]
     if not len(sounding) or power.max() < 1e-12:
         return audio
-    return audio * np.float32(10 ** ((decibels - 12) / 20) / np.sqrt(sounding.mean()))
+    scaled: Audio = audio * np.float32(10 ** ((decibels - 12) / 20) / np.sqrt(sounding.mean()))
+    return scaled
 
 
 @lru_cache(maxsize=3)
@@ -116,7 +119,8 @@ def impulse(room: str) -> Audio:
     tail = np.random.default_rng(len(room)).standard_normal(len(t)) * 10 ** (-3 * t / seconds)
     tail *= np.minimum(t / 0.015, 1)
     tail = sosfilt(butter(1, [180.0, cutoff], "bandpass", fs=RATE, output="sos"), tail)
-    return (tail / np.sqrt((tail**2).sum())).astype(np.float32)
+    unit: Audio = (tail / np.sqrt((tail**2).sum())).astype(np.float32)
+    return unit
 
 
 def duck_curve(song: Song, samples: int) -> Audio:
@@ -148,6 +152,13 @@ def mix(song: Song, samples: int) -> Audio:
     if song.room in ROOMS:
         dry += oaconvolve(wet, impulse(song.room))[:samples].astype(np.float32)
     return dry
+
+
+def tilt(audio: Audio, brightness: float, corner: float = 1500.0) -> Audio:
+    """Shelve everything above `corner` Hz by up to 5 dB down (-1) or up (1)."""
+    low = sosfilt(butter(1, corner, fs=RATE, output="sos"), audio).astype(np.float32)
+    shelved: Audio = low + (audio - low) * np.float32(10 ** (brightness * 5 / 20))
+    return shelved
 
 
 def compress(audio: Audio, threshold: float = -18.0, ratio: float = 2.0) -> Audio:
@@ -184,7 +195,7 @@ def master(audio: Audio) -> Audio:
 
 def render(song: Song) -> Audio:
     """Render a song: mono float32 ``(round(seconds * 32000),)`` at 32 kHz, -16 LUFS, peaks within +-0.95."""
-    return master(mix(song, round(song.seconds * RATE)))
+    return master(tilt(mix(song, round(song.seconds * RATE)), song.brightness))
 
 
 def song_seconds(seed: int) -> float:
@@ -233,11 +244,11 @@ def write_song(seed: int, out: Path) -> None:
 
 
 def main(
-    out: Path = typer.Option(..., help="Folder for the songs."),
-    hours: float = typer.Option(16.0, min=0.0, help="Hours of music."),
-    seed: int = typer.Option(0, min=0, max=HELD_OUT - 1, help="First seed."),
-    jobs: int = typer.Option(1, min=1, help="Processes."),
-    held_out: bool = typer.Option(False, "--held-out", help="Use the seeds kept for validation."),
+    out: Annotated[Path, typer.Option(help="Folder for the songs.")],
+    hours: Annotated[float, typer.Option(min=0.0, help="Hours of music.")] = 16.0,
+    seed: Annotated[int, typer.Option(min=0, max=HELD_OUT - 1, help="First seed.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Use the seeds kept for validation.")] = False,
 ) -> None:
     """Render a data set: one int16 .npy (32 kHz mono) and one .json a song."""
     try:

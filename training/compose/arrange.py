@@ -18,8 +18,18 @@ from training.compose.urban import URBAN
 
 TABLE: dict[str, Style] = {style.name: style for style in (*URBAN, *ELECTRONIC, *BAND, *ACOUSTIC)}
 STYLES: tuple[str, ...] = tuple(TABLE)
-MINOR_MOODS = ("dark", "melancholic", "moody", "sad", "tense", "mysterious")
+MINOR_CALM = ("melancholic", "sad", "moody", "dark", "mysterious")
+MINOR_LIVELY = ("dark", "tense", "moody", "serious", "mysterious")
 MAJOR_MOODS = ("happy", "bright", "uplifting", "warm", "cheerful", "hopeful")
+BRIGHT_WORDS = {"sunny", "cheerful", "summery", "uplifting", "heroic", "breezy"}
+DARK_WORDS = {"dark", "melancholic", "wistful", "moody", "menacing", "industrial"}
+CALM_WORDS = {"relaxed", "laid back", "sleepy", "gentle", "calm"}
+LIVELY_WORDS = {"energetic", "driving", "danceable"}
+TONE = {
+    "dark": -0.9, "moody": -0.5, "mellow": -0.6, "sleepy": -0.6, "melancholic": -0.4, "mysterious": -0.4, "warm": -0.5,
+    "deep": -0.6, "intimate": -0.4, "late night": -0.5, "bright": 0.9, "sunny": 0.5, "energetic": 0.4, "uplifting": 0.5,
+    "happy": 0.4, "cheerful": 0.4, "tense": 0.3, "loud": 0.4, "neon": 0.4,
+}  # fmt: skip
 
 
 class Plan(NamedTuple):
@@ -51,16 +61,18 @@ def compose(seed: int, seconds: float) -> Song:
     """
     if seed < 0 or seconds <= 0:
         raise ValueError(f"compose needs a seed >= 0 and seconds > 0, got seed {seed} and {seconds} seconds.")
-    rng = np.random.default_rng([0x6E616E6F, seed])
+    rng = generator(seed, 0)
     style = TABLE[STYLES[seed % len(STYLES)]]
     low, high = style.bpm
     bpm = float(rng.integers(low, high + 1))
     tonic, mode = int(rng.integers(12)), str(rng.choice(style.modes))
     feel = Feel(15 / bpm, float(rng.uniform(*style.swing)), style.swing_unit, style.loose)
-    bars = int(np.ceil(seconds / (feel.step * style.steps))) + 1
-    score = Score(harmony(style, tonic, mode, bars, rng), style.steps)
-    plans = players(style, score, rng)
-    tracks = perform(plans, score, feel, seconds, rng)
+    meter = int(rng.choice(style.meters))
+    words = moods(style, mode, bpm, meter, rng)
+    room, duck = str(rng.choice(style.room)), style.duck * float(rng.uniform(0.7, 1.0))
+    bars = int(np.ceil(seconds / (feel.step * meter))) + 1
+    score = Score(harmony(style, tonic, mode, bars, rng), meter)
+    tracks = perform(players(style, score, seed), score, feel, seconds, seed)
     return Song(
         seed=seed,
         seconds=seconds,
@@ -69,11 +81,17 @@ def compose(seed: int, seconds: float) -> Song:
         tonic=tonic,
         mode=mode,
         instruments=tuple(dict.fromkeys(track.instrument for track in tracks)),
-        moods=moods(style, mode, bpm, rng),
+        moods=words,
         tracks=tracks,
-        room=str(rng.choice(style.room)),
-        duck=style.duck * float(rng.uniform(0.7, 1.0)),
+        room=room,
+        duck=duck,
+        brightness=brightness(words),
     )
+
+
+def generator(seed: int, player: int) -> Rng:
+    """Return a random generator of a song's own for one purpose: lengthening a song changes no other player."""
+    return np.random.default_rng([0x6E616E6F, seed, player])
 
 
 def harmony(style: Style, tonic: int, mode: str, bars: int, rng: Rng) -> tuple[theory.Chord, ...]:
@@ -85,19 +103,21 @@ def harmony(style: Style, tonic: int, mode: str, bars: int, rng: Rng) -> tuple[t
         line = second if len(halves) // 2 % 24 >= 16 else first
         for symbol in line:
             pair = symbol.split("/") if "/" in symbol else [symbol, symbol]
-            halves += [theory.chord(one, tonic, mode, style.chord_size) for one in pair for _ in range(style.chord_bars)]
+            halves += [theory.chord(one, tonic, mode, style.chord_size) for one in pair]
     return tuple(halves[: 2 * bars])
 
 
-def players(style: Style, score: Score, rng: Rng) -> list[Plan]:
+def players(style: Style, score: Score, seed: int) -> list[Plan]:
     """Draw the song's players and let each write its part."""
     plans = []
+    rng = generator(seed, 1)
     if style.grooves and rng.random() < style.drums_chance:
         groove = style.grooves[rng.integers(len(style.grooves))]
         kit = style.kits[rng.integers(len(style.kits))]
         events = parts.drums(groove, score.bars, score.steps, rng)
         plans.append(Plan("drums", kit, style.drums_level, style.drums_send, False, 0.2, events))
-    for part in style.parts:
+    for index, part in enumerate(style.parts):
+        rng = generator(seed, 2 + index)
         if rng.random() < part.chance:
             plans.append(player(part, score, rng))
     return plans
@@ -109,59 +129,73 @@ def player(part: Part, score: Score, rng: Rng) -> Plan:
     return Plan(instrument, voice, level, part.send, part.ducked, part.enters, parts.ROLES[part.role](part, score, rng))
 
 
-def silences(plans: list[Plan], score: Score, rng: Rng) -> list[set[int]]:
-    """Choose for each player the sections in which it is silent: some enter late, one drops out in a break.
+def silences(plans: list[Plan], sections: int, seed: int) -> list[set[int]]:
+    """Choose for each player the sections (four bars) in which it is silent: some enter late, some pause.
 
-    Sections are four bars. Two players at least play everywhere, so that no section falls silent.
+    Two players at least play everywhere, so that no section falls silent.
     """
-    sections = range(-(-score.bars // 4))
+    rng = generator(seed, 100)
     silent: list[set[int]] = [set() for _ in plans]
-    if len(plans) < 3:
-        return silent
-    constant = set(rng.choice(len(plans), 2, replace=False).tolist())
+    constant = set(rng.permutation(len(plans))[:2].tolist())
+    late, pauses = rng.random(len(plans)), rng.random((sections, len(plans)))
     for index, plan in enumerate(plans):
-        if index in constant:
-            continue
-        if rng.random() < plan.enters:
-            silent[index].add(0)
-        silent[index] |= {section for section in sections if section > 1 and rng.random() < 0.12}
+        if index not in constant:
+            silent[index] = {section for section in range(2, sections) if pauses[section, index] < 0.12}
+            silent[index] |= {0} if late[index] < plan.enters else set()
     return silent
 
 
-def perform(plans: list[Plan], score: Score, feel: Feel, seconds: float, rng: Rng) -> tuple[Track, ...]:
-    """Turn grid events into timed notes, section by section, with human timing and dynamics."""
-    silent = silences(plans, score, rng)
-    energy = [0.9, *(float(rng.uniform(0.85, 1.05)) for _ in range(score.bars // 4 + 1))]
-    tracks = []
+def perform(plans: list[Plan], score: Score, feel: Feel, seconds: float, seed: int) -> tuple[Track, ...]:
+    """Turn the plans into tracks, each with the silences and dynamics of its sections."""
+    sections = score.bars // 4 + 1
+    silent = silences(plans, sections, seed)
+    energy = (0.9, *generator(seed, 101).uniform(0.85, 1.05, sections))
     channels = iter([channel for channel in range(16) if channel != 9])
-    for plan, rests in zip(plans, silent):
+    tracks = []
+    for index, plan in enumerate(plans):
+        rng = generator(seed, 200 + index)
         drums = plan.instrument == "drums"
-        channel = 9 if drums else next(channels)
+        pan = 0.0 if drums or plan.instrument.endswith("bass") else round(float(rng.uniform(-0.5, 0.5)), 2)
         notes = []
         for event in plan.events:
             section = int(event.step // (4 * score.steps))
-            start = feel.time(event.step, rng)
-            if section in rests or start >= seconds - 0.02:
-                continue
-            duration = min(max(event.length * feel.step, 0.04), seconds - start)
-            velocity = human_velocity(min(1.0, event.strength * energy[min(section, len(energy) - 1)]), rng)
-            notes.append(Note(round(start, 5), round(duration, 5), event.pitch, velocity))
+            note = sound(event, feel, energy[section], seconds, rng)
+            if section not in silent[index] and note:
+                notes.append(note)
         if notes:
-            pan = 0.0 if drums or plan.instrument.endswith("bass") else round(float(rng.uniform(-0.5, 0.5)), 2)
-            tracks.append(
-                Track(
-                    plan.instrument, plan.voice, channel, pan, plan.level, plan.send, plan.ducked, tuple(sorted(notes))
-                )
-            )
+            mixing = (plan.level, plan.send, plan.ducked)
+            channel = 9 if drums else next(channels)
+            tracks.append(Track(plan.instrument, plan.voice, channel, pan, *mixing, tuple(sorted(notes))))
     return tuple(tracks)
 
 
-def moods(style: Style, mode: str, bpm: float, rng: Rng) -> tuple[str, ...]:
-    """Choose mood words: some of the style's, one of the mode's, one of the tempo's."""
-    words = list(rng.choice(style.moods, min(2, len(style.moods)), replace=False))
-    words.append(rng.choice(MAJOR_MOODS if theory.family(mode) == "major" else MINOR_MOODS))
-    if bpm >= 128:
-        words.append(rng.choice(("fast", "energetic", "driving")))
-    elif bpm <= 85:
-        words.append(rng.choice(("slow", "laid back", "relaxed")))
-    return tuple(dict.fromkeys(str(word) for word in words))
+def sound(event: Event, feel: Feel, energy: float, seconds: float, rng: Rng) -> Note | None:
+    """Time an event as a human would; None if it starts at the song's very end or later."""
+    start = feel.time(event.step, rng)
+    velocity = human_velocity(min(1.0, event.strength * energy), rng)
+    if start >= seconds - 0.02:
+        return None
+    duration = min(max(event.length * feel.step, 0.04), seconds - start)
+    return Note(round(start, 5), round(duration, 5), event.pitch, velocity)
+
+
+def moods(style: Style, mode: str, bpm: float, meter: int, rng: Rng) -> tuple[str, ...]:
+    """Choose mood words that contradict neither mode nor tempo: two of the style's, one of the mode's."""
+    major = theory.family(mode) == "major"
+    against = (DARK_WORDS if major else BRIGHT_WORDS) | (
+        CALM_WORDS if bpm >= 128 else LIVELY_WORDS if bpm < 85 else set()
+    )
+    fitting = [word for word in style.moods if word not in against]
+    words = [str(word) for word in rng.permutation(fitting)[:2]]
+    own = MAJOR_MOODS if major else MINOR_CALM if bpm < 100 else MINOR_LIVELY
+    words.append(str(rng.choice(own)))
+    if bpm >= 128 or bpm <= 80:
+        words.append("fast" if bpm >= 128 else "slow")
+    if meter == 12:
+        words.append("waltz")
+    return tuple(dict.fromkeys(words))
+
+
+def brightness(words: tuple[str, ...]) -> float:
+    """Return the tone the moods ask for, -1 dark .. 1 bright."""
+    return float(np.clip(sum(TONE.get(word, 0.0) for word in words), -1, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from training.compose.song import Note
 
 RATE = 32000
 Audio = NDArray[np.float32]
+Kind = Literal["lowpass", "highpass", "bandpass"]
 NAMES = {key: name for name, key in DRUMS.items()}
 
 
@@ -62,7 +64,7 @@ def noise(samples: int, key: int) -> NDArray[np.float64]:
     return np.random.default_rng(key).standard_normal(samples)
 
 
-def band(signal: NDArray[np.float64], kind: str, frequency: float | tuple[float, float]) -> NDArray[np.float64]:
+def band(signal: NDArray[np.float64], kind: Kind, frequency: float | tuple[float, float]) -> NDArray[np.float64]:
     filtered: NDArray[np.float64] = sosfilt(butter(2, frequency, kind, fs=RATE, output="sos"), signal)
     return filtered
 
@@ -110,7 +112,9 @@ def hat(kit: Kit, decay: float) -> NDArray[np.float64]:
 
 def click(frequency: float, decay: float) -> NDArray[np.float64]:
     t = clock(6 * decay)
-    return 0.7 * (np.sin(2 * np.pi * frequency * t) + 0.5 * np.sin(2 * np.pi * 1.48 * frequency * t)) * np.exp(-t / decay)
+    return (
+        0.7 * (np.sin(2 * np.pi * frequency * t) + 0.5 * np.sin(2 * np.pi * 1.48 * frequency * t)) * np.exp(-t / decay)
+    )
 
 
 def shaker(kit: Kit) -> NDArray[np.float64]:
@@ -128,7 +132,8 @@ def raw(kit: Kit, name: str) -> NDArray[np.float64]:
     if name in ("hat", "pedal"):
         return hat(kit, kit.hat[1])
     if name in ("open", "ride", "crash", "tamb"):
-        return hat(kit, {"open": 0.22, "ride": 0.3, "crash": 0.6, "tamb": 0.08}[name])
+        decay, gain = {"open": (0.22, 0.9), "ride": (0.2, 0.45), "crash": (0.6, 0.8), "tamb": (0.08, 0.8)}[name]
+        return gain * hat(kit, decay)
     if name == "kick":
         return kick(kit)
     if name == "clap":
@@ -149,7 +154,8 @@ def hit(kit_name: str, key: int) -> Audio:
         levels = 2 ** (kit.bits - 1)
         sound = np.round(sound * levels) / levels
     sound[-64:] *= np.linspace(1, 0, 64)
-    return sound.astype(np.float32)
+    out: Audio = sound.astype(np.float32)
+    return out
 
 
 def play(kit: str, notes: tuple[Note, ...], samples: int) -> Audio:

@@ -39,11 +39,11 @@ class Score(NamedTuple):
         return self.halves[half]
 
 
-def draw_bars(part: Part, bars: int, rng: Rng) -> list[str]:
+def draw_bars(part: Part, score: Score, rng: Rng) -> list[str]:
     """Lay out a phrase of two patterns as A A A B over the song: repetition with variation."""
     first = part.patterns[rng.integers(len(part.patterns))]
     second = part.patterns[rng.integers(len(part.patterns))]
-    return [second if bar % 4 == 3 else first for bar in range(bars)]
+    return [(second if bar % 4 == 3 else first)[: score.steps] for bar in range(score.bars)]
 
 
 def drums(groove: Groove, bars: int, bar_steps: int, rng: Rng) -> list[Event]:
@@ -83,7 +83,7 @@ def bass_pitch(symbol: str, here: Chord, after: Chord, centre: int, rng: Rng) ->
 def bass(part: Part, score: Score, rng: Rng) -> list[Event]:
     """Play bass patterns on the chords' roots."""
     events = []
-    for bar, pattern in enumerate(draw_bars(part, score.bars, rng)):
+    for bar, pattern in enumerate(draw_bars(part, score, rng)):
         for hit in steps(pattern):
             step = bar * score.steps + hit.step
             pitch = bass_pitch(hit.symbol, score.at(step), score.at(step + score.steps // 2), part.centre, rng)
@@ -127,7 +127,7 @@ def comp(part: Part, score: Score, rng: Rng) -> list[Event]:
     """Play voice-led chords in a rhythm; ``d``/``u`` are strums down and up."""
     events = []
     chords = voicings(part, score)
-    for bar, pattern in enumerate(draw_bars(part, score.bars, rng)):
+    for bar, pattern in enumerate(draw_bars(part, score, rng)):
         for hit in steps(pattern):
             if hit.symbol == "g" and rng.random() < 0.5:
                 continue
@@ -166,7 +166,7 @@ def arp(part: Part, score: Score, rng: Rng) -> list[Event]:
     """Play broken chords: digits choose voices from the bottom (0 is the bass note an octave below)."""
     events = []
     chords = voicings(part, score)
-    for bar, pattern in enumerate(draw_bars(part, score.bars, rng)):
+    for bar, pattern in enumerate(draw_bars(part, score, rng)):
         for hit in steps(pattern):
             step = bar * score.steps + hit.step
             pitches = chords[min(step * 2 // score.steps, len(chords) - 1)]
@@ -191,12 +191,14 @@ def motif(pattern: str, rng: Rng) -> list[tuple[Hit, int]]:
 
 
 def melody(part: Part, score: Score, rng: Rng) -> list[Event]:
-    """Play phrases a a' a b out of two motifs; strong beats land on chord tones, some bars breathe."""
-    first = motif(part.patterns[rng.integers(len(part.patterns))], rng)
-    second = motif(part.patterns[rng.integers(len(part.patterns))], rng)
+    """Play phrases a a' a b: one motif for the song, an answer for every eight bars, chord tones on strong beats."""
+    first = motif(part.patterns[rng.integers(len(part.patterns))][: score.steps], rng)
+    second = first
     events = []
     for bar in range(score.bars):
         place = bar % 4
+        if bar % 8 == 0:
+            second = motif(part.patterns[rng.integers(len(part.patterns))][: score.steps], rng)
         shift = int(rng.choice([0, 0, 1, 2, -1])) if place in (1, 3) else 0
         for index, (hit, degree) in enumerate(second if place == 3 else first):
             if rng.random() < 0.06 and index > 0:

@@ -75,6 +75,8 @@ class Song:
         Reverb: "dry", "room", "plate" or "hall".
     duck : float
         Depth of the sidechain ducking, 0..1.
+    brightness : float
+        Tone of the whole mix, -1 dark .. 1 bright, as its moods ask.
     """
 
     seed: int
@@ -88,6 +90,7 @@ class Song:
     tracks: tuple[Track, ...]
     room: str
     duck: float
+    brightness: float
 
     @property
     def has_drums(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,14 @@ class Part:
         Probability that a song has this part.
     voices_max : int
         Notes in a chord.
+    gate : float
+        Length of notes relative to the pattern's.
+    send, ducked
+        As in `training.compose.song.Track`.
     enters : float
         Probability that the part is silent in a song's first section.
+    strum : float
+        Steps between the notes of a chord.
     """
 
     role: str
@@ -53,7 +59,23 @@ class Groove:
 
 @dataclass(frozen=True)
 class Style:
-    """A style's tables."""
+    """A style's tables.
+
+    Attributes
+    ----------
+    progressions : dict
+        By mode family ("major", "minor"): chords as scale degrees, one word a bar, "2/5" for two in a bar.
+    kits, grooves : tuple
+        Drum kits (voices) and beats; one of each is drawn. Levels in dB as in `Part`.
+    swing : (float, float)
+        Range of the swing, as in `training.compose.groove.Feel`, in units of `swing_unit` steps.
+    loose : float
+        Standard deviation of human timing, seconds.
+    chord_size : int
+        3 triads, 4 sevenths, 5 ninths.
+    meters : tuple of int
+        Sixteenths in a bar, one is drawn: 16 for 4/4, 12 for 3/4. Patterns are cut to the bar.
+    """
 
     name: str
     bpm: tuple[int, int]
@@ -70,8 +92,6 @@ class Style:
     swing_unit: int = 1
     loose: float = 0.006
     chord_size: int = 3
-    chord_bars: int = 1
-    motifs: tuple[str, ...] = field(default=("x-x-x---x-x-x---", "x---x-x-x-------", "..x-x-x-x---x---"))
     room: tuple[str, ...] = ("room",)
     duck: float = 0.0
-    steps: int = 16
+    meters: tuple[int, ...] = (16,)

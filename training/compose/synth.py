@@ -84,13 +84,13 @@ def amplitudes(wave: str, count: int) -> NDArray[np.float64]:
     """Return the amplitudes of the first `count` harmonics of a waveform."""
     n = np.arange(1, count + 1)
     if wave == "saw":
-        return 1 / n
+        return np.asarray(1 / n)
     if wave == "sine":
-        return (n == 1).astype(float)
+        return np.asarray(n == 1, np.float64)
     if wave == "triangle":
-        return np.where(n % 2 == 1, np.where(n % 4 == 1, 1.0, -1.0) / n**2, 0.0)
+        return np.asarray(np.where(n % 2 == 1, np.where(n % 4 == 1, 1.0, -1.0) / n**2, 0.0))
     width = {"square": 0.5, "pulse": 0.25, "thin": 0.125}[wave]
-    return np.sin(np.pi * n * width) / n
+    return np.asarray(np.sin(np.pi * n * width) / n)
 
 
 def cycle(patch: Patch, frequency: float, opening: float) -> Audio:
@@ -119,15 +119,15 @@ def layers(name: str, pitch: int, length: int) -> tuple[Audio, ...]:
         return tuple(np.sin(carrier + index * modulator).astype(np.float32) for index in (0.15, 0.9, 2.2))
     bend = patch.drop * 0.03 * (1 - np.exp(-t / 0.03))
     vibrato = patch.vibrato / 1731 * np.minimum(t / 0.5, 1) * np.sin(2 * np.pi * 5.5 * t) / (2 * np.pi * 5.5)
-    clock = t + bend - vibrato * np.cos(0)
+    clock = t + bend + vibrato
     phases = np.random.default_rng(pitch).random(len(patch.detune))
     out = [np.zeros(length, np.float32) for _ in range(3)]
     tables = [cycle(patch, frequency, opening) for opening in (0.0, 0.5, 1.0)]
-    for cents, phase in zip(patch.detune, phases):
+    for cents, phase in zip(patch.detune, phases, strict=True):
         index = ((clock * (frequency * 2 ** (cents / 1200)) + phase) * TABLE).astype(np.int64) & (TABLE - 1)
-        for layer, table in zip(out, tables):
+        for layer, table in zip(out, tables, strict=True):
             layer += table[index]
-    return tuple(layer / len(patch.detune) ** 0.5 for layer in out)
+    return tuple(layer / np.float32(len(patch.detune) ** 0.5) for layer in out)
 
 
 def envelope(patch: Patch, hold: int, length: int) -> Audio:
@@ -154,7 +154,8 @@ def note_audio(name: str, pitch: int, duration: float) -> Audio:
     mixed *= envelope(patch, hold, length)
     if patch.drive:
         mixed = np.tanh((1 + patch.drive) * mixed)
-    return mixed.astype(np.float32)
+    out: Audio = mixed.astype(np.float32)
+    return out
 
 
 def play(name: str, notes: tuple[Note, ...], samples: int) -> Audio:

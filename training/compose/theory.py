@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 MODES: dict[str, tuple[int, ...]] = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -54,6 +54,8 @@ def chord(symbol: str, tonic: int, mode: str, size: int) -> Chord:
     root = tones[0]
     if symbol.endswith("d"):
         tones = (root, (root + 4) % 12, (root + 7) % 12, (root + 10) % 12)
+        # the melody over a dominant sings its third, not the key's minor one
+        scale = tuple(tones[1] if tone == (root + 3) % 12 else tone for tone in scale)
     elif symbol.endswith("s"):
         tones = (root, scale[(degree + 3) % 7], *tones[2:])
     elif symbol.endswith("p"):
@@ -74,12 +76,14 @@ def voicing(tones: tuple[int, ...], previous: tuple[int, ...] | None, centre: fl
     candidates = (tuple(sorted(choice)) for choice in product(*options))
 
     def cost(pitches: tuple[int, ...]) -> float:
-        spread = max(0, pitches[-1] - pitches[0] - 16) * 4 + sum(b - a < 2 for a, b in zip(pitches, pitches[1:])) * 3
+        spread = max(0, pitches[-1] - pitches[0] - 16) * 4 + sum(b - a < 2 for a, b in pairwise(pitches)) * 3
         home = abs(sum(pitches) / len(pitches) - centre)
         if previous is None:
             return spread + 2 * home
-        reference = previous if len(previous) == len(pitches) else (round(sum(previous) / len(previous)),) * len(pitches)
-        return spread + 0.6 * home + sum(abs(a - b) for a, b in zip(pitches, reference))
+        reference = (
+            previous if len(previous) == len(pitches) else (round(sum(previous) / len(previous)),) * len(pitches)
+        )
+        return spread + 0.6 * home + sum(abs(a - b) for a, b in zip(pitches, reference, strict=True))
 
     return min(candidates, key=cost)
 
