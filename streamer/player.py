@@ -152,8 +152,20 @@ def decibels(level: float) -> float:
 class Player(Protocol):
     """A clock that calls `Playback.fill`."""
 
-    name: str
-    latency: float  # of the device alone, seconds
+    @property
+    def name(self) -> str:
+        """Where the sound goes."""
+        ...
+
+    @property
+    def latency(self) -> float:
+        """Of the device alone, in seconds."""
+        ...
+
+    @property
+    def error(self) -> str | None:
+        """What ended the recording, if anything did."""
+        ...
 
     def start(self) -> None:
         """Begin to call."""
@@ -349,6 +361,8 @@ class SoundDevicePlayer:
     UserError
         When the device cannot be opened.
     """
+
+    error: str | None = None
 
     def __init__(self, playback: Playback, device: Device) -> None:
         self._sounddevice = _portaudio()

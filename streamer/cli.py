@@ -1,0 +1,365 @@
+"""`streamer play | render | models | devices | bench`.
+
+Whatever is slow to import is imported by the command that needs it: help and `devices` answer at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from rich.text import Text
+
+from osc.tree import Parameter, Value
+from streamer.controls import PARAMETERS
+from streamer.errors import UserError
+
+if TYPE_CHECKING:
+    from musicgen import MusicGen
+    from streamer.instrument import Instrument, Status
+    from streamer.player import Device
+
+PROMPT = "lo-fi hip hop, mellow electric piano, soft drums, warm bass"
+RATE_WITHOUT_DEVICE = 48_000
+REFRESH_SECONDS = 0.1
+
+# What the hub has and we can play (text models); sizes are those of the decoder, as published.
+_HUB = [
+    (f"facebook/musicgen-{stereo}{size}", decoder, "stereo" if stereo else "mono")
+    for stereo in ("", "stereo-")
+    for size, decoder in (("small", "0.42 B"), ("medium", "1.84 B"), ("large", "3.26 B"))
+]
+_HUB_LICENCE = "CC-BY-NC-4.0"
+
+# None: not asked for, so that the model's own default stands.
+_KINDS: dict[str, Any] = {"float": float | None, "int": int | None, "bool": bool | None, "text": str | None}
+
+app = typer.Typer(
+    help="Endless music that follows a prompt and your faders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+# Sentences are never cut into lines: whoever reads them from a log searches for them.
+errors = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Model = Annotated[str, typer.Option("--model", help='"nano", a folder, or a hub id: see `streamer models`.')]
+
+
+def main() -> None:
+    """The entry point: an error a person can put right is one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        errors.print(escape(_capital(str(error))))
+        sys.exit(2)
+    except BrokenPipeError:  # `streamer models | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _option(parameter: Parameter) -> inspect.Parameter:
+    """The command line's option for a parameter of the table."""
+    bounds: dict[str, Any] = {}
+    if parameter.kind in ("float", "int"):
+        number = float if parameter.kind == "float" else int
+        bounds = {"min": number(parameter.low), "max": number(parameter.high)}
+    unit = f" [{parameter.unit}]" if parameter.unit else ""
+    option: Any = typer.Option(None, f"--{parameter.name}", help=escape(parameter.doc + unit), **bounds)
+    kind = _KINDS[parameter.kind]
+    return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
+
+
+def _with_controls(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one option for each parameter of the table; it receives those that were used as `**values`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def with_values(**arguments: Any) -> None:
+            given = {name: value for name, value in arguments.items() if name in own}
+            values = {name: value for name, value in arguments.items() if name not in own and value is not None}
+            command(**given, **values)
+
+        signature = inspect.signature(command, eval_str=True)
+        own = {name: parameter for name, parameter in signature.parameters.items() if name != "values"}
+        table = [_option(parameter) for parameter in PARAMETERS if parameter.name not in left_out]
+        both = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own.values()] + table
+        with_values.__signature__ = signature.replace(parameters=both)  # type: ignore[attr-defined]
+        with_values.__annotations__ = {parameter.name: parameter.annotation for parameter in both}
+        return with_values
+
+    return decorate
+
+
+@app.command()
+@_with_controls()
+def play(
+    model: Model = "nano",
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many; without it Ctrl-C stops.")] = None,
+    device: Annotated[str | None, typer.Option(help="Number or part of the name: see `streamer devices`.")] = None,
+    wav_out: Annotated[Path | None, typer.Option(help="Write a WAV in place of playing on a device.")] = None,
+    osc_host: Annotated[str, typer.Option(help="Listen for OSC here; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    osc_port: Annotated[int, typer.Option(help="UDP port for OSC.")] = 7770,
+    **values: Value,
+) -> None:
+    """Play without end, steered over OSC."""
+    from streamer.instrument import Instrument
+    from streamer.render import check_seconds
+    from streamer.worker import music
+
+    if seconds is not None:
+        check_seconds(seconds)
+    chosen, wav = _output(device, wav_out)
+    rate, channels = (chosen.rate, min(chosen.channels, 2)) if chosen else (RATE_WITHOUT_DEVICE, 2)
+    instrument = Instrument(
+        music(model, rate, channels),
+        {"prompt": PROMPT} | values,
+        device=chosen,
+        wav=wav,
+        host=osc_host,
+        port=osc_port,
+        report=lambda sentence: errors.print(escape(sentence)),
+    )
+    with _finally_closed(instrument):
+        with console.status(f"Loading {escape(model)} ..."):
+            instrument.start()
+        _introduce(instrument, osc_host)
+        _watch(instrument, seconds)
+
+
+def _output(device: str | None, wav: Path | None) -> tuple[Device | None, Path | None]:
+    """The device to play on, or the file to write: a file, too, when there is no device and none was asked for."""
+    from streamer.player import choose
+    from streamer.player import devices as outputs
+
+    if wav is not None:
+        return None, wav
+    try:
+        return choose(outputs(), device), None
+    except UserError as error:
+        if device is not None:
+            raise
+        wav = Path(time.strftime("streamer-%Y%m%d-%H%M%S.wav"))
+        errors.print(escape(f"{error} What would be heard goes into {wav} now."))
+        return None, wav
+
+
+@contextmanager
+def _finally_closed(instrument: Instrument) -> Iterator[None]:
+    """Ctrl-C and a polite kill end the music, not in an error; whatever ends it, everything started is ended."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    finally:
+        summary = instrument.status()
+        instrument.close()
+        signal.signal(signal.SIGTERM, before)
+    _summarise(summary)
+
+
+def _introduce(instrument: Instrument, host: str) -> None:
+    """What plays where, and under which licence."""
+    facts = instrument.worker.facts
+    licence = str(facts["licence"])
+    terms = ": not for commercial use" if "NC" in licence else ""
+    console.print(escape(f"{facts['model']} (licence {licence}{terms}) on {instrument.player.name}"))
+    console.print(escape(f"OSC on udp://{host}:{instrument.server.port}, for example /mg/prompt. Ctrl-C stops."))
+
+
+def _watch(instrument: Instrument, seconds: float | None) -> None:
+    """Show one live line until the time is up."""
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            now = instrument.status()
+            live.update(_line(now), refresh=True)
+            if instrument.player.error is not None:
+                raise UserError(instrument.player.error)
+            left = REFRESH_SECONDS if seconds is None else seconds - now.seconds
+            if left <= 0:
+                return
+            time.sleep(min(REFRESH_SECONDS, left))
+
+
+def _line(now: Status) -> Text:
+    numbers = f"{now.rtf:4.1f}x  buffer {now.buffer_ms:4.0f} ms  xruns {now.xruns}  {_meter(now.level)}"
+    state = "" if now.playing else "[stopped] "
+    line = Text(state + (now.prompt or "(no prompt)"), no_wrap=True)
+    line.truncate(max(10, console.width - len(numbers) - 2), overflow="ellipsis")
+    return line + Text(f"  {numbers}")
+
+
+def _meter(level: float) -> str:
+    """A level as a bar of ten from -60 to 0 dB, and as a number."""
+    full = round(max(0.0, min(10.0, 10 + level / 6)))
+    return f"{'█' * full}{'·' * (10 - full)} {max(level, -99):3.0f} dB"
+
+
+def _summarise(now: Status) -> None:
+    restarts = f", engine restarted {now.restarts} times" if now.restarts else ""
+    console.print(
+        escape(f"Played {now.seconds:.1f} s on {now.output}: {now.xruns} xruns, {now.rtf:.1f}x real time{restarts}.")
+    )
+
+
+@app.command()
+@_with_controls("lead")
+def render(
+    out: Annotated[Path, typer.Argument(help="File to write; .wav or .flac.")],
+    seconds: Annotated[float, typer.Option(help="Length.")] = 20.0,
+    model: Model = "nano",
+    **values: Value,
+) -> None:
+    """Write music to a file, as fast as the machine can; the same seed gives the same file."""
+    from streamer.render import check_path, check_seconds
+
+    check_path(out)
+    check_seconds(seconds)
+
+    from streamer.controls import Controls
+    from streamer.render import render as render_file
+
+    loaded = _load(model)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f}/{task.total:.1f} s"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task(escape(out.name), total=seconds)
+        controls = Controls(**({"prompt": PROMPT} | values))
+        render_file(loaded, controls, seconds, out, lambda done: progress.update(task, completed=done))
+    console.print(escape(f"Wrote {seconds:g} s to {out}."))
+
+
+def _load(name: str) -> MusicGen:
+    """Load a model, say what its licence forbids, and turn what cannot be loaded into the user's sentence."""
+    from musicgen import ModelError, MusicGen
+
+    try:
+        with console.status(f"Loading {escape(name)} ..."):
+            loaded = MusicGen.load(name)
+    except ModelError as error:
+        raise UserError(str(error)) from None
+    if "NC" in loaded.licence:
+        errors.print(escape(f"The weights of {loaded.name} are under {loaded.licence}: not for commercial use."))
+    return loaded
+
+
+@app.command()
+def models() -> None:
+    """List what can be loaded."""
+    table = Table(Column("Model", no_wrap=True), "Decoder", "Channels", "Licence", "Here", box=None)
+    table.add_row("nano", _size_of_nano(), "mono", "MIT", "yes")
+    for name, decoder, channels in _HUB:
+        table.add_row(name, decoder, channels, _HUB_LICENCE, "yes" if _downloaded(name) else "downloads")
+    console.print(table)
+    console.print("CC-BY-NC-4.0: not for commercial use.")
+    console.print("Also: any folder with a MusicGen text model in transformers' layout.")
+
+
+def _size_of_nano() -> str:
+    from importlib.util import find_spec
+
+    spec = find_spec("musicgen")
+    assert spec is not None and spec.origin is not None
+    files = Path(spec.origin).parent.glob("models/nano/*.safetensors")
+    return f"{sum(file.stat().st_size for file in files) / 1e6:.0f} MB, all"
+
+
+def _downloaded(name: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
+
+
+@app.command()
+def devices() -> None:
+    """List the audio outputs."""
+    from streamer.player import choose
+    from streamer.player import devices as outputs
+
+    found = outputs()
+    choose(found)  # where there are none it says what to do
+    table = Table("Number", "Name", "Rate", "Channels", "", box=None)
+    for device in found:
+        default = "default" if device.default else ""
+        table.add_row(str(device.index), escape(device.name), f"{device.rate} Hz", str(device.channels), default)
+    console.print(table)
+
+
+@app.command()
+def bench(
+    model: Model = "nano",
+    steps: Annotated[int, typer.Option(min=10, help="Frames to measure over.")] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False,
+) -> None:
+    """Measure how fast a model runs on this machine."""
+    figures = _measure(_load(model), steps)
+    if as_json:
+        typer.echo(json.dumps({"model": model, **figures}))
+        return
+    table = Table("", "median", "worst of 20", box=None)
+    table.add_row("one step", f"{figures['step_ms']:.2f} ms", f"{figures['step_p95_ms']:.2f} ms")
+    table.add_row("codec, a frame", f"{figures['codec_ms']:.2f} ms", "")
+    table.add_row("a frame has", f"{figures['frame_ms']:.2f} ms", "")
+    console.print(table)
+    console.print(f"{escape(model)}: {figures['rtf']:.2f} x real time on one thread")
+
+
+def _measure(model: MusicGen, steps: int) -> dict[str, float]:
+    """Milliseconds of a step and of decoding a frame, and the real-time factor of both together."""
+    import torch
+
+    torch.set_num_threads(1)  # as the worker plays nano: two threads collapse beside a busy neighbour
+    chunk = 2  # frames, as the engine makes them
+    step = _milliseconds(model.stream(PROMPT).next_frame, steps)
+    sounding = model.stream(PROMPT)
+    whole = statistics.median(_milliseconds(lambda: sounding.next_chunk(chunk), -(-steps // chunk))) / chunk
+    frame = 1000 / model.frame_rate
+    median = statistics.median(step)
+    return {
+        "step_ms": median,
+        "step_p95_ms": sorted(step)[int(0.95 * len(step))],
+        "codec_ms": max(0.0, whole - median),
+        "frame_ms": frame,
+        "rtf": frame / whole,
+    }
+
+
+def _milliseconds(work: Callable[[], object], times: int) -> list[float]:
+    for _ in range(5):  # caches start cold
+        work()
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        taken.append(1000 * (time.perf_counter() - start))
+    return taken
+
+
+if __name__ == "__main__":
+    main()
