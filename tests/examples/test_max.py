@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from streamer.controls import PARAMETERS
+from osc.tree import Tree
+from streamer.controls import ACTIONS, PARAMETERS, STATUS, Controls
 from tests.examples.conftest import EXAMPLES
 
 PATCH = EXAMPLES / "max" / "musicgen-streamer.maxpat"
@@ -52,9 +53,6 @@ def test_the_dials_have_the_ranges_of_the_parameters(boxes: list[dict[str, Any]]
 
 
 def test_every_address_the_patch_sends_is_one_the_instrument_knows(boxes: list[dict[str, Any]]) -> None:
-    from osc.tree import Tree
-    from streamer.controls import ACTIONS, Controls
-
     tree = Tree("/mg", PARAMETERS, ACTIONS, Controls())
     commands = {"subscribe", "dump"}
     texts = [str(box.get("text", "")) for box in boxes]
@@ -64,3 +62,11 @@ def test_every_address_the_patch_sends_is_one_the_instrument_knows(boxes: list[d
         path = tree.path(address)
         assert path is not None
         assert path in commands or tree.parameter(path) or path in tree.actions, address
+
+
+def test_every_address_the_patch_shows_is_one_the_instrument_sends(boxes: list[dict[str, Any]]) -> None:
+    routes = [str(box["text"]) for box in boxes if str(box.get("text", "")).startswith("route /")]
+    shown = {address for text in routes for address in text.split()[1:]}
+    values = {f"/mg/{parameter.path}" for parameter in PARAMETERS}
+    assert shown <= values | {f"/mg/status/{name}" for name in STATUS} | {"/mg/error"}
+    assert {"/mg/prompt", "/mg/temperature", "/mg/status/level", "/mg/status/rtf", "/mg/error"} <= shown

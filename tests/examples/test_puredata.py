@@ -1,12 +1,13 @@
 """The Pure Data patch, opened in Pure Data itself without a screen or a sound card."""
 
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from streamer.controls import PARAMETERS
+from streamer.controls import PARAMETERS, STATUS
 from tests.examples.conftest import EXAMPLES, Instrument, Peer
 
 PATCH = EXAMPLES / "puredata" / "musicgen-streamer.pd"
@@ -39,8 +40,6 @@ def pd(tmp_path: Path, instrument: Instrument, launch: Callable[..., Peer]) -> t
     """Pure Data with our patch in it, and a way to put its controls."""
     if PD is None:
         pytest.skip("Pure Data is not installed: apt install puredata-core")
-    import socket
-
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         control_port = probe.getsockname()[1]
@@ -103,3 +102,8 @@ def test_the_faders_have_the_ranges_of_the_parameters() -> None:
     for words in sliders:
         low, high, name = float(words[7]), float(words[8]), words[12].removeprefix("mg-")
         assert (low, high) == (table[name].low, table[name].high), name
+
+
+def test_the_meters_are_ones_that_the_instrument_sends() -> None:
+    (meters,) = [line for line in PATCH.read_text().splitlines() if "route level" in line]
+    assert set(meters.rstrip(";").split()[5:]) <= set(STATUS)

@@ -7,6 +7,8 @@ import py2tosc
 import pytest
 from pythonosc.udp_client import SimpleUDPClient
 
+from osc.tree import Tree
+from streamer.controls import ACTIONS, PARAMETERS, STATUS
 from tests.examples.conftest import EXAMPLES, Instrument, until
 
 LAYOUT = EXAMPLES / "touchosc" / "musicgen-streamer.tosc"
@@ -65,14 +67,11 @@ def test_every_control_sends_something_the_instrument_does(layout: py2tosc.Docum
 def test_every_label_listens_to_an_address_that_the_instrument_sends(
     layout: py2tosc.Document, instrument: Instrument
 ) -> None:
-    from osc.tree import Tree
-    from streamer.controls import ACTIONS, PARAMETERS
-
     tree = Tree("/mg", PARAMETERS, ACTIONS, instrument.controls)
     sent = {
         address for name, value in instrument.controls.values().items() for address, _ in tree.feedback(name, value)
     }
-    status = {f"/mg/status/{name}" for name in ("level", "rtf", "buffer_ms", "xruns")}
+    status = {f"/mg/status/{name}" for name in STATUS}
     listening = {address for _, message, address in messages(layout) if message.receive}
     assert listening <= sent | status
-    assert "/mg/prompt" in listening and status <= listening
+    assert {"/mg/prompt", "/mg/status/level"} <= listening
