@@ -3,8 +3,8 @@
     python -m benchmarks.codec [--frames 100] [--model FOLDER]
 
 Times are processor time on one core, every round measuring all ways in turn, so that the ratios hold on a busy machine
-too, where the milliseconds do not. Without ``--model`` the codecs have random weights in the shapes of nano's and of the
-32 kHz MusicGen models'.
+too, where the milliseconds do not. Without ``--model`` the codecs have random weights in the shapes of nano's and of
+the 32 kHz MusicGen models'.
 """
 
 from __future__ import annotations
