@@ -86,7 +86,8 @@ def amplitudes(wave: str, count: int) -> NDArray[np.float64]:
     if wave == "saw":
         return np.asarray(1 / n)
     if wave == "sine":
-        return np.asarray(n == 1, np.float64)
+        first: NDArray[np.float64] = np.eye(1, count)[0]
+        return first
     if wave == "triangle":
         return np.asarray(np.where(n % 2 == 1, np.where(n % 4 == 1, 1.0, -1.0) / n**2, 0.0))
     width = {"square": 0.5, "pulse": 0.25, "thin": 0.125}[wave]
