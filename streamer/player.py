@@ -26,6 +26,7 @@ FADE_SECONDS = 0.010
 RETRY_SECONDS = 2.0
 SILENCE_DB = -120.0
 _SUSPENDED_SECONDS = 1.0
+_CLOSE_SECONDS = 1.0
 _WAV_BYTES = 4_000_000_000
 
 
@@ -360,11 +361,17 @@ class SoundDevicePlayer:
     ------
     UserError
         When the device cannot be opened.
+
+    Attributes
+    ----------
+    stuck : bool
+        The device went in a way that PortAudio does not survive: nothing can be opened any more in this process.
     """
 
     error: str | None = None
 
     def __init__(self, playback: Playback, device: Device) -> None:
+        self.stuck = False
         self._sounddevice = _portaudio()
         self._playback = playback
         self._called = time.monotonic()
@@ -404,6 +411,15 @@ class SoundDevicePlayer:
     def close(self) -> None:
         """Stop and let go of the device."""
         self._dead = True
+        ending = threading.Thread(target=self._end, daemon=True)
+        ending.start()
+        ending.join(_CLOSE_SECONDS)
+        if ending.is_alive():
+            # PortAudio waits for ever for a JACK server that has died. So would its exit handler.
+            self.stuck = True
+            self._sounddevice._initialized = 0
+
+    def _end(self) -> None:
         with contextlib.suppress(self._sounddevice.PortAudioError):
             self._stream.abort()
         with contextlib.suppress(self._sounddevice.PortAudioError):
@@ -480,14 +496,20 @@ class Output:
     def _watch(self) -> None:
         while not self._closing.wait(0.25):
             if not self.player.running():
-                self._report(f"The output device {self._device.name} has gone: playing on without it.")
-                self._fall_back()
+                stuck = self._fall_back()
+                fix = "start streamer again to hear it" if stuck else "looking for it every 2 s"
+                self._report(f"The output device {self._device.name} has gone: playing on in silence, {fix}.")
+                if stuck:
+                    return
                 self._wait_for_device()
 
-    def _fall_back(self) -> None:
-        self.player.close()
+    def _fall_back(self) -> bool:
+        """Go on without the device; whether PortAudio is lost with it."""
+        lost = self.player
+        lost.close()
         self.player = NullPlayer(self._playback)
         self.player.start()
+        return isinstance(lost, SoundDevicePlayer) and lost.stuck
 
     def _wait_for_device(self) -> None:
         while not self._closing.wait(RETRY_SECONDS):

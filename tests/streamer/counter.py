@@ -13,6 +13,7 @@ from streamer.controls import Controls
 from streamer.worker import Batch, Job
 
 NAME = "tests.streamer.counter:count"
+TOPK = 123  # the default of a model that counts
 
 
 def job(rate: int, channels: int = 2, **arguments: Value) -> Job:
@@ -26,7 +27,11 @@ def count(
     """The factory."""
     if problem:
         raise RuntimeError(problem)
-    return Counter(Controls(**values), rate, channels, sine), {"model": "counter", "licence": "MIT", "defaults": {}}
+    return Counter(Controls(**values), rate, channels, sine), {
+        "model": "counter",
+        "licence": "MIT",
+        "defaults": {"topk": TOPK},
+    }
 
 
 class Counter:

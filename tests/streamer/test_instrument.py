@@ -1,0 +1,167 @@
+"""The whole instrument on the null clock: steered over UDP, it answers, plays, survives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
+from pythonosc.osc_packet import OscPacket
+
+from streamer.errors import UserError
+from streamer.instrument import Instrument
+from tests.streamer import counter
+
+RATE = 8000
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for something that is sure to come; the bound only keeps a broken build from hanging."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.005)
+
+
+class Client:
+    """An OSC client on an ephemeral port."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.settimeout(10)
+
+    def send(self, address: str, *arguments: Any) -> None:
+        builder = OscMessageBuilder(address)
+        for argument in arguments:
+            builder.add_arg(argument)
+        self._socket.send(builder.build().dgram)
+
+    def hear(self, address: str) -> OscMessage:
+        """The next message at the address."""
+        while True:
+            for timed in OscPacket(self._socket.recv(65536)).messages:
+                if timed.message.address == address:
+                    return timed.message
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Reports(list[str]):
+    """What the instrument reported."""
+
+
+@pytest.fixture
+def reports() -> Reports:
+    return Reports()
+
+
+@pytest.fixture
+def instrument(reports: Reports, tmp_path: Path) -> Iterator[Instrument]:
+    made = Instrument(
+        counter.job(RATE), {"seed": 3, "lead": 200.0}, wav=tmp_path / "x.wav", port=0, report=reports.append
+    )
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(instrument: Instrument) -> Iterator[Client]:
+    made = Client(instrument.server.port)
+    yield made
+    made.close()
+
+
+def test_a_fader_over_udp_reaches_the_engine(instrument: Instrument, client: Client) -> None:
+    client.send("/mg/seed", 9)
+    client.send("/mg/get/seed")
+    assert client.hear("/mg/seed").params == [9]
+    instrument.player.close()  # from here the test reads the ring
+    newest = np.zeros((2 * RATE, 2), np.float32)
+
+    def seed_heard() -> bool:
+        got = instrument.ring.read_into(newest)
+        return bool(got and newest[got - 1, 1] == 9)
+
+    until(seed_heard)
+
+
+def test_transport_over_udp_opens_and_closes_the_gate(instrument: Instrument, client: Client) -> None:
+    until(lambda: instrument.playback.sounding)
+    client.send("/mg/stop")
+    until(lambda: not instrument.playback.sounding)
+    assert not instrument.status().playing
+    client.send("/mg/play")
+    until(lambda: instrument.playback.sounding)
+    client.send("/mg/panic")
+    until(lambda: not instrument.playback.sounding)
+    client.send("/mg/play", 0)  # a button's release
+    client.send("/mg/ping")
+    client.hear("/mg/pong")
+    assert not instrument.playback.playing
+
+
+def test_the_lead_is_the_sound_queued_ahead(instrument: Instrument, client: Client) -> None:
+    client.send("/mg/lead", 1500.0)
+    until(lambda: instrument.status().buffer_ms > 1300)
+    client.send("/mg/lead", 100.0)
+    until(lambda: instrument.status().buffer_ms <= 100)
+
+
+def test_status_is_told_to_subscribers(instrument: Instrument, client: Client) -> None:
+    client.send("/mg/subscribe")
+    for name in ("rtf", "buffer_ms", "xruns", "latency_ms", "level"):
+        (value,) = client.hear(f"/mg/status/{name}").params
+        assert isinstance(value, (int, float))
+    assert instrument.status().rtf > 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9")
+def test_after_kill_9_it_fades_answers_and_plays_on(
+    instrument: Instrument, client: Client, reports: Reports, tmp_path: Path
+) -> None:
+    until(lambda: instrument.playback.sounding)
+    pid = instrument.worker.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    while instrument.worker.restarts == 0:
+        client.send("/mg/ping")
+        client.hear("/mg/pong")
+    until(lambda: instrument.worker.alive and instrument.playback.sounding)
+    played = instrument.status().seconds
+    until(lambda: instrument.status().seconds > played + 0.3)
+    assert instrument.status().restarts == 1
+    assert "exit code -9" in reports[0]
+
+
+def test_what_nobody_asked_for_is_the_models_own(instrument: Instrument) -> None:
+    assert instrument.controls.get("topk") == counter.TOPK
+
+
+def test_a_port_that_is_taken_is_named(instrument: Instrument, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"in use.*--osc-port"):
+        Instrument(counter.job(RATE), {}, port=instrument.server.port)
+
+
+def test_the_file_holds_what_was_played(tmp_path: Path, reports: Reports) -> None:
+    instrument = Instrument(counter.job(RATE), {}, wav=tmp_path / "heard.wav", port=0, report=reports.append)
+    instrument.start()
+    until(lambda: instrument.status().seconds > 1)
+    seconds = instrument.status().seconds
+    instrument.close()
+    heard = soundfile.info(tmp_path / "heard.wav")
+    assert heard.samplerate == RATE
+    assert heard.duration >= seconds
+    assert reports == []
