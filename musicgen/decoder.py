@@ -120,7 +120,6 @@ def prompt_kv(weights: DecoderWeights, states: Tensor) -> Tensor:
     return kv.permute(0, 2, 3, 4, 1, 5).contiguous()
 
 
-@torch.inference_mode()
 def step(weights: DecoderWeights, cache: Cache, columns: Tensor, prompts: Sequence[Tensor | None]) -> Tensor:
     """One step: consume a column in every active lane of the cache, write its keys and values, predict the next.
 
@@ -139,36 +138,33 @@ def step(weights: DecoderWeights, cache: Cache, columns: Tensor, prompts: Sequen
     Tensor
         Logits of the live lane, (2, K, V) float32: conditional, null.
     """
-    lanes, hidden = len(cache.lanes), weights.hidden
-    x = F.embedding_bag(columns + weights.offsets, weights.embed, mode="sum")
-    x = x + weights.positions[[cache.positions[lane] for lane in cache.lanes]]
-    x = torch.cat([x, x])  # rows: conditional lanes, null lanes
+    lanes, size = len(cache.lanes), (weights.hidden,)
+    x = F.embedding(columns + weights.offsets, weights.embed).sum(1)
+    x = x + torch.stack([weights.positions[cache.positions[lane]] for lane in cache.lanes])
+    x = x.repeat(2, 1)  # rows: conditional lanes, null lanes
     for index, layer in enumerate(weights.layers):
-        attended = _self_attention(layer, weights.head_count, cache, index, x)
-        x = torch.addmm(x, attended, layer.self_out)
+        x = torch.addmm(x, _self_attention(layer, weights.head_count, cache, index, x), layer.self_out)
         for row, prompt in enumerate(prompts):
             if prompt is not None:
-                rows = x[row * lanes : (row + 1) * lanes]
+                rows = x.narrow(0, row * lanes, lanes)
                 rows.addmm_(_cross_attention(layer, rows, prompt[index]), layer.cross_out)
-        fed = weights.activation(torch.mm(F.layer_norm(x, (hidden,), *layer.feed_norm), layer.feed_in))
+        fed = weights.activation(torch.mm(torch.layer_norm(x, size, *layer.feed_norm), layer.feed_in))
         x = torch.addmm(x, fed, layer.feed_out)
-    live = F.layer_norm(x[::lanes], (hidden,), *weights.norm)
+    live = torch.layer_norm(x[::lanes], size, *weights.norm)
     return torch.mm(live, weights.heads).view(2, weights.codebooks, -1).float()
 
 
 def _self_attention(layer: LayerWeights, heads: int, cache: Cache, index: int, x: Tensor) -> Tensor:
     """(2 * lanes, d) in and out; every lane attends to its own past and to itself."""
     rows, hidden = x.shape
-    qkv = torch.mm(F.layer_norm(x, (hidden,), *layer.self_norm), layer.qkv)
-    qkv = qkv.view(2, rows // 2, 3, heads, 1, hidden // heads)
+    qkv = torch.mm(torch.layer_norm(x, (hidden,), *layer.self_norm), layer.qkv)
+    qkv = qkv.view(2, rows // 2, 3, heads, 1, hidden // heads).permute(1, 2, 0, 3, 4, 5)  # lane, then q, k, v
     outputs = []
-    for row, lane in enumerate(cache.lanes):
-        query, key, value = qkv[:, row].unbind(1)
-        end = cache.positions[lane] + 1
-        keys, values = cache.views[lane][index].narrow(3, 0, end).unbind(0)
-        keys[:, :, end - 1 :] = key
-        values[:, :, end - 1 :] = value
-        outputs.append(F.scaled_dot_product_attention(query, keys, values))
+    for lane, new in zip(cache.lanes, qkv.unbind(0), strict=True):
+        memory, position = cache.views[lane][index], cache.positions[lane]
+        memory.narrow(3, position, 1).copy_(new.narrow(0, 1, 2))
+        keys, values = memory.narrow(3, 0, position + 1).unbind(0)
+        outputs.append(F.scaled_dot_product_attention(new[0], keys, values))
     return torch.stack(outputs, 1).view(rows, hidden)
 
 
@@ -176,6 +172,6 @@ def _cross_attention(layer: LayerWeights, x: Tensor, prompt: Tensor) -> Tensor:
     """(lanes, d) in and out; keys and values (2, 1, heads, S, head size)."""
     lanes, hidden = x.shape
     keys, values = prompt.unbind(0)
-    query = torch.mm(F.layer_norm(x, (hidden,), *layer.cross_norm), layer.cross_q)
+    query = torch.mm(torch.layer_norm(x, (hidden,), *layer.cross_norm), layer.cross_q)
     query = query.view(1, lanes, keys.shape[1], -1).transpose(1, 2)
     return F.scaled_dot_product_attention(query, keys, values).transpose(1, 2).reshape(lanes, hidden)

@@ -59,9 +59,8 @@ class DelayLine:
 
         What a delayed codebook samples before its frame 0 is dropped.
         """
-        newest = self.steps % self.depth
-        self._columns[newest] = column
-        self._last = self._columns[newest]
+        self._columns[self.steps % self.depth] = column
+        self._last = column
         self.steps += 1
         if self.steps < self.depth:
             return None

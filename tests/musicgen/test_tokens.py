@@ -19,7 +19,9 @@ SHAPES: dict[str, dict[str, Any]] = {
     "mono, odd sizes, no projection": {
         "hidden": 60, "heads": 3, "layers": 3, "ffn": 130, "codebooks": 3, "vocab": 32, "text_hidden": 60,
     },
-    "stereo, odd sizes": {"channels": 2, "hidden": 36, "heads": 1, "layers": 1, "ffn": 50, "codebooks": 2, "vocab": 128},
+    "stereo, odd sizes": {
+        "channels": 2, "hidden": 36, "heads": 1, "layers": 1, "ffn": 50, "codebooks": 2, "vocab": 128,
+    },
 }  # fmt: skip
 SAMPLING: dict[str, dict[str, Any]] = {
     "defaults": {"top_k": 50, "top_p": 1.0, "temperature": 1.0, "guidance": 3.0},
@@ -107,24 +109,25 @@ def test_bfloat16_stays_close_to_float32(tmp_path: Path) -> None:
     torch.testing.assert_close(logits[torch.bfloat16], logits[torch.float32], atol=0.2, rtol=0.05)
 
 
-def test_two_streams_do_not_hear_each_other(tiny_model_dir: Path) -> None:
-    model = MusicGen.load(str(tiny_model_dir))
-    alone = [frames_of(model.stream(prompt, seed=seed), 40) for prompt, seed in (("deep house", 1), ("jazz piano", 2))]
-    first, second = model.stream("deep house", seed=1), model.stream("jazz piano", seed=2)
+def test_two_streams_do_not_hear_each_other(tiny_model: MusicGen) -> None:
+    alone = [
+        frames_of(tiny_model.stream(prompt, seed=seed), 40) for prompt, seed in (("deep house", 1), ("jazz piano", 2))
+    ]
+    first, second = tiny_model.stream("deep house", seed=1), tiny_model.stream("jazz piano", seed=2)
     together = [(first.next_frame(), second.next_frame()) for _ in range(40)]
     np.testing.assert_array_equal(np.stack([frame for frame, _ in together], 1), alone[0])
     np.testing.assert_array_equal(np.stack([frame for _, frame in together], 1), alone[1])
 
 
-def test_the_global_random_numbers_are_left_alone(tiny_model_dir: Path) -> None:
-    stream = MusicGen.load(str(tiny_model_dir)).stream("deep house", seed=1)
+def test_the_global_random_numbers_are_left_alone(tiny_model: MusicGen) -> None:
+    stream = tiny_model.stream("deep house", seed=1)
     before = torch.get_rng_state()
     stream.next_frame()
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_reset_plays_the_same_again_and_reseed_changes_only_what_follows(tiny_model_dir: Path) -> None:
-    stream = MusicGen.load(str(tiny_model_dir)).stream("deep house", seed=1)
+def test_reset_plays_the_same_again_and_reseed_changes_only_what_follows(tiny_model: MusicGen) -> None:
+    stream = tiny_model.stream("deep house", seed=1)
     first = frames_of(stream, 30)
     stream.reset(1)
     assert (stream.frames_done, stream.position) == (0, 0)
@@ -137,10 +140,9 @@ def test_reset_plays_the_same_again_and_reseed_changes_only_what_follows(tiny_mo
     assert (rest != first[:, 10:]).any()
 
 
-def test_sampling_may_change_while_it_plays(tiny_model_dir: Path) -> None:
+def test_sampling_may_change_while_it_plays(tiny_model: MusicGen) -> None:
     """With one token allowed the seed no longer matters; before that it does."""
-    model = MusicGen.load(str(tiny_model_dir))
-    streams = [model.stream("deep house", seed=1), model.stream("deep house", seed=1)]
+    streams = [tiny_model.stream("deep house", seed=1), tiny_model.stream("deep house", seed=1)]
     for stream in streams:
         frames_of(stream, 10)
         stream.sampling.top_k = 1
@@ -151,6 +153,6 @@ def test_sampling_may_change_while_it_plays(tiny_model_dir: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"temperature": 0.0}, {"temperature": float("nan")}, {"top_k": -1}, {"top_p": 1.5}, {"top_p": -0.1}]
 )
-def test_values_out_of_range_are_refused(tiny_model_dir: Path, options: dict[str, Any]) -> None:
+def test_values_out_of_range_are_refused(tiny_model: MusicGen, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
-        MusicGen.load(str(tiny_model_dir)).stream("deep house", **options)
+        tiny_model.stream("deep house", **options)

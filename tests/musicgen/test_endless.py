@@ -1,0 +1,125 @@
+"""Going on for ever: the shadow re-anchor is exact, memory is flat, positions stay in the trained range."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from torch import Tensor
+
+from musicgen import MusicGen, StreamingPolicy
+from musicgen.decoder import step
+from tests.musicgen.oracle import Oracle
+from tests.musicgen.tiny import tiny_checkpoint
+
+PROMPT = "slow ambient strings"
+
+
+@pytest.mark.parametrize(
+    ("channels", "keep", "max_position"), [(1, 12, 40), (2, 10, 31), (1, 16, 32), (1, 2, 9), (2, 1, 20)]
+)
+def test_a_reanchored_stream_continues_as_generate_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int, keep: int, max_position: int
+) -> None:
+    """At every swap: the tokens of ``generate(decoder_input_ids=last frames)`` and the logits of a one-shot prefill."""
+    folder = tiny_checkpoint(
+        tmp_path, channels=channels, streaming={"policy": "reanchor", "keep": keep, "max_position": max_position}
+    )
+    model, oracle = MusicGen.load(str(folder)), Oracle(folder)
+    stream = model.stream(PROMPT, seed=4, top_k=50, guidance=3.0)
+    logits = record_logits(monkeypatch)
+    swaps: list[tuple[int, Tensor]] = []  # steps done at the swap, random numbers from there on
+    frames, last = [], 0
+    for _ in range(3 * max_position):
+        frames.append(stream.next_frame())
+        if stream.position < last:
+            assert stream.position == keep
+            swaps.append((len(logits), stream._generator.get_state()))
+        last = stream.position
+    assert len(swaps) >= 2
+    played = np.stack(frames, axis=1)
+    delay = len(logits) - played.shape[1]
+    for steps, random_state in swaps:
+        life = min(max_position - keep, len(logits) - steps)  # steps until the next swap
+        kept = played[:, steps - keep : steps]
+        if kept.shape[1] < keep:
+            break  # the stream ended before the anchor's last frames were whole
+        expected = oracle.generate(
+            PROMPT, life + delay, random_state=random_state, frames=kept, guidance_scale=3.0, top_k=50
+        )
+        until = min(expected.shape[1], keep + life - delay)
+        np.testing.assert_array_equal(played[:, steps - keep : steps - keep + until], expected[:, :until])
+        prefill = oracle.logits(PROMPT, delayed_columns(kept, model))[-1]
+        torch.testing.assert_close(logits[steps], prefill, atol=1e-4, rtol=1e-4)
+
+
+def record_logits(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """The logits of every step from now on."""
+    logits: list[Tensor] = []
+
+    def recording(*arguments: Any) -> Tensor:
+        logits.append(step(*arguments))
+        return logits[-1]
+
+    monkeypatch.setattr("musicgen.stream.step", recording)
+    return logits
+
+
+def delayed_columns(frames: np.ndarray[Any, Any], model: MusicGen) -> np.ndarray[Any, Any]:
+    """The input columns (steps, K), one more than frames, with which a prefill of (K, F) frames begins."""
+    codebooks, count = frames.shape
+    columns = np.full((count + 1, codebooks), model._checkpoint.pad)
+    for k in range(codebooks):
+        delay = k // model.channels
+        columns[1 + delay :, k] = frames[k, : count - delay]
+    return columns
+
+
+def test_the_policy_is_read_from_the_card_and_may_be_set(tmp_path: Path, tiny_model: MusicGen) -> None:
+    folder = tiny_checkpoint(tmp_path, streaming={"policy": "reanchor", "keep": 5, "max_position": 12})
+    assert MusicGen.load(str(folder)).policy == StreamingPolicy(keep=5, max_position=12)
+    assert tiny_model.policy == StreamingPolicy(keep=600, max_position=1200)
+    stream = tiny_model.stream(policy=StreamingPolicy(keep=3, max_position=8))
+    positions = []
+    for _ in range(30):
+        stream.next_frame()
+        positions.append(stream.position)
+    assert set(positions) == set(range(3, 8))
+    with pytest.raises(ValueError, match="max_position"):
+        tiny_model.stream(policy=StreamingPolicy(keep=600, max_position=5000))
+
+
+def test_a_short_model_stays_within_its_length(tmp_path: Path) -> None:
+    folder = tiny_checkpoint(tmp_path, max_positions=100)
+    assert MusicGen.load(str(folder)).policy == StreamingPolicy(keep=50, max_position=100)
+
+
+@pytest.mark.parametrize(("keep", "max_position"), [(0, 10), (6, 10), (5, 9), (-1, 4)])
+def test_a_policy_that_cannot_work_is_refused(keep: int, max_position: int) -> None:
+    with pytest.raises(ValueError, match="keep"):
+        StreamingPolicy(keep=keep, max_position=max_position)
+
+
+def test_half_an_hour_in_flat_memory(tmp_path: Path) -> None:
+    """100 000 steps (33 minutes of music): no memory grows, no position leaves the range."""
+    folder = tiny_checkpoint(
+        tmp_path, layers=1, heads=1, codebooks=2, vocab=16,
+        streaming={"policy": "reanchor", "keep": 4, "max_position": 24},
+    )  # fmt: skip
+    stream = MusicGen.load(str(folder)).stream(seed=1, top_k=0)
+    memory, address = stream._cache.memory, stream._cache.memory.data_ptr()
+    process = psutil.Process()
+    seen = set()
+    for _ in range(20_000):
+        stream.next_frame()
+    resident = process.memory_info().rss
+    for _ in range(80_000):
+        stream.next_frame()
+        seen.add(stream.position)
+    assert stream.frames_done == 100_000
+    assert seen == set(range(4, 24))
+    assert stream._cache.memory is memory
+    assert memory.data_ptr() == address
+    assert process.memory_info().rss - resident < 4 * 2**20
