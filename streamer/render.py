@@ -116,7 +116,7 @@ def _write(engine: Engine, samples: int, path: Path, container: str, progress: C
             file.write(engine.read(count))
             if progress is not None:
                 progress((start + count) / rate)
-    # libsndfile does not report every short write.
+    # libsndfile does not report every short write: a FLAC file that lacks its last bytes closes without a word.
     if (found := soundfile.info(path).frames) != samples:
         raise OSError(f"only {found} of {samples} samples arrived")
 

@@ -121,6 +121,17 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_older_file_alone(tmp_path: P
     assert [file.name for file in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
+def test_a_disk_that_fills_up_with_the_last_bytes_is_noticed(tmp_path: Path) -> None:
+    """libsndfile closes such a FLAC file without a word."""
+    path = tmp_path / "out.flac"
+    render(SineModel(), Controls(), 0.3, path)
+    whole = path.read_bytes()
+    with full_disk(len(whole) - 20), pytest.raises(UserError, match="File too large"):
+        render(SineModel(), Controls(seed=0), 0.3, path)
+    assert path.read_bytes() == whole
+
+
 def test_a_render_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
