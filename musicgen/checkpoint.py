@@ -16,6 +16,7 @@ import torch.nn.functional as F
 import transformers
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 
@@ -95,7 +96,7 @@ def find_folder(name: str) -> Path:
         return NANO
     folder = Path(name).expanduser()
     try:
-        if folder.is_dir():
+        if name and folder.is_dir():
             return folder
     except OSError as error:
         raise ModelError(f"The folder {name} cannot be read ({error.strerror}): check its permissions.") from error
@@ -157,7 +158,7 @@ def _from_pretrained(folder: Path) -> MusicgenForConditionalGeneration:
             model, report = cast(Any, MusicgenForConditionalGeneration).from_pretrained(
                 folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(
             f"The weights in {folder} cannot be loaded: it needs a whole model.safetensors that fits its config.json."
         ) from error
@@ -203,14 +204,18 @@ def _device(device: str) -> torch.device:
 
 def _policy(folder: Path, settings: dict[str, Any], decoder: dict[str, Any]) -> StreamingPolicy:
     """What the model's card says under "streaming" in generation_config.json, else what its length allows."""
+    positions = decoder.get("max_position_embeddings", 2048)
     if "streaming" in settings:
         try:
-            return StreamingPolicy(**settings["streaming"])
+            policy = StreamingPolicy(**settings["streaming"])
+            if policy.max_position > positions:
+                raise ValueError(f"max_position is above the model's {positions} positions")
+            return policy
         except (TypeError, ValueError) as error:
             raise ModelError(
                 f"The key 'streaming' in {folder / 'generation_config.json'} is wrong: {error}."
             ) from error
-    longest = min(settings.get("max_length") or 1500, decoder.get("max_position_embeddings", 2048))
+    longest = min(settings.get("max_length") or 1500, positions)
     usual = StreamingPolicy()
     max_position = min(usual.max_position, longest)
     return StreamingPolicy(min(usual.keep, max_position // 2), max_position)

@@ -1,0 +1,182 @@
+"""From a name to a model, or to one sentence that says what to do."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from musicgen import ModelError, MusicGen, Sampling
+from tests.musicgen.tiny import tiny_checkpoint
+
+
+@pytest.fixture
+def copy(tiny_model_dir: Path, tmp_path: Path) -> Path:
+    """A checkpoint to break."""
+    return Path(shutil.copytree(tiny_model_dir, tmp_path / "copy"))
+
+
+def edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def refusal(name: str | Path, **options: Any) -> str:
+    with pytest.raises(ModelError) as caught:
+        MusicGen.load(str(name), **options)
+    sentence = str(caught.value)
+    assert sentence.endswith(".") and "\n" not in sentence
+    return sentence
+
+
+def test_a_name_that_is_no_model() -> None:
+    assert "nano" in refusal("mozart")
+    assert "nano" in refusal("./no/such/folder")
+    assert "nano" in refusal("")
+
+
+def test_a_hub_model_that_is_not_here_while_offline() -> None:
+    assert "go online" in refusal("facebook/musicgen-no-such-model")
+
+
+def test_a_hub_that_cannot_be_reached(tmp_path: Path) -> None:
+    code = """
+from musicgen import ModelError, MusicGen
+try: MusicGen.load("facebook/musicgen-small")
+except ModelError as error: print(error)
+"""
+    environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "the hub cannot be reached" in result.stdout, result.stderr
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    assert "no MusicGen checkpoint" in refusal(tmp_path)
+
+
+def test_a_checkpoint_of_another_kind(copy: Path) -> None:
+    edit(copy / "config.json", model_type="t5")
+    assert "no MusicGen checkpoint" in refusal(copy)
+
+
+def test_a_melody_model(copy: Path) -> None:
+    edit(copy / "config.json", model_type="musicgen_melody")
+    assert "melody" in refusal(copy)
+
+
+def test_a_config_that_is_not_json(copy: Path) -> None:
+    (copy / "config.json").write_text("{")
+    assert "JSON" in refusal(copy)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read(copy: Path) -> None:
+    copy.chmod(0)
+    try:
+        assert "permissions" in refusal(copy)
+    finally:
+        copy.chmod(0o700)
+
+
+def test_weights_that_are_missing(copy: Path) -> None:
+    (copy / "model.safetensors").unlink()
+    assert "model.safetensors" in refusal(copy)
+
+
+def test_weights_that_are_cut_short(copy: Path) -> None:
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    assert "model.safetensors" in refusal(copy)
+
+
+def test_weights_of_another_size(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    config["decoder"]["num_hidden_layers"] += 1
+    (copy / "config.json").write_text(json.dumps(config))
+    assert "incomplete" in refusal(copy)
+    config["decoder"]["num_hidden_layers"] -= 1
+    config["decoder"]["ffn_dim"] += 1
+    (copy / "config.json").write_text(json.dumps(config))
+    assert "fits its config.json" in refusal(copy)
+
+
+def test_a_tokenizer_that_is_missing(copy: Path) -> None:
+    (copy / "tokenizer.json").unlink()
+    assert "tokenizer" in refusal(copy)
+
+
+@pytest.mark.parametrize(
+    "streaming", [{"policy": "sinks"}, {"keep": 90, "max_position": 100}, {"horizon": 3}, 7, {"keep": "many"}]
+)
+def test_a_streaming_policy_that_cannot_work(copy: Path, streaming: Any) -> None:
+    edit(copy / "generation_config.json", streaming=streaming)
+    assert "streaming" in refusal(copy)
+
+
+def test_a_policy_beyond_the_models_positions(copy: Path) -> None:
+    edit(copy / "generation_config.json", streaming={"keep": 600, "max_position": 4000})
+    assert "max_position" in refusal(copy)
+
+
+def test_a_device_that_is_not_here(tiny_model_dir: Path) -> None:
+    assert "cpu" in refusal(tiny_model_dir, device="cuda:99")
+    assert "cpu" in refusal(tiny_model_dir, device="gramophone")
+
+
+def test_defaults_come_from_the_card(copy: Path) -> None:
+    assert MusicGen.load(str(copy)).defaults == Sampling(temperature=1.0, top_k=250, top_p=1.0, guidance=3.0)
+    edit(copy / "generation_config.json", temperature=0.9, top_k=100, top_p=0.95, guidance_scale=2.5)
+    model = MusicGen.load(str(copy))
+    assert model.defaults == Sampling(temperature=0.9, top_k=100, top_p=0.95, guidance=2.5)
+    stream = model.stream(top_k=3)
+    assert stream.sampling == Sampling(temperature=0.9, top_k=3, top_p=0.95, guidance=2.5)
+    stream.sampling.guidance = 9
+    assert model.defaults.guidance == 2.5
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        (None, "unknown"),
+        ("# A model\nlicense: mit\n", "unknown"),
+        ("---\ntags:\n- music\nlicense: mit\n---\n# A model\n", "MIT"),
+        ("---\nlicense: cc-by-nc-4.0\n---\n", "CC-BY-NC-4.0"),
+        ("---\nlicense: other\n---\n", "unknown"),
+    ],
+)
+def test_the_licence_is_read_from_the_card(copy: Path, card: str | None, licence: str) -> None:
+    if card is not None:
+        (copy / "README.md").write_text(card)
+    assert MusicGen.load(str(copy)).licence == licence
+
+
+def test_metas_weights_are_not_for_commercial_use(copy: Path) -> None:
+    edit(copy / "config.json", _name_or_path="facebook/musicgen-small")
+    assert MusicGen.load(str(copy)).licence == "CC-BY-NC-4.0"
+
+
+def test_loading_says_nothing(tiny_model_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    MusicGen.load(str(tiny_model_dir))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_half_precision_files_load(tmp_path: Path, tiny_model_dir: Path) -> None:
+    """As nano is stored."""
+    from transformers import MusicgenForConditionalGeneration
+
+    cast(Any, MusicgenForConditionalGeneration.from_pretrained(tiny_model_dir)).half().save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        shutil.copy(tiny_model_dir / name, tmp_path)
+    model = MusicGen.load(str(tmp_path))
+    assert model._checkpoint.decoder.embed.dtype.itemsize == 4
+    assert len(next(model.stream("deep house").audio(0.1))) > 0
+
+
+def test_a_checkpoint_without_sub_models_sizes_plays(tmp_path: Path) -> None:
+    """Another frame rate and sample rate than MusicGen's own."""
+    folder = tiny_checkpoint(tmp_path, sampling_rate=24000, ratios=(8, 5, 4, 3))
+    model = MusicGen.load(str(folder))
+    assert (model.sample_rate, model.hop, model.frame_rate) == (24000, 480, 50.0)
