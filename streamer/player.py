@@ -194,8 +194,8 @@ class NullPlayer:
     Raises
     ------
     UserError
-        When the file cannot be made. What goes wrong with it later (a full disk) ends in `error`, and the playing goes
-        on without the file.
+        When the file's folder does not exist; from `start` when the file cannot be made. What goes wrong with it later
+        (a full disk) ends in `error`, and the playing goes on without the file.
     """
 
     latency = 0.0
@@ -205,13 +205,17 @@ class NullPlayer:
         self.error: str | None = None
         self._playback = playback
         self._wav = wav
-        self._file: Any = None if wav is None else _open_wav(wav, playback)
+        self._file: Any = None
+        if wav is not None and not wav.parent.is_dir():
+            raise UserError(f"There is no folder {wav.parent} to write {wav.name} into: make it first.")
         self._block = np.zeros((max(1, round(block_seconds * playback.rate)), playback.ring.channels), np.float32)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="null clock", daemon=True)
 
     def start(self) -> None:
-        """Begin to pull blocks."""
+        """Begin to pull blocks, and the file: nothing is left of an instrument that never played."""
+        if self._wav is not None:
+            self._file = _open_wav(self._wav, self._playback)
         self._thread.start()
 
     def running(self) -> bool:
@@ -259,8 +263,6 @@ class NullPlayer:
 def _open_wav(path: Path, playback: Playback) -> Any:
     import soundfile
 
-    if not path.parent.is_dir():
-        raise UserError(f"There is no folder {path.parent} to write {path.name} into: make it first.")
     try:
         return soundfile.SoundFile(path, "w", playback.rate, playback.ring.channels, format="WAV", subtype="PCM_16")
     except (OSError, soundfile.SoundFileError) as error:

@@ -1,0 +1,182 @@
+"""The command line: what it offers, what it says when something is wrong, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import soundfile
+
+from streamer import cli
+from streamer.controls import PARAMETERS
+from streamer.errors import UserError
+from streamer.player import choose, devices
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in this process: (exit code, stdout, stderr)."""
+
+    def command(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["streamer", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "300")
+        capsys.readouterr()
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code
+        out, err = capsys.readouterr()
+        return int(str(code or 0)), out, err
+
+    return command
+
+
+def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
+    """Run it in a process of its own, in a folder of its own."""
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(
+        [sys.executable, "-m", "streamer.cli", *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(root), "JACK_NO_START_SERVER": "1", "JACK_DEFAULT_SERVER": "none-such"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_every_parameter_of_the_table_is_an_option(run: Run) -> None:
+    code, out, _ = run("play", "--help")
+    assert code == 0
+    for parameter in PARAMETERS:
+        assert f"--{parameter.name} " in out
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys, streamer.cli; sys.exit(bool({'torch', 'transformers', 'musicgen'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["render", "x.wav", "--model", "no-such-model"], "no-such-model"),
+        (["render", "x.wav", "--model", "EMPTY"], "EMPTY"),
+        (["render", "x.wav", "--seconds", "-3"], "-3"),
+        (["render", "nowhere/x.wav"], "nowhere"),
+        (["render", "x.ogg"], ".flac"),
+        (["play", "--seconds", "-1"], "-1"),
+        (["play", "--wav-out", "nowhere/x.wav", "--osc-port", "0"], "nowhere"),
+        (["play", "--wav-out", "x.wav", "--osc-port", "0", "--model", "no-such-model"], "no-such-model"),
+        (["play", "--wav-out", "x.wav", "--osc-port", "TAKEN"], "--osc-port"),
+        (["play", "--device", "no-such-device"], "device"),
+    ],
+)
+def test_an_error_is_one_sentence_and_exit_code_2(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "EMPTY").mkdir()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+        code, _, err = run(*(port if argument == "TAKEN" else argument for argument in arguments))
+    assert code == 2
+    assert sentence in err
+    assert len(err.splitlines()) == 1
+    assert not list(tmp_path.glob("x.*"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["play", "--cfg", "99"], ["play", "--topk", "many"], ["render"], ["sing"], ["play", "--nonsense"]]
+)
+def test_a_wrong_use_is_explained(run: Run, arguments: list[str]) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "Traceback" not in err
+    assert "Usage" in err
+
+
+def test_render_gives_the_same_file_for_the_same_seed(run: Run, tiny_model_dir: Path, tmp_path: Path) -> None:
+    for name, seed in (("a.wav", 7), ("b.wav", 7), ("c.wav", 8)):
+        arguments = ("--seconds", "0.5", "--seed", str(seed), "--model", tiny_model_dir, "--prompt", "folk")
+        code, _, err = run("render", tmp_path / name, *arguments)
+        assert code == 0, err
+    a, b, c = ((tmp_path / name).read_bytes() for name in ("a.wav", "b.wav", "c.wav"))
+    assert a == b != c
+    assert soundfile.info(tmp_path / "a.wav").duration == pytest.approx(0.5, abs=1e-4)
+
+
+def test_play_stops_after_its_seconds_with_a_summary(run: Run, tiny_model_dir: Path, tmp_path: Path) -> None:
+    arguments = ("--model", tiny_model_dir, "--seconds", "0.5", "--osc-port", "0", "--wav-out", tmp_path / "heard.wav")
+    code, out, err = run("play", *arguments)
+    assert code == 0, err
+    assert "Played 0." in out
+    assert "xruns" in out
+    assert "x real time" in out
+    assert soundfile.info(tmp_path / "heard.wav").duration >= 0.5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_ctrl_c_ends_everything_with_a_summary(tiny_model_dir: Path, tmp_path: Path) -> None:
+    with start("play", "--model", tiny_model_dir, "--osc-port", "0", "--wav-out", "x.wav", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        while "Ctrl-C" not in (line := process.stdout.readline()):
+            assert line, process.communicate()[1]
+        time.sleep(0.5)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "Played" in out
+    assert err == ""
+    psutil.wait_procs(family, timeout=10)
+    assert not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def _no_output() -> bool:
+    try:
+        choose(devices())
+    except UserError:
+        return True
+    return False
+
+
+@pytest.mark.skipif(not _no_output(), reason="this machine has an audio output: take it away to test without")
+def test_without_a_device_it_says_so_and_writes_a_file(tiny_model_dir: Path, tmp_path: Path) -> None:
+    arguments = ("--model", tiny_model_dir, "--seconds", "0.5", "--osc-port", "0")
+    with start("play", *arguments, cwd=tmp_path) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    (written,) = tmp_path.glob("streamer-*.wav")
+    assert "no audio output device" in err or "PortAudio" in err
+    assert written.name in err
+    assert soundfile.info(written).duration >= 0.5
+
+
+def test_models_are_listed_with_their_licence(run: Run) -> None:
+    code, out, _ = run("models")
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert "MIT" in lines["nano"]
+    assert "CC-BY-NC-4.0" in lines["facebook/musicgen-small"]
+
+
+def test_bench_measures(run: Run, tiny_model_dir: Path) -> None:
+    code, out, err = run("bench", "--model", tiny_model_dir, "--steps", "10", "--json")
+    assert code == 0, err
+    figures = json.loads(out)
+    assert figures["rtf"] > 0
+    assert 0 < figures["step_ms"] <= figures["step_p95_ms"]
+    assert figures["frame_ms"] == 20
