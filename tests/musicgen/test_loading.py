@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from musicgen import ModelError, MusicGen, Sampling
@@ -180,3 +181,11 @@ def test_a_checkpoint_without_sub_models_sizes_plays(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path, sampling_rate=24000, ratios=(8, 5, 4, 3))
     model = MusicGen.load(str(folder))
     assert (model.sample_rate, model.hop, model.frame_rate) == (24000, 480, 50.0)
+
+
+def test_nano_comes_with_the_package_and_plays() -> None:
+    model = MusicGen.load("nano")
+    assert (model.name, model.licence, model.frame_rate) == ("nano", "MIT", 50.0)
+    audio = np.concatenate(list(model.stream("lo-fi piano, rain", seed=1).audio(1.0)))
+    assert audio.shape == (model.sample_rate, model.channels)
+    assert audio.std() > 1e-4
