@@ -46,7 +46,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         1.0,
         10.0,
         default=3.0,
-        doc="Guidance: how closely the music follows the prompt; at 1 it costs no second row.",
+        doc="Guidance: how closely the music follows the prompt; 1 is none.",
     ),
     Parameter(
         "seed",
