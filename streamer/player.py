@@ -119,9 +119,10 @@ class Playback:
             if self._drop:
                 self.ring.drop()
                 self._drop = False
-            opens = wanted and self.ring.fill >= max(needed, self.ring.lead // 2)
+            self.ring.skip()  # the rest of what a dead engine left does not lead over to its successor's music
+            opens = wanted and self.ring.whole >= max(needed, self.ring.lead // 2)
         else:
-            opens = wanted and self.ring.fill >= needed
+            opens = wanted and self.ring.whole >= needed
             self.underruns += wanted and self._was_open and not opens
         self._was_open = opens
         return opens

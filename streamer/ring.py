@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Eight int64 apart, so that no two of these share a cache line: the two sides write them at the same time.
-_WRITTEN, _READ, _LEAD, _RESERVE = 0, 8, 16, 24
-_HEADER_BYTES = 256
+_WRITTEN, _READ, _LEAD, _RESERVE, _SEAM = 0, 8, 16, 24, 32
+_HEADER_BYTES = 320
 _POLL_SECONDS = 0.001
 
 
@@ -79,6 +79,21 @@ class Ring:
         return self.written - self.taken
 
     @property
+    def seam(self) -> int:
+        """The frame, counted as in `written`, that does not continue the one before it; 0 while there is none."""
+        return int(self._header[_SEAM])
+
+    def cut(self) -> None:
+        """Say that what is written from here on does not continue what was written so far (the writer's side)."""
+        self._header[_SEAM] = self._header[_WRITTEN]
+
+    @property
+    def whole(self) -> int:
+        """Of the frames that wait, those before the next seam: they can be played without a jump."""
+        taken, seam = self.taken, self.seam
+        return seam - taken if taken < seam else self.written - taken
+
+    @property
     def lead(self) -> int:
         """The most frames that may wait to be read: what was asked for, at least the reserve, at most the capacity."""
         return min(max(int(self._header[_LEAD]), self.reserve, 1), self.capacity)
@@ -121,6 +136,10 @@ class Ring:
         out[first:count] = self._payload[: count - first]
         self._header[_READ] += count
         return count
+
+    def skip(self) -> None:
+        """Go on behind the seam, if it lies ahead (the reader's side)."""
+        self._header[_READ] = max(self.taken, self.seam)
 
     def drop(self) -> None:
         """Throw away what waits (the reader's side)."""

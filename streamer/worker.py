@@ -189,6 +189,7 @@ def _play(source: Source, job: Job, connection: Connection, ring: Ring, status: 
     threading.Thread(target=_receive, args=(connection, source, changes), daemon=True).start()
     now = status.now
     now["phase"] = _STARTING
+    ring.cut()  # a predecessor's sound may still wait in there
     made = busy = 0.0
     while True:
         samples = max(1, min(round(BLOCK_SECONDS * job.rate), ring.lead // 2))

@@ -18,7 +18,7 @@ def main() -> None:
     device = choose(devices())
     instrument = Instrument(
         counter.job(device.rate, min(device.channels, 2), sine=True),
-        {"lead": 250.0},
+        {"lead": 1000.0},
         device=device,
         port=0,
         report=lambda sentence: print(sentence, file=sys.stderr, flush=True),

@@ -58,8 +58,9 @@ class Server:
         )
 
     def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        """End it politely: JACK's registry has eight places, and a killed server keeps its own for ever."""
+        self.process.terminate()
+        self.process.wait(timeout=20)
 
 
 @pytest.fixture

@@ -114,6 +114,23 @@ def test_a_stalled_producer_is_one_underrun_and_a_fade_of_real_sound(ring: Ring)
     assert playback.underruns == 1
 
 
+@pytest.mark.parametrize("left", [300, 1500, 3000])
+def test_a_successors_music_begins_behind_a_fade(ring: Ring, left: int) -> None:
+    ring.lead = 4000
+    playback = Playback(ring, RATE)
+    feed(ring, 4000)
+    heard = [pull(playback, 4000 - left)]
+    ring.cut()
+    ring.lead = 8000
+    ring.write(np.full((4000 + left, 2), -1, np.float32))
+    heard += [pull(playback, 128) for _ in range(30)]
+    left_channel = np.concatenate(heard)[:, 0]
+    assert np.abs(np.diff(left_channel)).max() <= STEEPEST
+    assert left_channel.max() == 1
+    assert left_channel[-1] == -1
+    assert playback.underruns == 1
+
+
 def test_silence_before_the_first_sound_and_after_stop_is_no_underrun(ring: Ring) -> None:
     playback = Playback(ring, RATE)
     pull(playback, 64)
