@@ -122,7 +122,7 @@ def test_a_successors_music_begins_behind_a_fade(ring: Ring, left: int) -> None:
     heard = [pull(playback, 4000 - left)]
     ring.cut()
     ring.lead = 8000
-    ring.write(np.full((4000 + left, 2), -1, np.float32))
+    ring.write(np.full((4000, 2), -1, np.float32))
     heard += [pull(playback, 128) for _ in range(30)]
     left_channel = np.concatenate(heard)[:, 0]
     assert np.abs(np.diff(left_channel)).max() <= STEEPEST
