@@ -446,7 +446,7 @@
                         "valueof": {
                             "parameter_longname": "cfg",
                             "parameter_shortname": "cfg",
-                            "parameter_annotation_name": "Guidance: how closely the music follows the prompt; at 1 it costs no second row.",
+                            "parameter_annotation_name": "Guidance: how closely the music follows the prompt; 1 is none.",
                             "parameter_type": 0,
                             "parameter_mmin": 1.0,
                             "parameter_mmax": 10.0,
