@@ -37,8 +37,10 @@ check:  ## ruff and mypy (the tests hold the import contracts)
 	@$(VENV)/python -m ruff format --check .
 	@$(VENV)/python -m mypy
 
-docs:  ## write the pages that are generated from the table of parameters
+docs:  ## write what is generated from the table of parameters: docs/osc.md, the Max patch, the TouchOSC layout
 	@$(VENV)/python -m streamer.docs > docs/osc.md
+	@$(VENV)/python examples/max/make_patch.py
+	@$(VENV)/python examples/touchosc/make_layout.py
 
 bench:  ## measure this machine with nano
 	@$(SETUP) play
