@@ -8,7 +8,7 @@ trains together. Starting with codebooks at once collapses to a single code.
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ CODEBOOKS, CODES, WIDTH = 4, 1024, 64
 WARMUP_STEPS = 300
 CROP = 32 * HOP  # 0.64 s
 BATCH = 8  # on each worker
+# Phase is what a causal codec of 2 kbit/s cannot follow: more weight on it spoils the spectrum, to little avail.
+WAVE = 0.4
 POOL_SECONDS = 8 * 3600  # at most this much audio in RAM
 
 
@@ -57,7 +59,7 @@ def codec_config(filters: int = 16) -> EncodecConfig:
 # --- a faster forward over the same modules -----------------------------------------------------------------------
 
 
-def convolve(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def convolve(layer: Any, x: torch.Tensor) -> torch.Tensor:
     """`EncodecConv1d` on (batch, channels, 1, time), channels last: spares oneDNN's reordering of every operand."""
     conv = layer.conv
     stride, reach = conv.stride[0], (conv.kernel_size[0] - 1) * conv.dilation[0] + 1
@@ -68,7 +70,7 @@ def convolve(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return F.conv2d(x, conv.weight.unsqueeze(2), conv.bias, (1, stride), 0, (1, conv.dilation[0]))
 
 
-def deconvolve(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def deconvolve(layer: Any, x: torch.Tensor) -> torch.Tensor:
     """`EncodecConvTranspose1d`, causal, with a kernel of twice the stride: one matrix product and one addition."""
     conv = layer.conv
     stride = conv.stride[0]
@@ -80,7 +82,7 @@ def deconvolve(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return (overlapped.reshape(x.shape[0], 1, -1, outputs) + conv.bias.to(y.dtype)).permute(0, 3, 1, 2)
 
 
-def recur(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def recur(layer: Any, x: torch.Tensor) -> torch.Tensor:
     """`EncodecLSTM`: residual, over time."""
     sequence = x.squeeze(2).permute(2, 0, 1).contiguous()
     # bfloat16 recurrences are slower than float32 on CPU at these sizes.
@@ -89,7 +91,7 @@ def recur(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return y.permute(1, 2, 0).unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 
-def run(layers: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
+def run(layers: Iterable[Any], x: torch.Tensor) -> torch.Tensor:
     """`EncodecEncoder` or `EncodecDecoder` on (batch, channels, time); equal to their own forward."""
     x = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
     for layer in layers:
@@ -111,6 +113,11 @@ def run(layers: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
 # --- the quantizer in training ------------------------------------------------------------------------------------
 
 
+def codebooks(model: Any) -> list[Any]:
+    """The model's codebook modules."""
+    return [layer.codebook for layer in model.quantizer.layers]
+
+
 class Quantizer:
     """Residual vector quantization with codebooks that follow the latents by exponential averages (no gradients).
 
@@ -121,7 +128,7 @@ class Quantizer:
     dead = 0.1  # a code that is used less than this share of the average is moved onto a recent latent
 
     def __init__(self, model: EncodecModel) -> None:
-        self.books: list[Any] = [layer.codebook for layer in model.quantizer.layers]
+        self.books = codebooks(model)
 
     def start(self, latents: torch.Tensor, seed: int) -> None:
         """Initialise all codebooks by k-means on latents (vectors, width) and on what each stage leaves over."""
@@ -158,7 +165,8 @@ class Quantizer:
         used = stages.repeat_interleave(frames)
         rest, total = flat, torch.zeros_like(flat)
         commitment = flat.new_zeros(())
-        codes, statistics = [], []
+        codes: list[torch.Tensor] = []
+        statistics: list[torch.Tensor] = []
         for stage, book in enumerate(self.books):
             indices = nearest(rest.detach(), book.embed)
             chosen = F.embedding(indices, book.embed)
@@ -287,7 +295,7 @@ def train_step(
     parts["l1"] = F.l1_loss(output, audio) / audio.abs().mean().clamp_min(1e-3)
     parts["commitment"] = commitment
     loss = parts["mel"] + 0.5 * parts["stft"] + wave * (parts["l1"] + parts["complex"]) + 0.25 * commitment
-    loss.backward()
+    torch.autograd.backward(loss)
     parts["loss"] = loss
     parts["si_sdr"] = si_sdr(output.detach(), audio)
     return {name: value.detach() for name, value in parts.items()}
@@ -307,7 +315,7 @@ def latents_for_start(model: EncodecModel, songs: Songs, seed: int, device: torc
 def usage(model: EncodecModel) -> list[float]:
     """Share of each codebook's codes that its running average still sees (those of dead weight do not count)."""
     floor = 0.1 * BATCH * loop.workers() * CROP / HOP / CODES
-    return [round(float((b.codebook.cluster_size > floor).float().mean()), 3) for b in model.quantizer.layers]
+    return [round(float((book.cluster_size > floor).float().mean()), 3) for book in codebooks(model)]
 
 
 def validate(model: EncodecModel, folder: Path) -> dict[str, float]:
@@ -324,25 +332,23 @@ def validate(model: EncodecModel, folder: Path) -> dict[str, float]:
 
 
 @torch.no_grad()
-def encode(model: EncodecModel, audio: torch.Tensor) -> torch.Tensor:
+def encode(model: Any, audio: torch.Tensor) -> torch.Tensor:
     """Codes (batch, codebooks, frames) of audio (batch, samples)."""
     with torch.autocast(audio.device.type, torch.bfloat16):
         rest = run(model.encoder.layers, audio[:, None]).float().mT
     codes = []
-    for layer in model.quantizer.layers:
-        indices = nearest(rest.reshape(-1, WIDTH), layer.codebook.embed).view(rest.shape[:2])
-        rest = rest - F.embedding(indices, layer.codebook.embed)
+    for book in codebooks(model):
+        indices = nearest(rest.reshape(-1, WIDTH), book.embed).view(rest.shape[:2])
+        rest = rest - F.embedding(indices, book.embed)
         codes.append(indices)
     return torch.stack(codes, 1)
 
 
 @torch.no_grad()
-def decode(model: EncodecModel, codes: torch.Tensor) -> torch.Tensor:
+def decode(model: Any, codes: torch.Tensor) -> torch.Tensor:
     """Audio (batch, samples) of codes (batch, codebooks, frames)."""
-    books = [layer.codebook.embed for layer in model.quantizer.layers]
-    hidden = sum(F.embedding(codes[:, k], book) for k, book in enumerate(books))
-    assert isinstance(hidden, torch.Tensor)
-    return run(model.decoder.layers, hidden.mT)[:, 0]
+    chosen = [F.embedding(codes[:, k], book.embed) for k, book in enumerate(codebooks(model))]
+    return run(model.decoder.layers, torch.stack(chosen).sum(0).mT)[:, 0]
 
 
 def checkpoint(path: Path, model: EncodecModel, opts: list[torch.optim.Optimizer], step: int, minutes: float) -> None:
@@ -357,7 +363,8 @@ def load_codec(path: Path) -> EncodecModel:
     state = loop.load(path)
     model = EncodecModel(codec_config(state["filters"]))
     model.load_state_dict(state["model"])
-    return model.eval()
+    model.train(False)
+    return model
 
 
 def steps(clock: loop.Clock, first: int, last: int | None) -> Iterator[tuple[int, float]]:
@@ -390,13 +397,13 @@ def train(arguments: argparse.Namespace) -> None:
         rng = loop.draws(arguments.seed, step)
         if step == WARMUP_STEPS:
             quantizer.start(latents_for_start(model, songs, arguments.seed, device), arguments.seed)
-        factor = loop.trapezoid(progress) * min(1.0, (step + 1) / 20)
+        factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 20)
         for optimizer, base in zip(opts, rates, strict=True):
             for group, rate in zip(optimizer.param_groups, base, strict=True):
                 group["lr"] = rate * factor
             optimizer.zero_grad()
         audio = songs.crops(rng, BATCH).to(device)
-        parts = train_step(model, quantizer, audio, rng, step >= WARMUP_STEPS, min(1.0, 0.2 + progress))
+        parts = train_step(model, quantizer, audio, rng, step >= WARMUP_STEPS, WAVE)
         loop.average_gradients(model.parameters())
         nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         for optimizer in opts:

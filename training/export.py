@@ -9,13 +9,15 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import musicgen  # noqa: F401 (lets transformers import torchaudio, so it comes first)
+
+# isort: split
 import torch
 from safetensors.torch import save_file
 from transformers import GenerationConfig, MusicgenConfig, MusicgenForConditionalGeneration
 
-import musicgen  # noqa: F401 (lets transformers import torchaudio, see there)
 from training import text
 from training.codec import load_codec
 from training.model import LENGTH, PAD, load_nano
@@ -24,7 +26,7 @@ SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 SAMPLING = {"guidance_scale": 3.0, "do_sample": True, "temperature": 1.0, "top_k": 100}
 
 
-def assemble(codec: Path, model: Path) -> MusicgenForConditionalGeneration:
+def assemble(codec: Path, model: Path) -> Any:
     """The three trained parts as one transformers model, float32."""
     _, encoder = text.load()
     audio, nano = load_codec(codec), load_nano(model)
@@ -33,12 +35,14 @@ def assemble(codec: Path, model: Path) -> MusicgenForConditionalGeneration:
         audio_encoder=audio.config.to_dict(),
         decoder=nano.decoder.config.to_dict(),
     )
-    whole = MusicgenForConditionalGeneration(config, text_encoder=encoder, audio_encoder=audio, decoder=nano.decoder)
+    whole: Any = MusicgenForConditionalGeneration(
+        config, text_encoder=encoder, audio_encoder=audio, decoder=nano.decoder
+    )
     whole.enc_to_dec_proj.load_state_dict(nano.enc_to_dec_proj.state_dict())
     return whole.eval()
 
 
-def write_weights(model: MusicgenForConditionalGeneration, out: Path) -> None:
+def write_weights(model: Any, out: Path) -> None:
     """Two float16 shards and their index."""
     state: dict[str, torch.Tensor] = {}
     for name, tensor in model.state_dict().items():
@@ -59,11 +63,11 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def write_settings(model: MusicgenForConditionalGeneration, out: Path) -> None:
+def write_settings(model: Any, out: Path) -> None:
     """config.json, and generation_config.json with the streaming policy that fits the training crops."""
     model.config.dtype = "float16"
     model.config.save_pretrained(out)
-    generation = GenerationConfig(
+    generation = cast(Any, GenerationConfig)(
         **SAMPLING, max_length=LENGTH, pad_token_id=PAD, bos_token_id=PAD, decoder_start_token_id=PAD
     ).to_diff_dict()
     generation["streaming"] = {"policy": "reanchor", "keep": LENGTH // 2, "max_position": LENGTH}
@@ -84,19 +88,61 @@ def write_settings(model: MusicgenForConditionalGeneration, out: Path) -> None:
 def write_tokenizer(out: Path) -> None:
     """The text encoder's tokenizer, told to leave token types out: `generate` would hand them to the decoder."""
     tokenizer, _ = text.load()
-    tokenizer.model_input_names = ["input_ids", "attention_mask"]
     tokenizer.save_pretrained(out)
+    path = out / "tokenizer_config.json"
+    write_json(path, {**json.loads(path.read_text()), "model_input_names": ["input_ids", "attention_mask"]})
 
 
-def export(codec: Path, model: Path, out: Path) -> None:
-    """Write the folder; README.md and NOTICE come from beside this module."""
+def metrics_table(report: dict[str, Any]) -> str:
+    """What `training.evaluate` measured, as Markdown."""
+    style, tempo, codec, levels = (report[key] for key in ("style", "tempo", "codec", "loudness"))
+    per_book = " / ".join(f"{x:.0%}" for x in codec["codes_used_held_out"])
+    rows = [
+        ("style recognised, nano (top 1 / top 3)", f"{style['nano']['top1']:.0%} / {style['nano']['top3']:.0%}"),
+        ("style recognised, decoded renders (top 1)", f"{style['decoded_renders']['top1']:.0%}"),
+        ("style recognised, renders (top 1)", f"{style['renders']['top1']:.0%}"),
+        ("style, chance", f"{style['chance']:.0%}"),
+        ("tempo as prompted, nano", f"{tempo['nano']:.0%}"),
+        ("tempo against other clips' prompts, nano", f"{tempo['nano_against_shuffled_prompts']:.0%}"),
+        ("tempo, renders with drums", f"{tempo['renders_with_drums']:.0%}"),
+        (
+            "near-silent 1.5 s pieces, nano / renders",
+            f"{levels['nano']['silent']:.1%} / {levels['renders']['silent']:.1%}",
+        ),
+        (
+            "median loudness, nano / renders",
+            f"{levels['nano']['median_lufs']:.1f} / {levels['renders']['median_lufs']:.1f} LUFS",
+        ),
+        ("codec log-mel L1 (natural logarithm)", f"{codec['log_mel_l1']:.3f}"),
+        ("codec multi-resolution STFT distance", f"{codec['mr_stft']:.3f}"),
+        ("codec SI-SDR", f"{codec['si_sdr_db']:.1f} dB"),
+        ("codes used, each codebook", per_book),
+    ]
+    if "cross_entropy" in report:
+        for key, label in (("validation", "with captions"), ("validation_null", "without")):
+            values = " / ".join(f"{x:.2f}" for x in report["cross_entropy"][key])
+            rows.append((f"validation cross entropy of the codebooks, {label} (nats)", values))
+    rows.append(("clips generated / held-out clips", f"{report['clips']['generated']} / {report['clips']['held_out']}"))
+    return "\n".join(["| measure | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def write_card(metrics: Path, out: Path) -> None:
+    """README.md with the measures, if there are any, and NOTICE."""
+    here = Path(__file__).parent
+    table = metrics_table(json.loads(metrics.read_text())) if metrics.exists() else "Not measured yet."
+    card = (here / "nano_card.md").read_text(encoding="utf-8").replace("<!-- metrics -->", table)
+    (out / "README.md").write_text(card, encoding="utf-8")
+    shutil.copyfile(here / "nano_notice.txt", out / "NOTICE")
+
+
+def export(codec: Path, model: Path, metrics: Path, out: Path) -> None:
+    """Write the folder."""
     out.mkdir(parents=True, exist_ok=True)
     whole = assemble(codec, model)
     write_weights(whole, out)
     write_settings(whole, out)
     write_tokenizer(out)
-    for name, source in {"NOTICE": "nano_notice.txt", "README.md": "nano_card.md"}.items():
-        shutil.copyfile(Path(__file__).parent / source, out / name)
+    write_card(metrics, out)
 
 
 def main() -> None:
@@ -104,9 +150,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--codec", type=Path, default=Path("runs/codec/codec.pt"))
     parser.add_argument("--model", type=Path, default=Path("runs/model/model.pt"))
+    parser.add_argument("--metrics", type=Path, default=Path("runs/evaluate/metrics.json"), help="for the card")
     parser.add_argument("--out", type=Path, default=Path("musicgen/models/nano"))
     arguments = parser.parse_args()
-    export(arguments.codec, arguments.model, arguments.out)
+    export(arguments.codec, arguments.model, arguments.metrics, arguments.out)
     for path in sorted(arguments.out.iterdir()):
         print(f"{path.stat().st_size / 2**20:8.2f} MB  {path.name}")
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.multiprocessing.spawn import spawn
 
 # glibc hands large buffers back to the kernel after every step by default: half of the time went into page faults.
 # Passive waiting matters when other programs share the cores: a spinning barrier burns the time the other side needs.
@@ -54,7 +55,7 @@ def launch(work: Callable[..., None], workers: int, *args: Any) -> None:
         work(*args)
         return
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(_join, (workers, f"file://{folder}/rendezvous", work, args), nprocs=workers)
+        spawn(_join, (workers, f"file://{folder}/rendezvous", work, args), nprocs=workers)
 
 
 def _join(rank: int, workers: int, address: str, work: Callable[..., None], args: tuple[Any, ...]) -> None:
@@ -153,6 +154,6 @@ class Clock:
         return min(1.0, agree(self.spent() / self._budget))
 
 
-def trapezoid(progress: float, cooldown: float = 0.35) -> float:
+def trapezoid(progress: float, cooldown: float) -> float:
     """Learning-rate factor: 1, then a linear fall to 0 over the last ``cooldown`` share of the budget."""
     return min(1.0, (1 - progress) / cooldown)

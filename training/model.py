@@ -2,17 +2,21 @@
 
     python -m training.model --tokens runs/tokens --out runs/model --minutes 55
 
-Every training crop is laid out as a stream that has just begun: the pad column at position 0, then the delayed frames,
-wherever in a song it was cut. An endless stream re-anchors its last frames in just this way, so it never leaves what was
-trained.
+Every training crop is laid out as a stream that has just begun: the pad column at position 0, then the delayed
+frames, wherever in a song it was cut. An endless stream re-anchors its last frames in just this way, so it never leaves
+what was trained.
 """
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import musicgen  # noqa: F401 (lets transformers import torchaudio, so it comes first)
+
+# isort: split
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,20 +24,21 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
 
-import musicgen  # noqa: F401 (lets transformers import torchaudio, see there)
 from training import loop, text, tokens
 from training.codec import CODEBOOKS, CODES, steps
 from training.muon import Muon
 
 PAD = CODES
 LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
-BATCH = 8  # crops on each worker
+SHORT = 128  # columns of the crops of every other step: where little has been heard, the caption has most to say
+COLUMNS = 4096  # of a step, on each worker: 8 crops of 512 or 32 of 128
+CORRUPTED = 0.05  # of the input codes are replaced at random: a stream has to live with its own mistakes
 SONG_STARTS = 0.3
 CAPTION_DROPOUT = 0.1
 NAMED_TEMPO = 0.75  # of the captions, beside those that come up by chance: tempo is the hardest thing to learn
 # The first codebook carries the notes and the beat, the last one mostly noise.
 CODEBOOK_WEIGHTS = (1.6, 1.0, 0.8, 0.6)
-VALIDATION_SONGS = 40
+VALIDATION_SHARE = 32  # one song in this many is kept apart
 
 
 def decoder_config(width: int = 256, layers: int = 8) -> MusicgenDecoderConfig:
@@ -74,10 +79,19 @@ def _split(x: torch.Tensor, parts: int) -> tuple[torch.Tensor, ...]:
     return x.view(batch, time_, parts, width // parts // 64, 64).permute(2, 0, 3, 1, 4).unbind(0)
 
 
-def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, output: nn.Module, **options: Any) -> torch.Tensor:
-    y = F.scaled_dot_product_attention(q, k, v, **options)
-    result: torch.Tensor = output(y.transpose(1, 2).flatten(2))
-    return result
+def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """Attention with an additive bias, written out: torch's fused kernel is slow backwards on CPU."""
+    with torch.autocast(q.device.type, enabled=False):  # it would compute the softmax's operands in float32
+        scores = torch.matmul(q * q.shape[-1] ** -0.5, k.mT) + bias.to(q.dtype)
+        return torch.matmul(torch.softmax(scores, -1), v)
+
+
+def _attend_causally(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, future: torch.Tensor) -> torch.Tensor:
+    """Causal self-attention in two halves: the first half's queries need not meet the second half's keys."""
+    time_ = q.shape[2]
+    half = time_ // 2
+    early = _attend(q[:, :, :half], k[:, :, :half], v[:, :, :half], future[:half, :half])
+    return torch.cat([early, _attend(q[:, :, half:], k, v, future[half:])], 2)
 
 
 def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
@@ -105,15 +119,17 @@ def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torc
     x = x + decoder.embed_positions.weights[: columns.shape[-1]]
     # transformers zeroes masked states after the projection, bias and all: keys and values of the null row are 0.
     memory = model.enc_to_dec_proj(states) * mask[..., None]
-    visible = (mask | ~mask.any(1, keepdim=True))[:, None, None, :]
+    # A row without any True keeps all its keys: they are 0, and so is what attention makes of them.
+    hidden = torch.where(mask | ~mask.any(1, keepdim=True), 0.0, -1e4)[:, None, None, :]
+    future = torch.full((columns.shape[-1],) * 2, -1e4, device=x.device).triu(1)
     for layer in decoder.layers:
         attention, cross = layer.self_attn, layer.encoder_attn
         fused = torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight])
         q, k, v = _split(F.linear(layer.self_attn_layer_norm(x), fused), 3)
-        x = x + _attend(q, k, v, attention.out_proj, is_causal=True)
+        x = x + attention.out_proj(_attend_causally(q, k, v, future).transpose(1, 2).flatten(2))
         (q,) = _split(cross.q_proj(layer.encoder_attn_layer_norm(x)), 1)
         k, v = _split(F.linear(memory, torch.cat([cross.k_proj.weight, cross.v_proj.weight])), 2)
-        x = x + _attend(q, k, v, cross.out_proj, attn_mask=visible)
+        x = x + cross.out_proj(_attend(q, k, v, hidden).transpose(1, 2).flatten(2))
         x = x + layer.fc2(F.gelu(layer.fc1(layer.final_layer_norm(x))))
     x = decoder.layer_norm(x)
     return [head(x) for head in model.decoder.lm_heads]
@@ -121,12 +137,8 @@ def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torc
 
 def losses(logits: list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
     """Cross entropy in nats, (codebooks,), over the targets (batch, codebooks, time) that are not `PAD`."""
-    return torch.stack(
-        [
-            F.cross_entropy(x.flatten(0, 1).float(), y.flatten(), ignore_index=PAD)
-            for x, y in zip(logits, targets.unbind(1), strict=True)
-        ]
-    )
+    pairs = zip(logits, targets.unbind(1), strict=True)
+    return torch.stack([F.cross_entropy(x.flatten(0, 1).float(), y.flatten(), ignore_index=PAD) for x, y in pairs])
 
 
 # --- data ---------------------------------------------------------------------------------------------------------
@@ -152,15 +164,15 @@ class Corpus:
     states: NDArray[np.float16]
     songs: list[dict[str, Any]]
 
-    def batch(self, rng: np.random.Generator, count: int) -> tuple[torch.Tensor, ...]:
-        """Columns, targets, caption states and their mask for ``count`` random crops of `LENGTH`."""
+    def batch(self, rng: np.random.Generator, length: int) -> tuple[torch.Tensor, ...]:
+        """Columns, targets, caption states and their mask for `COLUMNS` columns in random crops of ``length``."""
         pairs, captions = [], []
-        for _ in range(count):
+        for _ in range(COLUMNS // length):
             song = self.songs[rng.integers(len(self.songs))]
-            room = song["frames"] - LENGTH
+            room = song["frames"] - length
             start = 0 if rng.random() < SONG_STARTS else rng.integers(room + 1)
             first = song["first"] + start
-            pairs.append(delay(self.codes[first : first + LENGTH]))
+            pairs.append(delay(self.codes[first : first + length]))
             captions.append(None if rng.random() < CAPTION_DROPOUT else self._caption(song, rng))
         columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
         return columns, targets, *self._pad(captions)
@@ -184,13 +196,13 @@ class Corpus:
 
 
 def load_corpus(folder: Path) -> tuple[Corpus, Corpus]:
-    """Training and validation songs; the same few songs are always kept for validation."""
+    """Training and validation songs; a song keeps its side however many others are added."""
     codes, states, songs = tokens.load(folder)
-    songs = sorted((s for s in songs if s["frames"] > LENGTH), key=lambda s: str(s["name"]))
-    rng = np.random.default_rng(0)
-    kept = set(rng.choice(len(songs), min(VALIDATION_SONGS, len(songs) // 10), replace=False).tolist())
-    split = [[s for i, s in enumerate(songs) if (i in kept) == valid] for valid in (False, True)]
-    return Corpus(codes, states, split[0]), Corpus(codes, states, split[1])
+    sides: tuple[list[dict[str, Any]], ...] = ([], [])
+    for song in songs:
+        if song["frames"] > LENGTH:
+            sides[song["seed"] % VALIDATION_SHARE == 0].append(song)
+    return Corpus(codes, states, sides[0]), Corpus(codes, states, sides[1])
 
 
 # --- training -----------------------------------------------------------------------------------------------------
@@ -208,20 +220,28 @@ def optimizers(model: Nano, muon: float, adam: float) -> list[torch.optim.Optimi
 
 
 def initialise(model: Nano) -> None:
-    """Residual branches start at zero: the network begins as its embeddings and wakes up layer by layer."""
+    """Residual branches start at zero; code embeddings start as loud as the positions that are added to them."""
+    for table in model.decoder.model.decoder.embed_tokens:
+        nn.init.normal_(table.weight, std=0.4)
     for layer in model.decoder.model.decoder.layers:
         for matrix in (layer.self_attn.out_proj, layer.encoder_attn.out_proj, layer.fc2):
             nn.init.zeros_(matrix.weight)
 
 
-def train_step(model: Nano, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+def corrupt(columns: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Replace a share of the codes by random ones; padding stays."""
+    chosen = torch.from_numpy(rng.random(columns.shape) < CORRUPTED) & (columns != PAD)
+    return torch.where(chosen, torch.from_numpy(rng.integers(CODES, size=columns.shape)), columns)
+
+
+def train_step(model: Nano, batch: Sequence[torch.Tensor]) -> torch.Tensor:
     """Forward and backward on one batch; returns the cross entropy of each codebook."""
     columns, targets, states, mask = batch
     with torch.autocast(columns.device.type, torch.bfloat16):
         logits = forward(model, columns, states, mask)
     parts = losses(logits, targets)
     weights = parts.new_tensor(CODEBOOK_WEIGHTS)
-    (parts @ weights / weights.sum()).backward()
+    torch.autograd.backward(parts @ weights / weights.sum())
     return parts.detach()
 
 
@@ -231,7 +251,7 @@ def validate(model: Nano, corpus: Corpus, batches: int = 6) -> dict[str, list[fl
     device = next(model.parameters()).device
     totals = torch.zeros(2, CODEBOOKS)
     for i in range(batches):
-        batch = corpus.batch(np.random.default_rng([7, i]), BATCH)
+        batch = corpus.batch(np.random.default_rng([7, i]), LENGTH)
         columns, targets, states, mask = (x.to(device) for x in batch)
         with torch.autocast(device.type, torch.bfloat16):
             for row, shown in enumerate((mask, torch.zeros_like(mask))):
@@ -284,22 +304,31 @@ def train(arguments: argparse.Namespace) -> None:
             for group, rate in zip(optimizer.param_groups, base, strict=True):
                 group["lr"] = rate * factor
             optimizer.zero_grad()
-        batch = corpus.batch(loop.draws(arguments.seed, step), BATCH)
-        average += train_step(model, tuple(x.to(device) for x in batch)).cpu() / 25
+        rng = loop.draws(arguments.seed, step)
+        columns, *others = corpus.batch(rng, (LENGTH, SHORT)[step % 2])
+        batch = [x.to(device) for x in (corrupt(columns, rng), *others)]
+        average += train_step(model, batch).cpu() / 25
         loop.average_gradients(model.parameters())
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in opts:
             optimizer.step()
         if step % 25 == 24:
             now = time.monotonic()
-            speed = 25 * BATCH * LENGTH * loop.workers() / (now - since)
-            log(step=step, minutes=clock.spent(), frames_per_second=speed, loss=[round(float(x), 3) for x in average])
+            speed = 25 * COLUMNS * loop.workers() / (now - since)
+            log(
+                step=step,
+                minutes=clock.spent(),
+                songs=len(corpus.songs),
+                frames_per_second=speed,
+                loss=[round(float(x), 3) for x in average],
+            )
             since = now
             average.zero_()
         if loop.agree(time.monotonic() - saved) > 180:
             checkpoint(path, model, opts, step + 1, clock.spent())
             if loop.rank() == 0:
                 log(step=step, minutes=clock.spent(), **validate(model, kept))
+            corpus, kept = load_corpus(arguments.tokens)  # songs may have been added
             saved = since = time.monotonic()
     checkpoint(path, model, opts, step + 1, clock.spent())
     log(step=step, minutes=clock.spent(), done=True, **validate(model, kept))

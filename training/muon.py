@@ -79,5 +79,6 @@ class Muon(torch.optim.Optimizer):
             state["momentum"] = torch.zeros_like(parameter)
         gradient = parameter.grad
         assert gradient is not None
-        state["momentum"].lerp_(gradient, 1 - momentum)
-        return gradient.lerp(state["momentum"], momentum).flatten(1)
+        average: torch.Tensor = state["momentum"]
+        average.lerp_(gradient, 1 - momentum)
+        return gradient.lerp(average, momentum).flatten(1)

