@@ -77,9 +77,10 @@ def deconvolve(layer: Any, x: torch.Tensor) -> torch.Tensor:
     channels, outputs, _ = conv.weight.shape
     x = F.pad(x.permute(0, 2, 3, 1).squeeze(1), (0, 0, 1, 0))  # (batch, time + 1, channels), silence before the first
     kernel = conv.weight.permute(0, 2, 1).reshape(channels, 2 * stride * outputs)
-    y = x @ kernel
-    overlapped = y[:, 1:, : stride * outputs] + y[:, :-1, stride * outputs :]
-    return (overlapped.reshape(x.shape[0], 1, -1, outputs) + conv.bias.to(y.dtype)).permute(0, 3, 1, 2)
+    y: torch.Tensor = x @ kernel
+    overlapped: torch.Tensor = y[:, 1:, : stride * outputs] + y[:, :-1, stride * outputs :]
+    biased: torch.Tensor = overlapped.reshape(x.shape[0], 1, -1, outputs) + conv.bias.to(y.dtype)
+    return biased.permute(0, 3, 1, 2)
 
 
 def recur(layer: Any, x: torch.Tensor) -> torch.Tensor:
@@ -87,7 +88,7 @@ def recur(layer: Any, x: torch.Tensor) -> torch.Tensor:
     sequence = x.squeeze(2).permute(2, 0, 1).contiguous()
     # bfloat16 recurrences are slower than float32 on CPU at these sizes.
     with torch.autocast(x.device.type, enabled=False):
-        y = layer.lstm(sequence.float())[0] + sequence.float()
+        y: torch.Tensor = layer.lstm(sequence.float())[0] + sequence.float()
     return y.permute(1, 2, 0).unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ def launch(work: Callable[..., None], workers: int, *args: Any) -> None:
         work(*args)
         return
     with tempfile.TemporaryDirectory() as folder:
-        spawn(_join, (workers, f"file://{folder}/rendezvous", work, args), nprocs=workers)
+        cast(Any, spawn)(_join, (workers, f"file://{folder}/rendezvous", work, args), nprocs=workers)
 
 
 def _join(rank: int, workers: int, address: str, work: Callable[..., None], args: tuple[Any, ...]) -> None:
