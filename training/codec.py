@@ -423,8 +423,8 @@ def train(arguments: argparse.Namespace) -> None:
     log(step=step, done=True, usage=usage(model), **validate(model, arguments.held_out))
 
 
-def main() -> None:
-    """Read the command line and train."""
+def parser() -> argparse.ArgumentParser:
+    """The command line of this stage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data/songs"), help="folder of rendered songs")
     parser.add_argument("--held-out", type=Path, default=Path("data/held-out"), help="songs that are only listened to")
@@ -434,7 +434,13 @@ def main() -> None:
     parser.add_argument("--filters", type=int, default=16, help="channels at the full sample rate")
     parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else 2)
     parser.add_argument("--seed", type=int, default=1)
-    loop.launch(train, parser.parse_args().workers, parser.parse_args())
+    return parser
+
+
+def main() -> None:
+    """Read the command line and train."""
+    arguments = parser().parse_args()
+    loop.launch(train, arguments.workers, arguments)
 
 
 if __name__ == "__main__":

@@ -297,7 +297,7 @@ def train(arguments: argparse.Namespace) -> None:
     corpus, kept = load_corpus(arguments.tokens)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
     saved = since = time.monotonic()
-    average = torch.zeros(CODEBOOKS)
+    paused, average = 0.0, torch.zeros(CODEBOOKS)
     for step, progress in steps(clock, step, arguments.steps):  # noqa: B020
         factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 50)
         for optimizer, base in zip(opts, rates, strict=True):
@@ -314,7 +314,7 @@ def train(arguments: argparse.Namespace) -> None:
             optimizer.step()
         if step % 25 == 24:
             now = time.monotonic()
-            speed = 25 * COLUMNS * loop.workers() / (now - since)
+            speed = 25 * COLUMNS * loop.workers() / (now - since - paused)
             log(
                 step=step,
                 minutes=clock.spent(),
@@ -322,20 +322,22 @@ def train(arguments: argparse.Namespace) -> None:
                 frames_per_second=speed,
                 loss=[round(float(x), 3) for x in average],
             )
-            since = now
+            since, paused = now, 0.0
             average.zero_()
-        if loop.agree(time.monotonic() - saved) > 180:
+        now = time.monotonic()
+        if loop.agree(now - saved) > 180:
             checkpoint(path, model, opts, step + 1, clock.spent())
             if loop.rank() == 0:
                 log(step=step, minutes=clock.spent(), **validate(model, kept))
             corpus, kept = load_corpus(arguments.tokens)  # songs may have been added
-            saved = since = time.monotonic()
+            paused += time.monotonic() - now
+            saved = time.monotonic()
     checkpoint(path, model, opts, step + 1, clock.spent())
     log(step=step, minutes=clock.spent(), done=True, **validate(model, kept))
 
 
-def main() -> None:
-    """Read the command line and train."""
+def parser() -> argparse.ArgumentParser:
+    """The command line of this stage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", type=Path, default=Path("runs/tokens"), help="what training.tokens wrote")
     parser.add_argument("--out", type=Path, default=Path("runs/model"))
@@ -347,7 +349,13 @@ def main() -> None:
     parser.add_argument("--adam", type=float, default=2e-3, help="learning rate of everything else")
     parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else 2)
     parser.add_argument("--seed", type=int, default=1)
-    loop.launch(train, parser.parse_args().workers, parser.parse_args())
+    return parser
+
+
+def main() -> None:
+    """Read the command line and train."""
+    arguments = parser().parse_args()
+    loop.launch(train, arguments.workers, arguments)
 
 
 if __name__ == "__main__":
