@@ -335,10 +335,9 @@ def _measure(model: MusicGen, steps: int) -> dict[str, float]:
     import torch
 
     torch.set_num_threads(1)  # as the worker plays nano: two threads collapse beside a busy neighbour
-    chunk = 2  # frames, as the engine makes them
     step = _milliseconds(model.stream(PROMPT).next_frame, steps)
     sounding = model.stream(PROMPT)
-    whole = statistics.median(_milliseconds(lambda: sounding.next_chunk(chunk), -(-steps // chunk))) / chunk
+    whole = statistics.median(_milliseconds(lambda: sounding.next_chunk(1), steps))
     frame = 1000 / model.frame_rate
     median = statistics.median(step)
     return {

@@ -113,7 +113,7 @@ class Engine:
         *,
         sample_rate: int | None = None,
         channels: int = 2,
-        chunk_frames: int = 2,
+        chunk_frames: int = 1,
         log: Iterable[LogEntry] = (),
     ) -> None:
         self.controls = controls

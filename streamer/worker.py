@@ -30,7 +30,7 @@ from osc.tree import Value
 from streamer.errors import UserError
 from streamer.ring import Ring
 
-BLOCK_SECONDS = 0.04
+BLOCK_SECONDS = 0.02
 HANG_SECONDS = 1.0
 _FIRST_BLOCK_SECONDS = 60.0
 _HEALTHY_SECONDS = 10.0
