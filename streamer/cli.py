@@ -123,6 +123,7 @@ def play(
     wav_out: Annotated[Path | None, typer.Option(help="Write a WAV in place of playing on a device.")] = None,
     osc_host: Annotated[str, typer.Option(help="Listen for OSC here; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     osc_port: Annotated[int, typer.Option(help="UDP port for OSC.")] = 7770,
+    osc_prefix: Annotated[str, typer.Option(help="What all OSC addresses begin with.")] = "/mg",
     **values: Value,
 ) -> None:
     """Play without end, steered over OSC."""
@@ -141,12 +142,13 @@ def play(
         wav=wav,
         host=osc_host,
         port=osc_port,
+        prefix=osc_prefix,
         report=lambda sentence: errors.print(escape(sentence)),
     )
     with _finally_closed(instrument):
         with console.status(f"Loading {escape(model)} ..."):
             instrument.start()
-        _introduce(instrument, osc_host)
+        _introduce(instrument, f"udp://{osc_host}:{instrument.server.port}", f"{osc_prefix}/prompt")
         _watch(instrument, seconds)
 
 
@@ -185,13 +187,13 @@ def _finally_closed(instrument: Instrument) -> Iterator[None]:
     _summarise(summary)
 
 
-def _introduce(instrument: Instrument, host: str) -> None:
+def _introduce(instrument: Instrument, server: str, address: str) -> None:
     """What plays where, and under which licence."""
     facts = instrument.worker.facts
     licence = str(facts["licence"])
     terms = ": not for commercial use" if "NC" in licence else ""
     console.print(escape(f"{facts['model']} (licence {licence}{terms}) on {instrument.player.name}"))
-    console.print(escape(f"OSC on udp://{host}:{instrument.server.port}, for example /mg/prompt. Ctrl-C stops."))
+    console.print(escape(f"OSC on {server}, for example {address}. Ctrl-C stops."))
 
 
 def _watch(instrument: Instrument, seconds: float | None) -> None:

@@ -77,6 +77,8 @@ class Instrument:
         Without a device: the file to write what would be heard into.
     host, port
         Where OSC is served (UDP). Anything but a loopback address lets other machines steer.
+    prefix
+        What all OSC addresses begin with.
     report
         Called, from any thread, with a sentence about something a person should know.
 
@@ -88,7 +90,7 @@ class Instrument:
     Raises
     ------
     UserError
-        When the port is taken, the device cannot be opened or the file cannot be made.
+        When the port is taken, the prefix is no address, the device cannot be opened or the file cannot be made.
     """
 
     def __init__(
@@ -100,17 +102,19 @@ class Instrument:
         wav: Path | None = None,
         host: str = "127.0.0.1",
         port: int = PORT,
+        prefix: str = PREFIX,
         report: Callable[[str], None] = print,
     ) -> None:
         self.controls = Controls(**initial)
         self._tell = report
         self._rate = job.rate
+        self._prefix = prefix
         # What was asked for, by whomever: a model's own defaults stand for the rest, in every new process too.
         self._asked: dict[str, Value] = {name: self.controls.get(name) for name in initial}
         self._closing = threading.Event()
         self._telling = threading.Thread(target=self._publish, name="status", daemon=True)
         with contextlib.ExitStack() as undo:
-            self.server = _serve(self.controls, host, port)
+            self.server = _serve(self.controls, host, port, prefix)
             undo.callback(self.server.close)
             self.ring = Ring(round(job.rate * TABLE["lead"].high / 1000), job.channels)
             undo.callback(self.ring.close)
@@ -191,14 +195,14 @@ class Instrument:
                 self.server.publish(f"status/{name}", getattr(now, name))
 
     def _report(self, sentence: str) -> None:
-        self.server.error(f"{PREFIX}/status", sentence)
+        self.server.error(f"{self._prefix}/status", sentence)
         self._tell(sentence)
 
 
-def _serve(controls: Controls, host: str, port: int) -> OscServer:
+def _serve(controls: Controls, host: str, port: int, prefix: str) -> OscServer:
     try:
-        return OscServer(Tree(PREFIX, PARAMETERS, ACTIONS, controls), host, port)
-    except BindError as error:
+        return OscServer(Tree(prefix, PARAMETERS, ACTIONS, controls), host, port)
+    except (BindError, ValueError) as error:
         raise UserError(str(error)) from None
 
 

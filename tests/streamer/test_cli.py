@@ -80,6 +80,7 @@ def test_help_needs_no_torch() -> None:
         (["play", "--wav-out", "nowhere/x.wav", "--osc-port", "0"], "nowhere"),
         (["play", "--wav-out", "x.wav", "--osc-port", "0", "--model", "no-such-model"], "no-such-model"),
         (["play", "--wav-out", "x.wav", "--osc-port", "TAKEN"], "--osc-port"),
+        (["play", "--wav-out", "x.wav", "--osc-port", "0", "--osc-prefix", "mg"], "/mg"),
         (["play", "--device", "no-such-device"], "device"),
     ],
 )
