@@ -77,6 +77,13 @@ class DecoderWeights:
         return self.offsets.shape[0]
 
     @property
+    def step_size(self) -> int:
+        """Elements of the matrices that every step reads: what bounds its speed on a CPU."""
+        layer = self.layers[0]
+        parts = (layer.qkv, layer.self_out, layer.cross_q, layer.cross_out, layer.feed_in, layer.feed_out)
+        return len(self.layers) * sum(part.numel() for part in parts) + self.heads.numel()
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.embed.device

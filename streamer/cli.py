@@ -258,14 +258,11 @@ def render(
 
 
 def _load(name: str) -> MusicGen:
-    """Load a model, say what its licence forbids, and turn what cannot be loaded into the user's sentence."""
-    from musicgen import ModelError, MusicGen
+    """Load a model, and say what its licence forbids."""
+    from streamer.loading import load
 
-    try:
-        with console.status(f"Loading {escape(name)} ..."):
-            loaded = MusicGen.load(name)
-    except ModelError as error:
-        raise UserError(str(error)) from None
+    with console.status(f"Loading {escape(name)} ..."):
+        loaded = load(name)
     if "NC" in loaded.licence:
         errors.print(escape(f"The weights of {loaded.name} are under {loaded.licence}: not for commercial use."))
     return loaded
@@ -329,20 +326,20 @@ def bench(
     table.add_row("codec, a frame", f"{figures['codec_ms']:.2f} ms", "")
     table.add_row("a frame has", f"{figures['frame_ms']:.2f} ms", "")
     console.print(table)
-    console.print(f"{escape(model)}: {figures['rtf']:.2f} x real time on one thread")
+    console.print(f"{escape(model)}: {figures['rtf']:.2f} x real time, torch threads: {figures['threads']}")
 
 
 def _measure(model: MusicGen, steps: int) -> dict[str, float]:
     """Milliseconds of a step and of decoding a frame, and the real-time factor of both together."""
     import torch
 
-    torch.set_num_threads(1)  # as the worker plays nano: two threads collapse beside a busy neighbour
     step = _milliseconds(model.stream(PROMPT).next_frame, steps)
     sounding = model.stream(PROMPT)
     whole = statistics.median(_milliseconds(lambda: sounding.next_chunk(1), steps))
     frame = 1000 / model.frame_rate
     median = statistics.median(step)
     return {
+        "threads": torch.get_num_threads(),
         "step_ms": median,
         "step_p95_ms": sorted(step)[int(0.95 * len(step))],
         "codec_ms": max(0.0, whole - median),

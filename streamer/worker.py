@@ -91,7 +91,7 @@ class Job:
 
 def music(model: str, rate: int, channels: int) -> Job:
     """The job of playing a MusicGen model."""
-    imports = ("streamer.engine", "musicgen", "musicgen.checkpoint")
+    imports = ("streamer.engine", "streamer.loading", "musicgen.checkpoint")
     return Job("streamer.worker:play_model", rate, channels, {"model": model}, imports)
 
 
@@ -100,21 +100,14 @@ def play_model(values: dict[str, Value], rate: int, channels: int, model: str) -
 
     Raises
     ------
-    musicgen.ModelError
+    UserError
         When the model cannot be loaded.
     """
-    import torch
-
-    from musicgen import MusicGen
     from streamer.controls import Controls
     from streamer.engine import Engine
+    from streamer.loading import load
 
-    # A second thread is worth it only for a big model: torch's threads spin at barriers, and collapse beside a busy
-    # neighbour. With big ones one core is left to the callback.
-    torch.set_num_threads(1)
-    loaded = MusicGen.load(model)
-    if model != "nano":
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    loaded = load(model)
     engine = Engine(loaded, Controls(**values), sample_rate=rate, channels=channels)
     adopted = {name: engine.controls.get(name) for name in ("temperature", "topk", "topp", "cfg")}
     return engine, {"model": loaded.name, "licence": loaded.licence, "defaults": adopted}
@@ -230,7 +223,7 @@ def _receive(connection: Connection, source: Source, changes: queue.SimpleQueue[
 
 def _sentence(error: Exception) -> str:
     """An error as one sentence: our own are sentences already, anything else says what and where."""
-    if isinstance(error, UserError) or type(error).__name__ == "ModelError":
+    if isinstance(error, UserError):
         return str(error)
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -376,12 +369,8 @@ class Worker:
                 return
             if trouble:
                 self._replace(child, trouble)
-            elif (
-                self._standby is None
-                and self._status.now["phase"] == _PLAYING
-                and self._ring.fill >= self._ring.lead // 2
-            ):
-                self._standby = self._spawn()  # when there is time: its imports take a core for seconds
+            elif self._standby is None and self._at_ease():
+                self._standby = self._spawn()
 
     def _at_ease(self) -> bool:
         """Whether the music can spare the core that a standby's imports take for seconds."""

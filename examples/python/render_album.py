@@ -11,8 +11,8 @@ import argparse
 import re
 from pathlib import Path
 
-from musicgen import ModelError, MusicGen
 from streamer import Controls, UserError
+from streamer.loading import load
 from streamer.render import render
 
 PROMPTS = (
@@ -40,7 +40,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
-    model = MusicGen.load(options.model)
+    model = load(options.model)
     options.folder.mkdir(parents=True, exist_ok=True)
     for number, prompt in enumerate(options.prompts or PROMPTS, start=1):
         path = options.folder / file_name(number, prompt)
@@ -51,5 +51,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (ModelError, UserError, OSError) as error:  # what the person at the keyboard can put right
+    except (UserError, OSError) as error:  # what the person at the keyboard can put right
         raise SystemExit(str(error)) from None
