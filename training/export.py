@@ -54,6 +54,7 @@ def write_weights(model: Any, out: Path) -> None:
     for shard in SHARDS:
         parts = {name: state[name] for name in place if place[name] == shard}
         save_file(parts, out / shard, metadata={"format": "pt"})
+        (out / shard).chmod(0o644)  # safetensors leaves it for its owner alone
     size = sum(t.numel() * t.element_size() for t in state.values())
     write_json(out / "model.safetensors.index.json", {"metadata": {"total_size": size}, "weight_map": place})
 
@@ -66,6 +67,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def write_settings(model: Any, out: Path) -> None:
     """config.json, and generation_config.json with the streaming policy that fits the training crops."""
     model.config.dtype = "float16"
+    model.config.text_encoder._name_or_path = text.UPSTREAM  # not the folder it was read from on this machine
     model.config.save_pretrained(out)
     generation = cast(Any, GenerationConfig)(
         **SAMPLING, max_length=LENGTH, pad_token_id=PAD, bos_token_id=PAD, decoder_start_token_id=PAD

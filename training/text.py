@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerBase
 
+UPSTREAM = "sentence-transformers/all-MiniLM-L6-v2"
 WIDTH = 384
 LONGEST = 40  # tokens; captions are sentences, not stories
 

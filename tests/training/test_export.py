@@ -14,7 +14,7 @@ from safetensors import safe_open
 from transformers import AutoTokenizer, EncodecModel, MusicgenForConditionalGeneration
 
 from musicgen import MusicGen
-from training import codec, export, model
+from training import codec, export, model, text
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,12 @@ def test_text_encoder_is_a_file_of_its_own(exported: Path) -> None:
             is_text = [name.startswith("text_encoder.") for name in file.keys()]  # noqa: SIM118 (not a dict)
         assert all(is_text) if number == 0 else not any(is_text)
         assert (exported / shard).stat().st_size < 50e6
+
+
+def test_nothing_of_the_machine_it_was_made_on_is_shipped(exported: Path) -> None:
+    made_on = str(text.folder().parents[1])
+    for file in exported.glob("*.json"):
+        assert made_on not in file.read_text(encoding="utf-8"), file.name
 
 
 def test_same_checkpoints_same_bytes(exported: Path, checkpoints: tuple[Path, Path], tmp_path: Path) -> None:
