@@ -63,7 +63,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "float",
         20.0,
         2000.0,
-        default=120.0,
+        default=80.0,
         unit="ms",
         curve="log",
         doc="Sound queued ahead: small answers fast, large survives a busy machine.",
