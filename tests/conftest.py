@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny tensors gain nothing from threads
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the hub
 
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,9 @@ import pytest
 
 from musicgen import MusicGen  # before transformers, see musicgen/_torchaudio.py
 from tests.musicgen.tiny import tiny_checkpoint
+
+# A shell that runs the tests in the background has Ctrl-C ignored, and every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says nothing about its correctness on a shared machine.
 hypothesis.settings.register_profile("house", deadline=None)

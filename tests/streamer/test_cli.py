@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -43,17 +44,22 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return command
 
 
-def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
-    """Run it in a process of its own, in a folder of its own."""
+@contextmanager
+def start(*arguments: str | Path, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run it in a process of its own, in a folder of its own, for no longer than the test."""
     root = Path(__file__).parents[2]
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "streamer.cli", *map(str, arguments)],
         cwd=cwd,
         env=os.environ | {"PYTHONPATH": str(root), "JACK_NO_START_SERVER": "1", "JACK_DEFAULT_SERVER": "none-such"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_every_parameter_of_the_table_is_an_option(run: Run) -> None:
