@@ -102,7 +102,7 @@ def measure_model(folder: Path, frames: int) -> dict[str, Any]:
 
     stream = MusicGen.load(str(folder)).stream("calm piano with soft drums", seed=0)
     codes = torch.from_numpy(np.stack([stream.next_frame() for _ in range(frames)], 1))
-    model: Any = MusicgenForConditionalGeneration.from_pretrained(folder)
+    model: Any = MusicgenForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     return measure(model.audio_encoder.eval(), codes)
 
 
