@@ -138,7 +138,7 @@ def change_in(audio: Mono, reference: Mono, reset: int, prompt: int) -> int:
     gain = 1.0
     for at in range(0, len(expected), WINDOW):
         here, there = audio[start + at : start + at + WINDOW][: len(expected) - at], expected[at : at + WINDOW]
-        fitted = float(here @ there / max(there @ there, 1e-9))
+        fitted = float(here @ there) / max(float(there @ there), 1e-9)
         if (np.abs(here - (gain if at else fitted) * there) > limit * max(gain, 1e-3)).any():
             break
         gain = fitted
