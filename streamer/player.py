@@ -53,7 +53,7 @@ class Playback:
         Frames of sound played, silence not counted.
     underruns, device_xruns : int
         Times that sound was due and the ring ran dry; times that the device said it was fed too late.
-    peak, rms : float
+    peak : float
         Level of the last block, 1.0 is full scale.
     """
 
@@ -65,7 +65,6 @@ class Playback:
         self.underruns = 0
         self.device_xruns = 0
         self.peak = 0.0
-        self.rms = 0.0
         self._fade = math.ceil(fade_seconds * rate)
         # The gain at each point of the fade; column-shaped, to multiply (frames, channels).
         ramp = 0.5 - 0.5 * np.cos(np.pi * np.arange(self._fade + 1) / self._fade)
@@ -143,7 +142,6 @@ class Playback:
     def _measure(self, out: NDArray[np.float32]) -> None:
         flat = out.reshape(-1)
         self.peak = float(max(flat.max(), -flat.min()))
-        self.rms = math.sqrt(float(np.dot(flat, flat)) / len(flat))
 
 
 def decibels(level: float) -> float:

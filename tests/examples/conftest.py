@@ -1,5 +1,6 @@
 """A running instrument without the sound: its real controls behind its real OSC server, on a free port."""
 
+import importlib.util
 import logging
 import subprocess
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,6 +17,15 @@ from osc.tree import Tree, Value
 from streamer.controls import ACTIONS, PARAMETERS, Controls
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def load_script(path: Path) -> ModuleType:
+    """An example's script as a module; the examples are no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @dataclass

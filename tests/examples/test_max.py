@@ -1,6 +1,5 @@
 """The Max patch: Max itself runs on neither Linux nor a server, so it is checked against Max's reference data."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -11,18 +10,14 @@ import pytest
 
 from osc.tree import Tree
 from streamer.controls import ACTIONS, PARAMETERS, STATUS, Controls
-from tests.examples.conftest import EXAMPLES
+from tests.examples.conftest import EXAMPLES, load_script
 
 PATCH = EXAMPLES / "max" / "musicgen-streamer.maxpat"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_patch", PATCH.with_name("make_patch.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(PATCH.with_name("make_patch.py"))
 
 
 @pytest.fixture(scope="module")

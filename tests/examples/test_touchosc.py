@@ -1,6 +1,5 @@
 """The TouchOSC layout: checked by py2tosc, and its messages played to the instrument as a finger would send them."""
 
-import importlib.util
 from types import ModuleType
 
 import py2tosc
@@ -9,18 +8,14 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from osc.tree import Tree
 from streamer.controls import ACTIONS, PARAMETERS, STATUS
-from tests.examples.conftest import EXAMPLES, Instrument, until
+from tests.examples.conftest import EXAMPLES, Instrument, load_script, until
 
 LAYOUT = EXAMPLES / "touchosc" / "musicgen-streamer.tosc"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_layout", LAYOUT.with_name("make_layout.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(LAYOUT.with_name("make_layout.py"))
 
 
 @pytest.fixture(scope="module")
