@@ -425,15 +425,10 @@ def train(arguments: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line of this stage."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = loop.options(__doc__, Path("runs/codec"), minutes=30)
     parser.add_argument("--data", type=Path, default=Path("data/songs"), help="folder of rendered songs")
     parser.add_argument("--held-out", type=Path, default=Path("data/held-out"), help="songs that are only listened to")
-    parser.add_argument("--out", type=Path, default=Path("runs/codec"))
-    parser.add_argument("--minutes", type=float, default=30, help="wall-clock budget, earlier runs included")
-    parser.add_argument("--steps", type=int, help="stop after this many steps all the same")
     parser.add_argument("--filters", type=int, default=16, help="channels at the full sample rate")
-    parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else 2)
-    parser.add_argument("--seed", type=int, default=1)
     return parser
 
 

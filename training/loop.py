@@ -4,6 +4,7 @@ A stage is resumed by running the same command again. Nothing random is stored: 
 seeded by (seed, rank, step), so a resumed run continues with the draws it would have made.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -38,6 +39,17 @@ def tune_allocator(module: str) -> None:
         return
     environment = {**os.environ, **ALLOCATOR, "TRAINING_TUNED": "1"}
     os.execve(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]], environment)
+
+
+def options(about: str | None, out: Path, minutes: float) -> argparse.ArgumentParser:
+    """The options that every stage that trains has; it adds its own."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument("--minutes", type=float, default=minutes, help="wall-clock budget, earlier runs included")
+    parser.add_argument("--steps", type=int, help="stop after this many steps all the same")
+    parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else 2)
+    parser.add_argument("--seed", type=int, default=1)
+    return parser
 
 
 def pick_device() -> torch.device:

@@ -338,17 +338,12 @@ def train(arguments: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line of this stage."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = loop.options(__doc__, Path("runs/model"), minutes=55)
     parser.add_argument("--tokens", type=Path, default=Path("runs/tokens"), help="what training.tokens wrote")
-    parser.add_argument("--out", type=Path, default=Path("runs/model"))
-    parser.add_argument("--minutes", type=float, default=55, help="wall-clock budget, earlier runs included")
-    parser.add_argument("--steps", type=int, help="stop after this many steps all the same")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--muon", type=float, default=1e-2, help="learning rate of the matrices")
     parser.add_argument("--adam", type=float, default=2e-3, help="learning rate of everything else")
-    parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else 2)
-    parser.add_argument("--seed", type=int, default=1)
     return parser
 
 
