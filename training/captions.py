@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from training.compose import Song
+from training.compose.arrange import BEAT_FRAMES
 from training.compose.theory import TONICS
+from training.scenes import SCENES
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "lo-fi hip hop": ("lo-fi hip hop", "lofi", "lofi hip hop", "lo-fi beats", "lofi beat", "chillhop"),
@@ -28,11 +32,27 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 TEMPO_WORDS = ((76, ("slow", "very slow")), (100, ("slow", "mid tempo")), (124, ("medium tempo", "moderate")),
                (150, ("fast", "upbeat")), (999, ("very fast", "fast")))  # fmt: skip
 
+FLATS = {"C sharp": "D flat", "F sharp": "G flat", "E flat": "D sharp", "A flat": "G sharp", "B flat": "A sharp"}
+
 TEMPLATES: tuple[str, ...] = (
     "{style}",
     "{bpm}",
     "{mood}",
     "{inst}",
+    "{scene}",
+    "{scene}, {bpm}",
+    "{scene}, {mood}",
+    "{scene}, {key}, {bpm}",
+    "{scene}, {inst}, {bpm}",
+    "{mood} music for {scene}",
+    "{style} for {scene}",
+    "{style}, {key}, {bpm}",
+    "{style}, {bpm}, {key}",
+    "{mood} {style}, {key}",
+    "{style} with {inst} in {key}, {bpm}",
+    "{key}",
+    "{inst} in {key}",
+    "{mood}, {key}, {bpm}",
     "{style}, {bpm}",
     "{mood} {style}",
     "{mood} {style}, {bpm}",
@@ -84,6 +104,8 @@ TEMPLATES: tuple[str, ...] = (
     "{tempo}, {mood}, {inst}",
     "something {mood} and {mood2} at {bpm}",
     "{style} groove with {inst} and {inst2}",
+    "{scene} with {insts}",
+    "{key} {style} around {bpm}",
     "{inst} over {style}, {mood}, {bpm}",
     "{mood} background {style}, {drums}",
     "{style} jam in {key}",
@@ -103,13 +125,26 @@ def sayable(template: str, song: Song) -> bool:
     return "{inst2}" not in template and not ("{style}" in template and "{inst" in template)
 
 
-def key_name(song: Song) -> str:
-    return f"{TONICS[song.tonic]} {song.mode}"
+def key_words(song: Song, rng: np.random.Generator) -> str:
+    """Name the key; a black key by either of its names, as a word or a sign."""
+    name = TONICS[song.tonic]
+    if rng.random() < 0.3:
+        name = FLATS.get(name, name)
+    if rng.random() < 0.4:
+        name = name.replace(" sharp", "#").replace(" flat", "b")
+    return f"{name} {song.mode}"
+
+
+def spoken_bpm(bpm: float, rng: np.random.Generator) -> int:
+    """Draw one of the whole bpm that the composer plays as this tempo: those nearest to its frames a beat."""
+    frames = round(BEAT_FRAMES / bpm)
+    low, high = math.ceil(BEAT_FRAMES / (frames + 0.5)), math.floor(BEAT_FRAMES / (frames - 0.5))
+    return int(rng.integers(low, high + 1))
 
 
 def bpm_words(song: Song, rng: np.random.Generator) -> str:
     form = rng.choice(("{} bpm", "{} bpm", "{} bpm", "{} BPM", "{}bpm", "tempo {}"))
-    return str(form).format(round(song.bpm))
+    return str(form).format(spoken_bpm(song.bpm, rng))
 
 
 def drum_words(song: Song, rng: np.random.Generator) -> str:
@@ -156,7 +191,8 @@ def caption(song: Song, rng: np.random.Generator, held_out: bool = False) -> str
         "inst": instruments[0],
         "inst2": instruments[-1],
         "insts": ", ".join(several[:-1]) + " and " * (len(several) > 1) + several[-1],
-        "key": key_name(song),
+        "key": key_words(song, rng),
+        "scene": str(rng.choice(SCENES[song.style])),
         "drums": drum_words(song, rng),
         "tempo": tempo_word(song, rng),
     }

@@ -213,7 +213,7 @@ def seeds(first: int, hours: float) -> Iterator[int]:
 
 
 def describe(song: Song) -> dict[str, Any]:
-    """Return a song's metadata with 8 captions (and 8 from held-out templates) for its JSON file."""
+    """Return a song's metadata with 12 captions (and 8 from held-out templates) for its JSON file."""
     rng = np.random.default_rng([song.seed, 2])
     return {
         "seed": song.seed,
@@ -226,7 +226,7 @@ def describe(song: Song) -> dict[str, Any]:
         "instruments": song.instruments,
         "moods": song.moods,
         "drums": song.has_drums,
-        "captions": [caption(song, rng) for _ in range(8)],
+        "captions": [caption(song, rng) for _ in range(12)],
         "held_out_captions": [caption(song, rng, held_out=True) for _ in range(8)],
     }
 

@@ -17,6 +17,7 @@ from training import captions, render
 from training.compose import STYLES, Song, compose, theory
 from training.compose.arrange import TABLE
 from training.compose.groove import DRUMS, steps
+from training.scenes import SCENES
 
 DIATONIC = ("lo-fi hip hop", "trap", "funk", "reggae", "house", "techno", "ambient", "synthwave", "rock", "folk guitar")
 
@@ -58,7 +59,7 @@ def test_styles_take_turns_and_keep_their_tempo() -> None:
         song = compose(seed, 4.0)
         assert song.style == STYLES[seed % len(STYLES)]
         low, high = TABLE[song.style].bpm
-        assert low <= song.bpm <= high
+        assert 0.97 * low <= song.bpm <= 1.03 * high
 
 
 @pytest.mark.parametrize("style", DIATONIC)
@@ -134,7 +135,7 @@ def test_a_data_set_resumes_without_rendering_again(tmp_path: Path, soundfont: P
         about = json.loads(text.read_text())
         audio = np.load(text.with_suffix(".npy"))
         assert audio.dtype == np.int16 and len(audio) == 640 * about["frames"] and 1200 <= about["frames"] <= 2000
-        assert len(about["captions"]) == 8
+        assert len(about["captions"]) == 12
 
 
 def test_a_missing_soundfont_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +160,8 @@ def test_captions_name_the_songs_own_tempo_and_instruments() -> None:
         song = compose(seed, 10.0)
         lines = sample_captions(song, 100, held_out=False)
         tempos = [int(number) for line in lines for number in re.findall(r"(\d+) ?bpm", line.lower())]
-        assert set(tempos) == {round(song.bpm)}
+        assert round(song.bpm) in tempos
+        assert all(abs(tempo / song.bpm - 1) < 0.03 for tempo in tempos)
         assert len(set(lines)) > 50
         if song.has_drums:
             assert not any(re.search(r"\bno drums", line.lower()) for line in lines)
@@ -171,3 +173,10 @@ def test_some_captions_are_a_mood_an_instrument_or_a_tempo_alone() -> None:
     song = compose(4, 10.0)
     lines = {line.lower().rstrip(".") for line in sample_captions(song, 400, held_out=False)}
     assert lines & set(song.moods) and lines & set(song.instruments) and f"{round(song.bpm)} bpm" in lines
+    assert lines & set(SCENES[song.style])
+
+
+def test_beats_fall_on_codec_frames() -> None:
+    for seed in range(48):
+        frames = 3000 / compose(seed, 4.0).bpm
+        assert frames == pytest.approx(round(frames), abs=1e-9)

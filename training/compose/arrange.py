@@ -16,6 +16,9 @@ from training.compose.song import Note, Song, Track
 from training.compose.style import Part, Style
 from training.compose.urban import URBAN
 
+# Frames of the codec in a minute. A beat lasts a whole number of them (50 at 60 bpm, 17 at 176), so that what repeats
+# in the music repeats in its codes; any tempo is within 3 % of one of these.
+BEAT_FRAMES = 3000
 TABLE: dict[str, Style] = {style.name: style for style in (*URBAN, *ELECTRONIC, *BAND, *ACOUSTIC)}
 STYLES: tuple[str, ...] = tuple(TABLE)
 MINOR_CALM = ("melancholic", "sad", "moody", "dark", "mysterious")
@@ -64,7 +67,7 @@ def compose(seed: int, seconds: float) -> Song:
     rng = generator(seed, 0)
     style = TABLE[STYLES[seed % len(STYLES)]]
     low, high = style.bpm
-    bpm = float(rng.integers(low, high + 1))
+    bpm = BEAT_FRAMES / int(rng.integers(max(17, round(BEAT_FRAMES / high)), min(50, round(BEAT_FRAMES / low)) + 1))
     tonic, mode = int(rng.integers(12)), str(rng.choice(style.modes))
     feel = Feel(15 / bpm, float(rng.uniform(*style.swing)), style.swing_unit, style.loose)
     meter = int(rng.choice(style.meters))

@@ -70,7 +70,7 @@ class Song:
     mode : str
         A key of `training.compose.theory.MODES`.
     bpm : float
-        Quarter notes a minute, 60..180.
+        Quarter notes a minute, 60..180: a whole number of 20 ms frames a beat, see `arrange.BEAT_FRAMES`.
     room : str
         Reverb: "dry", "room", "plate" or "hall".
     duck : float
