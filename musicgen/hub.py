@@ -1,0 +1,62 @@
+"""From a name to the folder that holds a model's files: on this machine, or downloaded from the hub."""
+
+import re
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+from musicgen.errors import ModelError
+
+NANO = Path(__file__).parent / "models" / "nano"
+# Of what transformers saves, no pickled weights: they could run code.
+TRANSFORMERS_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "README.md"]
+# Pickled as well, but read without running anything, see musicgen/audiocraft.py.
+AUDIOCRAFT_FILES = ["state_dict.bin", "compression_state_dict.bin", "README.md"]
+
+
+def find_folder(name: str) -> Path:
+    """The folder of a model: "nano", a folder, or a hub id, which is downloaded unless it is already here.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it cannot be had now.
+    """
+    if name == "nano":
+        if not (NANO / "config.json").is_file():
+            raise ModelError("The nano model is missing from this installation: install musicgen-streamer again.")
+        return NANO
+    folder = Path(name).expanduser()
+    try:
+        if name and folder.is_dir():
+            return folder
+    except OSError as error:
+        raise ModelError(f"The folder {name} cannot be read ({error.strerror}): check its permissions.") from error
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name):
+        raise ModelError(
+            f"There is no model '{name}': use 'nano', a folder, or a hub id such as 'facebook/musicgen-small'."
+        )
+    folder = download(name, TRANSFORMERS_FILES)
+    return folder if (folder / "config.json").is_file() else download(name, AUDIOCRAFT_FILES)
+
+
+def download(name: str, patterns: list[str]) -> Path:
+    """The folder with a hub repository's files that match, downloaded unless they are already here.
+
+    Raises
+    ------
+    ModelError
+        There is no such repository, or it cannot be had now.
+    """
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except (RepositoryNotFoundError, HFValidationError) as error:  # gated models included
+        raise ModelError(
+            f"'{name}' is neither a folder here nor a public model of the hub: check its spelling."
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise ModelError(
+            f"'{name}' is not on this machine and the hub cannot be reached: go online once to download it, "
+            "or use 'nano', which needs no download."
+        ) from error
