@@ -89,8 +89,8 @@ def by_position(model: MusicGen, rounds: int) -> dict[str, float]:
 
 def play_from(stream: Stream, positions: tuple[int, ...], steps: int) -> None:
     """Steps as if the lanes stood at these positions; what their past holds does not matter to the time."""
-    cache = stream._cache
-    cache.lanes, cache.positions = list(range(len(positions))), [*positions, 0][:2]
+    state = stream._state
+    state.lanes, state.positions = list(range(len(positions))), [*positions, 0][:2]
     for _ in range(steps):
         stream.next_frame()
 

@@ -5,8 +5,8 @@ from musicgen.cache import StreamingPolicy
 from musicgen.conditioning import Conditioning
 from musicgen.errors import ModelError
 from musicgen.sampling import Sampling
-from musicgen.stream import MusicGen, Stream
+from musicgen.stream import MusicGen, Stream, next_frames
 
-__all__ = ["Conditioning", "ModelError", "MusicGen", "Sampling", "Stream", "StreamingPolicy"]
+__all__ = ["Conditioning", "ModelError", "MusicGen", "Sampling", "Stream", "StreamingPolicy", "next_frames"]
 
 import_torchaudio()  # before musicgen.checkpoint imports transformers, see there

@@ -1,14 +1,13 @@
-"""Keys and values of the past, in memory that is allocated once: bounded for ever.
+"""Where a stream stands in its past, which is bounded for ever.
 
-Positions are added to a step's input, so cached entries carry them and cannot be moved, and a model is good only at the
-positions it was trained on. So a second cache, the shadow, starts at position 0 while the first still plays, is fed the
-same frames, and takes over when the first has used up its positions (a "re-anchor" that costs no burst).
+Positions are added to a step's input, so cached keys and values carry them and cannot be moved, and a model is good
+only at the positions it was trained on. So a second lane of the cache, the shadow, starts at position 0 while the first
+still plays, is fed the same frames, and takes over when the first has used up its positions (a "re-anchor" that costs
+no burst).
 """
 
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,14 @@ class StreamingPolicy:
             )
 
 
-class Cache:
-    """Self-attention keys and values of one stream: two lanes, one live, the other at times its shadow.
+class State:
+    """The past of one stream: two lanes, one live, the other at times its shadow. The same for every backend.
+
+    Parameters
+    ----------
+    memory
+        Keys and values of both lanes, of the conditional and the null row each. Allocated once and laid out by the
+        backend that made it; nobody else looks inside.
 
     Attributes
     ----------
@@ -47,23 +52,11 @@ class Cache:
         The lanes that take part in the next step, the live one first.
     positions
         For each lane, the position that it consumes next; the live one's is always < max_position.
-    views
-        ``views[lane][layer]``: (2 keys and values, 2 conditional and null, heads, max_position, head size).
     """
 
-    def __init__(
-        self,
-        layers: int,
-        heads: int,
-        head_size: int,
-        policy: StreamingPolicy,
-        *,
-        device: torch.device | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
+    def __init__(self, policy: StreamingPolicy, memory: Any) -> None:
         self.policy = policy
-        self.memory = torch.empty(layers, 2, 2, 2, heads, policy.max_position, head_size, device=device, dtype=dtype)
-        self.views: list[list[Tensor]] = [[layer[:, :, lane] for layer in self.memory] for lane in (0, 1)]
+        self.memory = memory
         self.reset()
 
     def reset(self) -> None:
@@ -82,6 +75,23 @@ class Cache:
             self.positions[lane] += 1
         if self.position == self.policy.max_position:
             self.lanes = self.lanes[1:]
+        self._start_shadow()
+
+    def skip(self, count: int) -> None:
+        """After a prefill: the live lane has consumed so many positions more.
+
+        Raises
+        ------
+        ValueError
+            A shadow is due before the end of them, or is at work already: it would have to see them too.
+        """
+        most = self.policy.max_position - self.policy.keep - self.position
+        if count > most or len(self.lanes) > 1:
+            raise ValueError(f"a prefill of {count} positions is too long: {max(0, most)} are left before the shadow")
+        self.positions[self.lanes[0]] += count
+        self._start_shadow()
+
+    def _start_shadow(self) -> None:
         if self.position == self.policy.max_position - self.policy.keep:
             shadow = 1 - self.lanes[0]
             self.positions[shadow] = 0

@@ -23,7 +23,7 @@ from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 from musicgen.cache import StreamingPolicy
 from musicgen.codec import CodecWeights, codec_weights
 from musicgen.conditioning import PromptEncoder
-from musicgen.decoder import DecoderWeights, LayerWeights, sinusoids
+from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.errors import ModelError
 from musicgen.sampling import Sampling
 
@@ -81,7 +81,7 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
         channels=model.config.decoder.audio_channels,
         pad=model.config.decoder.pad_token_id,
         decoder=decoder,
-        prompts=PromptEncoder(tokenizer, model.text_encoder, projection, decoder),
+        prompts=PromptEncoder(tokenizer, model.text_encoder, projection),
         codec=codec_weights(model.audio_encoder),
         defaults=_sampling(folder, settings),
         policy=policy,
@@ -263,15 +263,22 @@ def decoder_weights(model: nn.Module, positions: int, dtype: torch.dtype) -> Dec
     def norm(layer: nn.LayerNorm) -> tuple[Tensor, Tensor]:
         return layer.weight.detach().to(dtype), layer.bias.detach().to(dtype)
 
+    def cross_weights(layer: Any) -> CrossWeights:
+        cross = layer.encoder_attn
+        return CrossWeights(
+            norm=norm(layer.encoder_attn_layer_norm),
+            q=matrix(cross.q_proj),
+            kv=matrix(cross.k_proj, cross.v_proj),
+            out=matrix(cross.out_proj),
+        )
+
     def layer_weights(layer: Any) -> LayerWeights:
-        own, cross = layer.self_attn, layer.encoder_attn
+        own = layer.self_attn
         return LayerWeights(
             self_norm=norm(layer.self_attn_layer_norm),
             qkv=matrix(own.q_proj, own.k_proj, own.v_proj),
             self_out=matrix(own.out_proj),
-            cross_norm=norm(layer.encoder_attn_layer_norm),
-            cross_q=matrix(cross.q_proj),
-            cross_out=matrix(cross.out_proj),
+            cross=cross_weights(layer) if hasattr(layer, "encoder_attn") else None,
             feed_norm=norm(layer.final_layer_norm),
             feed_in=matrix(layer.fc1),
             feed_out=matrix(layer.fc2),
@@ -282,9 +289,6 @@ def decoder_weights(model: nn.Module, positions: int, dtype: torch.dtype) -> Dec
         offsets=sizes.cumsum(0).to(embeddings[0].device),
         positions=sinusoids(positions, config.hidden_size).to(embeddings[0].device, dtype),
         layers=tuple(layer_weights(layer) for layer in decoder.layers),
-        cross_kv=torch.stack(
-            [matrix(layer.encoder_attn.k_proj, layer.encoder_attn.v_proj) for layer in decoder.layers]
-        ),
         norm=norm(decoder.layer_norm),
         heads=matrix(*source.lm_heads),
         activation=ACTIVATIONS[config.activation_function],

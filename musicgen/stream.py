@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from musicgen.backends import Backend, Prompts, prepare
 from musicgen.cache import StreamingPolicy
 from musicgen.codec import open_decoder
 from musicgen.conditioning import Conditioning
-from musicgen.decoder import new_cache, step
 from musicgen.delay import DelayLine, Tokens, delays_of
 from musicgen.sampling import Sampling, sample
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from musicgen.checkpoint import Checkpoint
 
 Audio = NDArray[np.float32]  # (samples, channels)
+
+PROMPTS_KEPT = 32  # encoded prompts; one of musicgen-small takes 0.2 MB a token
 
 
 class MusicGen:
@@ -43,10 +47,20 @@ class MusicGen:
         Sampling that the model's card recommends.
     policy
         How its streams go on for ever, as its card says.
+    backend
+        What computes its steps.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
+    def __init__(self, checkpoint: Checkpoint, backend: Backend) -> None:
+        # not the checkpoint itself: the backend has the decoder's weights in a layout of its own
+        self.backend = backend
+        self._prompts = checkpoint.prompts
+        self._codec = checkpoint.codec
+        self._pad = checkpoint.pad
+        self._device = checkpoint.decoder.device
+        self._positions = len(checkpoint.decoder.positions)
+        # lru_cache answers for known prompts at once, also while another thread is encoding a new one
+        self._conditioning = lru_cache(maxsize=PROMPTS_KEPT)(self._encode)
         self.name = checkpoint.name
         self.licence = checkpoint.licence
         self.channels = checkpoint.channels
@@ -60,7 +74,7 @@ class MusicGen:
 
     @classmethod
     def load(cls, name: str = "nano", device: str = "cpu", dtype: torch.dtype | None = None) -> MusicGen:
-        """Load "nano", a folder in transformers' layout, or a hub id such as "facebook/musicgen-small".
+        """Load "nano", a folder in transformers' layout or AudioCraft's, or a hub id such as "facebook/musicgen-small".
 
         Parameters
         ----------
@@ -76,11 +90,15 @@ class MusicGen:
         """
         from musicgen.checkpoint import load_checkpoint  # imports transformers: seconds that other uses need not wait
 
-        return cls(load_checkpoint(name, device, dtype))
+        checkpoint = load_checkpoint(name, device, dtype)
+        return cls(checkpoint, prepare(checkpoint.decoder))
 
     def encode_prompt(self, text: str) -> Conditioning:
         """Encode a prompt, or find it among the last ones. From any thread: prepare here what a stream takes over."""
-        return self._checkpoint.prompts.encode(text)
+        return self._conditioning(text)
+
+    def _encode(self, text: str) -> Conditioning:
+        return Conditioning(text, self.backend.prompt(self._prompts.states(text)) if text else None)
 
     def stream(
         self,
@@ -142,23 +160,21 @@ class Stream:
         codec: Literal["exact", "overlap"],
         policy: StreamingPolicy,
     ) -> None:
-        checkpoint = model._checkpoint
-        self._weights = checkpoint.decoder
-        if policy.max_position > self._weights.positions.shape[0]:
-            raise ValueError(f"max_position must be at most {self._weights.positions.shape[0]} for this model")
+        if policy.max_position > model._positions:
+            raise ValueError(f"max_position must be at most {model._positions} for this model")
         self.model = model
         self.sampling = sampling
-        self._generator = torch.Generator(self._weights.device)
-        self._cache = new_cache(self._weights, policy)
-        self._delay = DelayLine(delays_of(model.codebooks, model.channels), checkpoint.pad)
-        self._codec = open_decoder(checkpoint.codec, model.channels, codec)
+        self._generator = torch.Generator(model._device)
+        self._state = model.backend.new_state(policy)
+        self._delay = DelayLine(delays_of(model.codebooks, model.channels), model._pad)
+        self._codec = open_decoder(model._codec, model.channels, codec)
         self._prompts = [model.encode_prompt(""), model.encode_prompt("")]
         self.reset(seed)
 
     @property
     def position(self) -> int:
         """The position that the next step takes, always < max_position."""
-        return self._cache.position
+        return self._state.position
 
     @property
     def prompt(self) -> str:
@@ -185,7 +201,7 @@ class Stream:
     def reset(self, seed: int) -> None:
         """Start the piece anew, as a fresh stream with the present prompts and sampling would."""
         self.reseed(seed)
-        self._cache.reset()
+        self._state.reset()
         self._delay.reset()
         self._codec.reset()
         self._ahead = np.zeros((0, self.model.channels), np.float32)  # decoded, not given yet
@@ -193,21 +209,20 @@ class Stream:
 
     def next_frame(self) -> Tokens:
         """The next frame, (K,) int64. The first one takes as many steps more as the largest delay."""
-        frame = None
-        while frame is None:
-            frame = self._delay.push(self._step())
-        self.frames_done += 1
-        return frame
+        return next_frames([self])[0]
 
-    @torch.inference_mode()
-    def _step(self) -> Tokens:
-        cache = self._cache
-        columns = np.stack([self._delay.column(cache.positions[lane]) for lane in cache.lanes])
-        columns_there = torch.from_numpy(columns).to(self._weights.device)
-        logits = step(self._weights, cache, columns_there, [prompt.kv for prompt in self._prompts])
-        cache.advance()
-        tokens: Tokens = sample(logits, self.sampling, self._generator).cpu().numpy()
-        return tokens
+    def _columns(self) -> NDArray[np.int64]:
+        """What the next step consumes, (lanes, K)."""
+        state = self._state
+        return np.stack([self._delay.column(state.positions[lane]) for lane in state.lanes])
+
+    def _take(self, logits: Tensor) -> Tokens | None:
+        """Draw from a step's logits; the frame that is whole with it, if one is."""
+        self._state.advance()
+        frame = self._delay.push(sample(logits, self.sampling, self._generator).cpu().numpy())
+        if frame is not None:
+            self.frames_done += 1
+        return frame
 
     def next_chunk(self, frames: int) -> Audio:
         """Generate ``frames`` frames and decode them.
@@ -249,3 +264,36 @@ class Stream:
             owed -= len(chunk)
             if len(chunk):
                 yield chunk
+
+
+@torch.inference_mode()
+def next_frames(streams: Sequence[Stream]) -> list[Tokens]:
+    """The next frame of every stream, (K,) int64 each, in batches that read the model's weights once for all of them.
+
+    A stream's music does not depend on its neighbours: streams may join and leave between any two calls.
+
+    Parameters
+    ----------
+    streams
+        Different streams of one model, at least one. Those that have just begun take as many steps more as their
+        largest delay; the others wait for them.
+
+    Raises
+    ------
+    ValueError
+        They are not of one model.
+    """
+    model = streams[0].model
+    if any(stream.model is not model for stream in streams):
+        raise ValueError("only streams of one model can be stepped together")
+    frames: dict[Stream, Tokens] = {}
+    while len(frames) < len(streams):
+        waiting = [stream for stream in streams if stream not in frames]
+        prompts: list[Prompts] = [(stream._prompts[0].kv, stream._prompts[1].kv) for stream in waiting]
+        states, columns = [stream._state for stream in waiting], [stream._columns() for stream in waiting]
+        logits = model.backend.step(states, columns, prompts)
+        for stream, own in zip(waiting, logits, strict=True):
+            frame = stream._take(own)
+            if frame is not None:
+                frames[stream] = frame
+    return [frames[stream] for stream in streams]

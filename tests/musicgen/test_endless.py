@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from musicgen import MusicGen, StreamingPolicy
-from musicgen.decoder import step
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.tiny import tiny_checkpoint
 
@@ -29,7 +28,7 @@ def test_a_reanchored_stream_continues_as_generate_would(
     )
     model, oracle = MusicGen.load(str(folder)), Oracle(folder)
     stream = model.stream(PROMPT, seed=4, top_k=50, guidance=3.0)
-    logits = record_logits(monkeypatch)
+    logits = record_logits(monkeypatch, model)
     swaps: list[tuple[int, Tensor]] = []  # steps done at the swap, random numbers from there on
     frames, last = [], 0
     for _ in range(3 * max_position):
@@ -55,22 +54,24 @@ def test_a_reanchored_stream_continues_as_generate_would(
         torch.testing.assert_close(logits[steps], prefill, atol=1e-4, rtol=1e-4)
 
 
-def record_logits(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """The logits of every step from now on."""
+def record_logits(monkeypatch: pytest.MonkeyPatch, model: MusicGen) -> list[Tensor]:
+    """The logits of every step of one stream from now on."""
     logits: list[Tensor] = []
+    step = model.backend.step
 
     def recording(*arguments: Any) -> Tensor:
-        logits.append(step(*arguments))
-        return logits[-1]
+        batch = step(*arguments)
+        logits.append(batch[0])
+        return batch
 
-    monkeypatch.setattr("musicgen.stream.step", recording)
+    monkeypatch.setattr(model.backend, "step", recording)
     return logits
 
 
 def delayed_columns(frames: np.ndarray[Any, Any], model: MusicGen) -> np.ndarray[Any, Any]:
     """The input columns (steps, K), one more than frames, with which a prefill of (K, F) frames begins."""
     codebooks, count = frames.shape
-    columns = np.full((count + 1, codebooks), model._checkpoint.pad)
+    columns = np.full((count + 1, codebooks), model._pad)
     for k in range(codebooks):
         delay = k // model.channels
         columns[1 + delay :, k] = frames[k, : count - delay]
@@ -109,7 +110,7 @@ def test_half_an_hour_in_flat_memory(tmp_path: Path) -> None:
         streaming={"policy": "reanchor", "keep": 4, "max_position": 24},
     )  # fmt: skip
     stream = MusicGen.load(str(folder)).stream(seed=1, top_k=0)
-    memory, address = stream._cache.memory, stream._cache.memory.data_ptr()
+    memory, address = stream._state.memory, stream._state.memory.data_ptr()
     process = psutil.Process()
     seen = set()
     for _ in range(20_000):
@@ -120,6 +121,6 @@ def test_half_an_hour_in_flat_memory(tmp_path: Path) -> None:
         seen.add(stream.position)
     assert stream.frames_done == 100_000
     assert seen == set(range(4, 24))
-    assert stream._cache.memory is memory
+    assert stream._state.memory is memory
     assert memory.data_ptr() == address
     assert process.memory_info().rss - resident < 4 * 2**20

@@ -26,7 +26,8 @@ def same_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def past(stream: Stream, row: int) -> Tensor:
     """Keys and values of one guidance row so far: 0 conditional, 1 null."""
-    return stream._cache.memory[:, :, row, 0, :, : stream.position].clone()
+    memory: Tensor = stream._state.memory[0, :, :, row, :, : stream.position]
+    return memory.clone()
 
 
 @pytest.mark.usefixtures("same_tokens")
@@ -49,8 +50,8 @@ def test_a_negative_prompt_touches_only_the_null_row(tiny_model: MusicGen) -> No
     changed.set_negative_prompt("bright jazz guitar")
     for _ in range(15):
         changed.next_frame(), unchanged.next_frame()
-    assert torch.equal(past(changed, 0), past(unchanged, 0))
-    assert not torch.equal(past(changed, 1), past(unchanged, 1))
+    torch.testing.assert_close(past(changed, 0), past(unchanged, 0))  # two rows in one product may round differently
+    assert (past(changed, 1) - past(unchanged, 1)).abs().max() > 0.1
 
 
 def test_a_change_is_heard_from_the_next_step_on(tiny_model: MusicGen) -> None:
@@ -81,13 +82,10 @@ def test_no_prompt_is_unconditional(tiny_model_dir: Path, tiny_model: MusicGen) 
             attention_mask=inputs.attention_mask,
             decoder_input_ids=torch.from_numpy(columns.T),
         )
-    from musicgen.decoder import new_cache, step
-
-    weights = tiny_model._checkpoint.decoder
-    cache = new_cache(weights, tiny_model.policy)
+    state = tiny_model.backend.new_state(tiny_model.policy)
     for index, column in enumerate(columns):
-        logits = step(weights, cache, torch.from_numpy(column)[None], [tiny_model.encode_prompt("").kv, None])
-        cache.advance()
+        logits = tiny_model.backend.step([state], [column[None]], [(tiny_model.encode_prompt("").kv, None)])[0]
+        state.advance()
         torch.testing.assert_close(logits[0], output.logits[:, index], atol=1e-4, rtol=1e-4)
         assert torch.equal(logits[0], logits[1])
 
@@ -98,7 +96,7 @@ def test_a_known_prompt_is_there_at_once_while_another_is_being_encoded(
     """The step's thread never waits for a prompt that another thread is still encoding."""
     model = MusicGen.load(str(tiny_model_dir))
     known = model.encode_prompt("deep house")
-    encoder = model._checkpoint.prompts
+    encoder = model._prompts
     encoding, go_on = threading.Event(), threading.Event()
     states = encoder.states
 
@@ -120,7 +118,7 @@ def test_a_known_prompt_is_there_at_once_while_another_is_being_encoded(
 
 def test_a_text_encoder_of_the_decoders_size_needs_no_projection(tmp_path: Path) -> None:
     model = MusicGen.load(str(tiny_checkpoint(tmp_path, hidden=64, text_hidden=64)))
-    assert model._checkpoint.prompts.states("deep house").shape == (3, 64)
+    assert model._prompts.states("deep house").shape == (3, 64)
 
 
 def test_an_endless_prompt_costs_no_endless_step(tiny_model: MusicGen) -> None:

@@ -8,8 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from musicgen import MusicGen, StreamingPolicy
-from musicgen.decoder import new_cache, step
+from musicgen import MusicGen, StreamingPolicy, next_frames
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.tiny import tiny_checkpoint
 
@@ -80,17 +79,14 @@ def test_a_negative_prompt_takes_the_null_rows_place(pair: tuple[MusicGen, Oracl
 
 def test_logits_of_any_columns(pair: tuple[MusicGen, Oracle]) -> None:
     model, oracle = pair
-    weights = model._checkpoint.decoder
-    vocabulary = weights.embed.shape[0] // model.codebooks
-    columns = np.random.default_rng(0).integers(0, vocabulary, (40, model.codebooks))
+    columns = np.random.default_rng(0).integers(0, model._pad + 1, (40, model.codebooks))
     expected = oracle.logits("fast techno drums", columns)
-    cache = new_cache(weights, StreamingPolicy(20, 40))
-    prompts = [model.encode_prompt("fast techno drums").kv, None]
-    for index, column in enumerate(columns):
-        cache.lanes = [0]  # no shadow here
-        logits = step(weights, cache, torch.from_numpy(column)[None], prompts)
-        torch.testing.assert_close(logits, expected[index], atol=1e-4, rtol=1e-4)
-        cache.positions[0] += 1
+    state = model.backend.new_state(StreamingPolicy(20, 60))
+    prompts = (model.encode_prompt("fast techno drums").kv, None)
+    for column, those in zip(columns, expected, strict=True):
+        logits = model.backend.step([state], [column[None]], [prompts])
+        torch.testing.assert_close(logits[0], those, atol=1e-4, rtol=1e-4)
+        state.advance()
 
 
 def test_bfloat16_stays_close_to_float32(tmp_path: Path) -> None:
@@ -99,11 +95,11 @@ def test_bfloat16_stays_close_to_float32(tmp_path: Path) -> None:
     logits = {}
     for dtype in (torch.float32, torch.bfloat16):
         model = MusicGen.load(str(folder), dtype=dtype)
-        cache = new_cache(model._checkpoint.decoder, model.policy)
-        prompts = [model.encode_prompt("warm bass").kv, None]
-        for column in columns:
-            logits[dtype] = step(model._checkpoint.decoder, cache, column, prompts)
-            cache.advance()
+        state = model.backend.new_state(model.policy)
+        prompts = (model.encode_prompt("warm bass").kv, None)
+        for column in columns.numpy():
+            logits[dtype] = model.backend.step([state], [column], [prompts])
+            state.advance()
         assert model.stream("warm bass").next_frame().shape == (4,)
     assert logits[torch.bfloat16].dtype == torch.float32
     torch.testing.assert_close(logits[torch.bfloat16], logits[torch.float32], atol=0.2, rtol=0.05)
@@ -156,3 +152,34 @@ def test_sampling_may_change_while_it_plays(tiny_model: MusicGen) -> None:
 def test_values_out_of_range_are_refused(tiny_model: MusicGen, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         tiny_model.stream("deep house", **options)
+
+
+def test_streams_in_one_batch_play_what_they_play_alone(pair: tuple[MusicGen, Oracle]) -> None:
+    """Though others join and leave, and each has prompts, sampling, a past and a shadow of its own."""
+    model, _ = pair
+    settings: list[dict[str, Any]] = [
+        {"prompt": "deep house", "seed": 1},
+        {"prompt": "", "seed": 2, "top_k": 5},
+        {"prompt": "jazz piano", "negative_prompt": "dark drums", "seed": 3, "guidance": 1.5},
+        {"prompt": "", "negative_prompt": "calm rain", "seed": 4},
+    ]
+    policies = [StreamingPolicy(keep, keep * 3) for keep in (8, 20, 9, 30)]
+    alone = [
+        frames_of(model.stream(**setting, policy=policy), 60)
+        for setting, policy in zip(settings, policies, strict=True)
+    ]
+    streams = [model.stream(**setting, policy=policy) for setting, policy in zip(settings, policies, strict=True)]
+    together: list[list[NDArray[np.int64]]] = [[], [], [], []]
+    for members, count in (([0], 5), ([0, 1, 2], 30), ([2, 3], 25), ([3, 1, 0, 2], 5)):
+        for _ in range(count):
+            for member, frame in zip(members, next_frames([streams[member] for member in members]), strict=True):
+                together[member].append(frame)
+    for stream, frames, expected in zip(streams, together, alone, strict=True):
+        assert stream.frames_done == len(frames)
+        np.testing.assert_array_equal(np.stack(frames, 1), expected[:, : len(frames)])
+
+
+def test_streams_of_two_models_are_not_stepped_together(tiny_model: MusicGen, tiny_model_dir: Path) -> None:
+    other = MusicGen.load(str(tiny_model_dir))
+    with pytest.raises(ValueError, match="one model"):
+        next_frames([tiny_model.stream(), other.stream()])

@@ -1,0 +1,164 @@
+"""The reference: one step in torch, on any of its devices, in the dtype of the weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from musicgen.backends import Prompts
+from musicgen.cache import State, StreamingPolicy
+from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, embed
+
+
+class TorchBackend:
+    """See :class:`musicgen.backends.Backend`."""
+
+    name = "torch"
+
+    def __init__(self, weights: DecoderWeights) -> None:
+        self.weights = weights
+
+    def prompt(self, states: Tensor) -> Tensor:
+        """(layers, 2 keys and values, 1, heads, S, head size)."""
+        return prompt_kv(self.weights, states)
+
+    def new_state(self, policy: StreamingPolicy) -> State:
+        """Its memory: (2 lanes, layers, 2 keys and values, 2 conditional and null, heads, max_position, head size)."""
+        weights = self.weights
+        size = weights.hidden // weights.head_count
+        shape = (2, len(weights.layers), 2, 2, weights.head_count, policy.max_position, size)
+        return State(policy, torch.empty(shape, device=weights.device, dtype=weights.dtype))
+
+    def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:
+        """See :meth:`musicgen.backends.Backend.step`."""
+        return step(self.weights, states, columns, prompts)
+
+    def prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> Tensor:
+        """See :meth:`musicgen.backends.Backend.prefill`."""
+        return prefill(self.weights, state, inputs, prompts)
+
+
+@torch.inference_mode()
+def prompt_kv(weights: DecoderWeights, states: Tensor) -> Tensor:
+    """Keys and values that a prompt's states (S, d) have in every layer: (layers, 2, 1, heads, S, head size)."""
+    states = states.to(weights.device, weights.dtype)
+    kv = torch.stack([torch.mm(states, layer.cross.kv) for layer in weights.layers if layer.cross is not None])
+    kv = kv.view(len(kv), len(states), 2, 1, weights.head_count, -1)
+    return kv.permute(0, 2, 3, 4, 1, 5).contiguous()
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Neighbouring rows that attend to prompts: from ``start`` on, ``counts[i]`` of them to ``prompts[i]``."""
+
+    start: int
+    counts: list[int]
+    prompts: list[Tensor]
+
+
+def _runs(lanes: Sequence[int], prompts: Sequence[Prompts]) -> list[_Run]:
+    """As few runs as the order of the rows allows: each reads the weights of cross-attention once."""
+    runs: list[_Run] = []
+    start = end = 0
+    for row in (0, 1):
+        for count, pair in zip(lanes, prompts, strict=True):
+            prompt = pair[row]
+            if prompt is not None:
+                if not runs or end < start:
+                    runs.append(_Run(start, [], []))
+                runs[-1].counts.append(count)
+                runs[-1].prompts.append(prompt)
+                end = start + count
+            start += count
+    return runs
+
+
+@torch.inference_mode()
+def step(
+    weights: DecoderWeights,
+    states: Sequence[State],
+    columns: Sequence[NDArray[np.int64]],
+    prompts: Sequence[Prompts],
+) -> Tensor:
+    """See :meth:`musicgen.backends.Backend.step`. Rows: the conditional lanes of every stream, then the null ones."""
+    lanes = [len(state.lanes) for state in states]
+    positions = [state.positions[lane] for state in states for lane in state.lanes]
+    pasts = [state.memory[lane].unbind(0) for state in states for lane in state.lanes]
+    runs = _runs(lanes, prompts)
+    size = (weights.hidden,)
+
+    tokens = torch.from_numpy(np.concatenate(columns)).to(weights.device)
+    x = embed(weights, tokens)
+    x = x + torch.stack([weights.positions[position] for position in positions])
+    x = x.repeat(2, 1)
+    for index, layer in enumerate(weights.layers):
+        x = torch.addmm(x, _self_attention(layer, weights.head_count, pasts, positions, index, x), layer.self_out)
+        for run in runs:
+            assert layer.cross is not None
+            _add_cross_attention(layer.cross, index, run, x)
+        fed = weights.activation(torch.mm(torch.layer_norm(x, size, *layer.feed_norm), layer.feed_in))
+        x = torch.addmm(x, fed, layer.feed_out)
+    if len(x) > 2 * len(states):  # shadows need no logits
+        live = np.cumsum([0, *lanes[:-1]])
+        x = x.view(2, -1, weights.hidden)[:, torch.from_numpy(live).to(weights.device)].flatten(0, 1)
+    logits = torch.mm(torch.layer_norm(x, size, *weights.norm), weights.heads)
+    return logits.view(2, len(states), weights.codebooks, -1).transpose(0, 1).float()
+
+
+def _self_attention(
+    layer: LayerWeights, heads: int, pasts: list[tuple[Tensor, ...]], positions: list[int], index: int, x: Tensor
+) -> Tensor:
+    """(2 * lanes, d) in and out; every lane attends to its own past and to itself."""
+    rows, hidden = x.shape
+    qkv = torch.mm(torch.layer_norm(x, (hidden,), *layer.self_norm), layer.qkv)
+    qkv = qkv.view(2, rows // 2, 3, heads, 1, hidden // heads).permute(1, 2, 0, 3, 4, 5)  # lane, then q, k, v
+    outputs = []
+    for past, position, new in zip(pasts, positions, qkv.unbind(0), strict=True):
+        memory = past[index]
+        memory.narrow(3, position, 1).copy_(new.narrow(0, 1, 2))
+        keys, values = memory.narrow(3, 0, position + 1).unbind(0)
+        outputs.append(F.scaled_dot_product_attention(new[0], keys, values))
+    return torch.stack(outputs, 1).view(rows, hidden)
+
+
+def _add_cross_attention(cross: CrossWeights, index: int, run: _Run, x: Tensor) -> None:
+    """Let a run of rows of x (rows, d) attend to its prompts, in place."""
+    rows = x.narrow(0, run.start, sum(run.counts))
+    query = torch.mm(torch.layer_norm(rows, rows.shape[1:], *cross.norm), cross.q)
+    attended = []
+    for part, prompt in zip(torch.split(query, run.counts), run.prompts, strict=True):
+        keys, values = prompt[index].unbind(0)
+        part = part.view(1, len(part), keys.shape[1], -1).transpose(1, 2)
+        attended.append(F.scaled_dot_product_attention(part, keys, values).transpose(1, 2).reshape(-1, x.shape[1]))
+    rows.addmm_(attended[0] if len(attended) == 1 else torch.cat(attended), cross.out)
+
+
+@torch.inference_mode()
+def prefill(weights: DecoderWeights, state: State, inputs: Tensor, prompts: Prompts) -> Tensor:
+    """See :meth:`musicgen.backends.Backend.prefill`. Rows: the conditional inputs, then the null ones."""
+    lane, start, count = state.lanes[0], state.position, inputs.shape[1]
+    state.skip(count)
+    until, size, heads = start + count, (weights.hidden,), weights.head_count
+    mask = torch.ones(count, until, dtype=torch.bool, device=weights.device).tril(start)
+    runs = _runs([count], [prompts])
+    x = inputs.to(weights.device, weights.dtype) + weights.positions[start:until]
+    x = x.view(2 * count, -1)
+    for index, (layer, memory) in enumerate(zip(weights.layers, state.memory[lane], strict=True)):
+        qkv = torch.mm(torch.layer_norm(x, size, *layer.self_norm), layer.qkv)
+        qkv = qkv.view(2, count, 3, heads, -1).permute(2, 0, 3, 1, 4)  # q, k, v, then row, head, time
+        memory[:, :, :, start:until] = qkv[1:]
+        keys, values = memory[:, :, :, :until].unbind(0)
+        attended = F.scaled_dot_product_attention(qkv[0], keys, values, mask)
+        x = torch.addmm(x, attended.transpose(1, 2).reshape(2 * count, -1), layer.self_out)
+        for run in runs:
+            assert layer.cross is not None
+            _add_cross_attention(layer.cross, index, run, x)
+        fed = weights.activation(torch.mm(torch.layer_norm(x, size, *layer.feed_norm), layer.feed_in))
+        x = torch.addmm(x, fed, layer.feed_out)
+    last = x.view(2, count, -1)[:, -1]
+    logits = torch.mm(torch.layer_norm(last, size, *weights.norm), weights.heads)
+    return logits.view(2, weights.codebooks, -1).float()
