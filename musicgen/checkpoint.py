@@ -14,34 +14,33 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 import transformers
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoTokenizer, MusicgenForConditionalGeneration
+from transformers import AutoTokenizer, MusicgenForConditionalGeneration, PreTrainedConfig
 
+from musicgen.audiocraft import is_audiocraft, read_audiocraft
 from musicgen.cache import StreamingPolicy
 from musicgen.codec import CodecWeights, codec_weights
 from musicgen.conditioning import PromptEncoder
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
+from musicgen.delay import delays_of
 from musicgen.errors import ModelError
+from musicgen.hub import find_folder
 from musicgen.sampling import Sampling
 
-NANO = Path(__file__).parent / "models" / "nano"
 LICENCES = {"mit": "MIT", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
-# No pickled weights (they could run code), and none of AudioCraft's own files, which lie beside transformers'.
-HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "README.md"]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded MusicGen: weights, and what its files say about their use."""
+    """A loaded MusicGen: weights, and what its files say about their use. Fields: see :class:`musicgen.MusicGen`."""
 
     name: str
     licence: str
     channels: int
     pad: int
+    delays: tuple[int, ...]
     decoder: DecoderWeights
     prompts: PromptEncoder
     codec: CodecWeights
@@ -49,8 +48,29 @@ class Checkpoint:
     policy: StreamingPolicy
 
 
+@dataclass(frozen=True)
+class _Files:
+    """What a folder holds, whoever wrote it.
+
+    Attributes
+    ----------
+    model
+        ``MusicgenForConditionalGeneration``, in float32.
+    settings
+        The content of generation_config.json.
+    origin
+        The model that it was trained on from, "" for none.
+    """
+
+    folder: Path
+    model: Any
+    tokenizer: transformers.PreTrainedTokenizerBase
+    settings: dict[str, Any]
+    origin: str
+
+
 def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = None) -> Checkpoint:
-    """Load "nano", a folder in transformers' layout, or a model of the hub.
+    """Load "nano", a folder in transformers' layout or with AudioCraft's files, or a model of the hub.
 
     Parameters
     ----------
@@ -65,60 +85,57 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
         It cannot be had or used; the message says what to do.
     """
     target = _device(device)
-    folder = find_folder(name)
-    config = _read_config(folder)
-    settings = _read_json(folder / "generation_config.json")
-    model = _from_pretrained(folder)
-    policy = _policy(folder, settings, config["decoder"])
-    tokenizer = _tokenizer(folder)
-    model = cast(Any, model).to(target)
+    files = read_files(find_folder(name))
+    config = files.model.config
+    policy = _policy(files)
+    model = files.model.to(target)
     decoder = decoder_weights(model.decoder, policy.max_position, dtype or torch.float32)
     projection = getattr(model, "enc_to_dec_proj", None)
     projection = None if projection is None else (projection.weight.detach(), projection.bias.detach())
     return Checkpoint(
         name=name,
-        licence=_licence(name, folder, config),
-        channels=model.config.decoder.audio_channels,
-        pad=model.config.decoder.pad_token_id,
+        licence=_licence(name, files),
+        channels=config.decoder.audio_channels,
+        pad=config.decoder.pad_token_id,
+        delays=_delays(files),
         decoder=decoder,
-        prompts=PromptEncoder(tokenizer, model.text_encoder, projection),
+        prompts=PromptEncoder(files.tokenizer, model.text_encoder, projection),
         codec=codec_weights(model.audio_encoder),
-        defaults=_sampling(folder, settings),
+        defaults=_sampling(files),
         policy=policy,
     )
 
 
-def find_folder(name: str) -> Path:
-    """The folder of a model; one from the hub is downloaded unless it is already here."""
-    if name == "nano":
-        if not (NANO / "config.json").is_file():
-            raise ModelError("The nano model is missing from this installation: install musicgen-streamer again.")
-        return NANO
-    folder = Path(name).expanduser()
+def convert(name: str, target: Path) -> None:
+    """Save a model, AudioCraft's too, in transformers' layout: safetensors, configurations and tokenizer in a folder.
+
+    Raises
+    ------
+    ModelError
+        It cannot be had or used, or the folder cannot be written.
+    """
+    if target.exists():
+        raise ModelError(f"{target} exists already: choose a folder that does not.")
+    files = read_files(find_folder(name))
     try:
-        if name and folder.is_dir():
-            return folder
+        with _quiet_transformers():
+            files.model.save_pretrained(target)
+            files.tokenizer.save_pretrained(target)
+        (target / "generation_config.json").write_text(json.dumps(files.settings, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise ModelError(f"The folder {name} cannot be read ({error.strerror}): check its permissions.") from error
-    if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name):
-        raise ModelError(
-            f"There is no model '{name}': use 'nano', a folder, or a hub id such as 'facebook/musicgen-small'."
-        )
-    return _download(name)
+        raise ModelError(f"{target} cannot be written ({error.strerror}): choose another place.") from error
 
 
-def _download(name: str) -> Path:
-    try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
-    except (RepositoryNotFoundError, HFValidationError) as error:  # gated models included
-        raise ModelError(
-            f"'{name}' is neither a folder here nor a public model of the hub: check its spelling."
-        ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise ModelError(
-            f"'{name}' is not on this machine and the hub cannot be reached: go online once to download it, "
-            "or use 'nano', which needs no download."
-        ) from error
+def read_files(folder: Path) -> _Files:
+    """Read a folder in transformers' layout, or one with AudioCraft's files."""
+    if is_audiocraft(folder):
+        with _quiet_transformers():
+            source = read_audiocraft(folder)
+        model = _from_pretrained(folder, source.config, source.state)
+        return _Files(folder, model, _tokenizer(source.text_encoder), source.settings, source.origin)
+    config = _read_config(folder)
+    settings = _read_json(folder / "generation_config.json")
+    return _Files(folder, _from_pretrained(folder), _tokenizer(folder), settings, str(config.get("_name_or_path", "")))
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -152,21 +169,37 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _from_pretrained(folder: Path) -> MusicgenForConditionalGeneration:
+def _from_pretrained(
+    folder: Path, config: PreTrainedConfig | None = None, state: dict[str, Tensor] | None = None
+) -> Any:
+    """transformers' model, of the folder's files or of a configuration and weights, in float32."""
+    given: dict[str, Any] = {"config": config, "state_dict": state} if config else {"use_safetensors": True}
     try:
         with _quiet_transformers():
             model, report = cast(Any, MusicgenForConditionalGeneration).from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+                None if config else folder,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+                **given,
             )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        raise ModelError(
-            f"The weights in {folder} cannot be loaded: it needs a whole model.safetensors that fits its config.json."
-        ) from error
+        wanted = (
+            "whole weights that fit the configuration"
+            if config
+            else "a whole model.safetensors that fits its config.json"
+        )
+        raise ModelError(f"The weights in {folder} cannot be loaded: it needs {wanted}.") from error
     if report["missing_keys"]:
         raise ModelError(
             f"The weights in {folder} are incomplete (no {min(report['missing_keys'])}): download or export them again."
         )
-    return cast(MusicgenForConditionalGeneration, model.eval().requires_grad_(False))
+    unknown = (state or {}).keys() - model.state_dict().keys()
+    if unknown:
+        raise ModelError(
+            f"The model in {folder} has parts that MusicGen has not, such as {min(unknown)}: it cannot be played."
+        )
+    return model.eval().requires_grad_(False)
 
 
 def _tokenizer(folder: Path) -> transformers.PreTrainedTokenizerBase:
@@ -202,42 +235,56 @@ def _device(device: str) -> torch.device:
     return target
 
 
-def _policy(folder: Path, settings: dict[str, Any], decoder: dict[str, Any]) -> StreamingPolicy:
+def _policy(files: _Files) -> StreamingPolicy:
     """What the model's card says under "streaming" in generation_config.json, else what its length allows."""
-    positions = decoder.get("max_position_embeddings", 2048)
-    if "streaming" in settings:
+    positions = files.model.config.decoder.max_position_embeddings
+    if "streaming" in files.settings:
         try:
-            policy = StreamingPolicy(**settings["streaming"])
+            policy = StreamingPolicy(**files.settings["streaming"])
             if policy.max_position > positions:
                 raise ValueError(f"max_position is above the model's {positions} positions")
             return policy
         except (TypeError, ValueError) as error:
             raise ModelError(
-                f"The key 'streaming' in {folder / 'generation_config.json'} is wrong: {error}."
+                f"The key 'streaming' in {files.folder / 'generation_config.json'} is wrong: {error}."
             ) from error
-    longest = min(settings.get("max_length") or 1500, positions)
+    longest = min(files.settings.get("max_length") or 1500, positions)
     usual = StreamingPolicy()
     max_position = min(usual.max_position, longest)
     return StreamingPolicy(min(usual.keep, max_position // 2), max_position)
 
 
-def _sampling(folder: Path, settings: dict[str, Any]) -> Sampling:
+def _delays(files: _Files) -> tuple[int, ...]:
+    """What the model's card says under "codebook_delays" in generation_config.json, else what MusicGen's have."""
+    decoder = files.model.config.decoder
+    usual = delays_of(decoder.num_codebooks, decoder.audio_channels)
+    delays = files.settings.get("codebook_delays", usual)
+    whole = isinstance(delays, list | tuple) and all(isinstance(delay, int) and delay >= 0 for delay in delays)
+    if not whole or len(delays) != len(usual):
+        raise ModelError(
+            f"The key 'codebook_delays' in {files.folder / 'generation_config.json'} is wrong: "
+            f"it needs one whole number >= 0 for each of {len(usual)} codebooks."
+        )
+    return tuple(delays)
+
+
+def _sampling(files: _Files) -> Sampling:
     """The card's values; where it has none, the published ones (top-k 250 and guidance 3, as AudioCraft)."""
     named = {"temperature": "temperature", "top_k": "top_k", "top_p": "top_p", "guidance_scale": "guidance"}
-    values = {ours: settings[theirs] for theirs, ours in named.items() if settings.get(theirs) is not None}
+    values = {ours: files.settings[theirs] for theirs, ours in named.items() if files.settings.get(theirs) is not None}
     try:
         return Sampling(**values)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{folder / 'generation_config.json'} is wrong: {error}.") from error
+        raise ModelError(f"{files.folder / 'generation_config.json'} is wrong: {error}.") from error
 
 
-def _licence(name: str, folder: Path, config: dict[str, Any]) -> str:
+def _licence(name: str, files: _Files) -> str:
     """Of the weights: "MIT", "CC-BY-NC-4.0" or "unknown"."""
     if name == "nano":
         return "MIT"
-    if any(str(source).startswith("facebook/musicgen") for source in (name, config.get("_name_or_path"))):
+    if any(source.startswith("facebook/musicgen") for source in (name, files.origin)):
         return "CC-BY-NC-4.0"
-    card = folder / "README.md"
+    card = files.folder / "README.md"
     text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     stated = re.search(r"\A---\n(?:.*\n)*?license:\s*[\"']?([\w.-]+)", text)
     return LICENCES.get(stated[1].lower(), "unknown") if stated else "unknown"

@@ -17,7 +17,7 @@ from musicgen.backends import Backend, Prompts, prepare
 from musicgen.cache import StreamingPolicy
 from musicgen.codec import open_decoder
 from musicgen.conditioning import Conditioning
-from musicgen.delay import DelayLine, Tokens, delays_of
+from musicgen.delay import DelayLine, Tokens
 from musicgen.sampling import Sampling, sample
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class MusicGen:
         self._prompts = checkpoint.prompts
         self._codec = checkpoint.codec
         self._pad = checkpoint.pad
+        self._delays = checkpoint.delays
         self._device = checkpoint.decoder.device
         self._positions = len(checkpoint.decoder.positions)
         # lru_cache answers for known prompts at once, also while another thread is encoding a new one
@@ -166,7 +167,7 @@ class Stream:
         self.sampling = sampling
         self._generator = torch.Generator(model._device)
         self._state = model.backend.new_state(policy)
-        self._delay = DelayLine(delays_of(model.codebooks, model.channels), model._pad)
+        self._delay = DelayLine(model._delays, model._pad)
         self._codec = open_decoder(model._codec, model.channels, codec)
         self._prompts = [model.encode_prompt(""), model.encode_prompt("")]
         self.reset(seed)

@@ -1,4 +1,4 @@
-"""`streamer play | render | models | devices | bench`.
+"""`streamer play | render | models | convert | devices | bench`.
 
 Whatever is slow to import is imported by the command that needs it: help and `devices` answer at once.
 """
@@ -37,15 +37,8 @@ if TYPE_CHECKING:
 
 PROMPT = "lo-fi hip hop, mellow electric piano, soft drums, warm bass"
 RATE_WITHOUT_DEVICE = 48_000
+FRAME_RATE = 50  # steps a second, of every released model
 REFRESH_SECONDS = 0.1
-
-# What the hub has and we can play (text models); sizes are those of the decoder, as published.
-_HUB = [
-    (f"facebook/musicgen-{stereo}{size}", decoder, "stereo" if stereo else "mono")
-    for stereo in ("", "stereo-")
-    for size, decoder in (("small", "0.42 B"), ("medium", "1.84 B"), ("large", "3.26 B"))
-]
-_HUB_LICENCE = "CC-BY-NC-4.0"
 
 # None: not asked for, so that the model's own default stands.
 _KINDS: dict[str, Any] = {"float": float | None, "int": int | None, "bool": bool | None, "text": str | None}
@@ -270,23 +263,56 @@ def _load(name: str) -> MusicGen:
 
 @app.command()
 def models() -> None:
-    """List what can be loaded."""
-    table = Table(Column("Model", no_wrap=True), "Decoder", "Channels", "Licence", "Here", box=None)
-    table.add_row("nano", _size_of_nano(), "mono", "MIT", "yes")
-    for name, decoder, channels in _HUB:
-        table.add_row(name, decoder, channels, _HUB_LICENCE, "yes" if _downloaded(name) else "downloads")
+    """List what can be loaded, and whether this machine can play it live."""
+    from musicgen.models.table import RELEASED, nano
+    from streamer.loading import reading_speed
+
+    with console.status("Measuring how fast this machine reads weights ..."):
+        speed = reading_speed()
+    table = Table(
+        Column("Model", no_wrap=True), "Decoder", "Channels", "Led by", "Memory", "Licence", "Files", "Live", box=None
+    )
+    for card in (nano(), *RELEASED):
+        table.add_row(
+            card.name,
+            _count(card.decoder),
+            "stereo" if card.channels == 2 else "mono",
+            ", ".join(card.abilities),
+            f"{card.memory() / 1e9:.1f} GB",
+            card.licence,
+            "here" if card.name == "nano" or _downloaded(card.name) else "download",
+            _live(speed / (4 * card.decoder * FRAME_RATE)),
+        )
     console.print(table)
+    console.print("Live: an estimate, from how fast weights are read here; `streamer bench` measures a model.")
     console.print("CC-BY-NC-4.0: not for commercial use.")
-    console.print("Also: any folder with a MusicGen text model in transformers' layout.")
+    console.print("Also: any folder with a MusicGen in transformers' layout, or with AudioCraft's state_dict.bin.")
 
 
-def _size_of_nano() -> str:
-    from importlib.util import find_spec
+def _count(weights: int) -> str:
+    return f"{weights / 1e9:.2f} B" if weights >= 1e9 / 10 else f"{weights / 1e6:.0f} M"
 
-    spec = find_spec("musicgen")
-    assert spec is not None and spec.origin is not None
-    files = Path(spec.origin).parent.glob("models/nano/*.safetensors")
-    return f"{sum(file.stat().st_size for file in files) / 1e6:.0f} MB, all"
+
+def _live(factor: float) -> str:
+    """Real-time factor as a word: a step also attends, samples and decodes, so there must be time to spare."""
+    return f"yes ({factor:.0f}x)" if factor >= 2 else f"barely ({factor:.1f}x)" if factor >= 1.3 else "no"
+
+
+@app.command()
+def convert(
+    model: Annotated[str, typer.Argument(help="A folder, with AudioCraft's files for example, or a hub id.")],
+    folder: Annotated[Path, typer.Argument(help="Where to save; must not exist.")],
+) -> None:
+    """Save a model in transformers' layout, as safetensors: AudioCraft's files load faster then, and anywhere."""
+    from musicgen import ModelError
+    from musicgen.checkpoint import convert as convert_files
+
+    try:
+        with console.status(f"Converting {escape(model)} ..."):
+            convert_files(model, folder)
+    except ModelError as error:
+        raise UserError(str(error)) from None
+    console.print(escape(f"Saved {model} as {folder}."))
 
 
 def _downloaded(name: str) -> bool:

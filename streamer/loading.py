@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from streamer.errors import UserError
@@ -37,3 +38,21 @@ def load(name: str) -> MusicGen:
     if model.step_weights >= BIG:
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     return model
+
+
+def reading_speed() -> float:
+    """Bytes of weights that this machine reads a second: what bounds a step, which uses every weight once.
+
+    The best of a few products of a matrix that no cache can hold with a vector, in float32 and with as many threads as
+    a big model gets.
+    """
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    matrix, vector = torch.ones(8192, 8192), torch.ones(8192)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        torch.mv(matrix, vector)
+        times.append(time.perf_counter() - start)
+    return 4 * matrix.numel() / min(times)

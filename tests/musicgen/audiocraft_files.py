@@ -2,11 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import musicgen  # noqa: F401  (first: it makes transformers importable beside any torchaudio)
+
+# isort: split
 import torch
 import yaml
 from torch import Tensor
+from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 
 State = dict[str, Tensor]
 
@@ -21,6 +25,12 @@ LAYER = {
     "final_layer_norm": "norm2",
 }
 CONDITIONERS = "condition_provider.conditioners"
+
+
+def audiocraft_twin(twin: Path, folder: Path, **options: Any) -> Path:
+    """The model in transformers' folder ``twin`` as AudioCraft would export it, see :func:`audiocraft_folder`."""
+    model = cast(Any, MusicgenForConditionalGeneration).from_pretrained(twin).eval()
+    return audiocraft_folder(model, AutoTokenizer.from_pretrained(twin), folder, **options)
 
 
 def audiocraft_folder(model: Any, tokenizer: Any, folder: Path, *, codec: str = "own", **changes: Any) -> Path:

@@ -21,6 +21,7 @@ from streamer import cli
 from streamer.controls import PARAMETERS
 from streamer.errors import UserError
 from streamer.player import choose, devices
+from tests.musicgen.audiocraft_files import audiocraft_twin
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -172,12 +173,27 @@ def test_without_a_device_it_says_so_and_writes_a_file(tiny_model_dir: Path, tmp
     assert soundfile.info(written).duration >= 0.5
 
 
-def test_models_are_listed_with_their_licence(run: Run) -> None:
+def test_models_are_listed_with_what_to_choose_by(run: Run) -> None:
     code, out, _ = run("models")
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
-    assert "MIT" in lines["nano"]
-    assert "CC-BY-NC-4.0" in lines["facebook/musicgen-small"]
+    assert len([name for name in lines if name.startswith("facebook/")]) == 10
+    assert "MIT" in lines["nano"] and "mono" in lines["nano"]
+    for expected in ("3.29 B", "stereo", "text, continuation", "17.6 GB", "CC-BY-NC-4.0"):
+        assert expected in lines["facebook/musicgen-stereo-large"]
+    assert "text, melody, continuation" in lines["facebook/musicgen-melody"]
+
+
+def test_audiocrafts_files_are_converted(run: Run, tiny_model_dir: Path, tmp_path: Path) -> None:
+    source = audiocraft_twin(tiny_model_dir, tmp_path / "audiocraft")
+    code, out, err = run("convert", source, tmp_path / "saved")
+    assert code == 0, err
+    assert "Saved" in out
+    code, _, err = run("render", tmp_path / "out.wav", "--model", tmp_path / "saved", "--seconds", "0.5")
+    assert code == 0, err
+    code, _, err = run("convert", source, tmp_path / "saved")
+    assert code == 2
+    assert "exists already" in err
 
 
 def test_bench_measures(run: Run, tiny_model_dir: Path) -> None:
