@@ -47,7 +47,8 @@ def main() -> None:
 
 def wanted(purpose: str) -> str:
     """What an installation depends on: when it changes, the next call installs again."""
-    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt", Path(__file__)]
+    native = sorted((ROOT / "musicgen/backends/native").iterdir())
+    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt", ROOT / "setup.py", *native, Path(__file__)]
     return purpose + hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 

@@ -1,0 +1,415 @@
+// One step of the decoder for all rows at once: musicgen/decoder.py's step over packed weights.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+#include "native.h"
+#include "pool.h"
+
+using namespace native;
+
+namespace {
+
+const Kernels* const kKernels[] = {
+#if defined(__x86_64__)
+    &avx512vnni, &avxvnni, &avx2,
+#elif defined(__aarch64__)
+    &neondot, &neon,
+#endif
+    &portable,
+};
+
+struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+};
+template <class T>
+using Buffer = std::unique_ptr<T[], Free>;
+
+template <class T>
+Buffer<T> allocate(size_t count) {
+    size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
+    return Buffer<T>(static_cast<T*>(std::aligned_alloc(64, bytes)));
+}
+
+// Quantised activations of up to kMaxRows rows.
+struct Quantised {
+    Buffer<int8_t> values;
+    Buffer<float> scales;
+    Buffer<int32_t> sums;
+    Activations view;
+
+    explicit Quantised(int width)
+        : values(allocate<int8_t>(size_t(kMaxRows) * width)),
+          scales(allocate<float>(size_t(kMaxRows) * width / 64)),
+          sums(allocate<int32_t>(size_t(kMaxRows) * width / 32)),
+          view{values.get(), scales.get(), sums.get(), width} {}
+
+    void set(const Kernels& kernels, int row, int group, const float* x) const {
+        int index = row * (view.width / 64) + group;
+        kernels.quantise(x, view.values + size_t(index) * 64, view.scales + index, view.sums + 2 * index);
+    }
+};
+
+struct WorkerScratch {
+    Buffer<float> scores;
+    Buffer<int8_t> high, low;
+    int size = 0;
+
+    Scratch view(int positions) {
+        if (positions > size) {
+            size = padded(positions) * 2;
+            scores = allocate<float>(size);
+            high = allocate<int8_t>(size);
+            low = allocate<int8_t>(size);
+        }
+        return {scores.get(), high.get(), low.get()};
+    }
+};
+
+enum class Then { store, add, gelu };
+
+// Consecutive rows that share keys and values.
+struct Sequence {
+    int first, end;
+};
+
+}  // namespace
+
+struct NativeDecoder {
+    NativeWeights weights;
+    std::vector<NativeLayer> layers;
+    const Kernels& kernels;
+    Pool pool;
+    std::mutex mutex;
+    int heads;
+    Buffer<float> x, normed, qkv, queries;
+    Quantised hidden, fed;
+    std::vector<WorkerScratch> scratch;
+
+    NativeDecoder(const NativeWeights& given, const Kernels& chosen, int threads)
+        : weights(given),
+          layers(given.layer, given.layer + given.layers),
+          kernels(chosen),
+          pool(threads),
+          heads(given.hidden / 64),
+          x(allocate<float>(size_t(kMaxRows) * given.hidden)),
+          normed(allocate<float>(size_t(kMaxRows) * given.hidden)),
+          qkv(allocate<float>(size_t(kMaxRows) * given.hidden * 3)),
+          queries(allocate<float>(size_t(kMaxRows) * given.hidden)),
+          hidden(given.hidden),
+          fed(given.feed),
+          scratch(size_t(threads)) {}
+
+    float* row(int index) { return x.get() + size_t(index) * weights.hidden; }
+};
+
+namespace {
+
+// Calls function(index, worker) for every index below count, on all threads.
+template <class Function>
+void each(Pool& pool, int count, Function function) {
+    auto piece = [](void* context, int index, int worker) { (*static_cast<Function*>(context))(index, worker); };
+    pool.run(count, piece, &function);
+}
+
+// out[i] (outputs,) gets row i of the product; with Then::gelu it is quantised into `quantised` instead.
+void product(NativeDecoder& d, const NativeMatrix& matrix, const Activations& in, int rows, Then then,
+             float* const* out, const Quantised* quantised = nullptr) {
+    const size_t size = size_t(matrix.inputs / 64) * group_bytes(matrix.bits);
+    each(d.pool, matrix.outputs / 64, [&](int panel, int) {
+        alignas(64) float sums[kMaxRows * 64];
+        d.kernels.panel(matrix.data + panel * size, matrix.bits, in, rows, sums);
+        if (then == Then::gelu) d.kernels.gelu(sums, rows * 64);
+        for (int row = 0; row < rows; ++row) {
+            const float* sum = sums + row * 64;
+            if (then == Then::gelu) {
+                quantised->set(d.kernels, row, panel, sum);
+                continue;
+            }
+            float* to = out[row] + panel * 64;
+            if (then == Then::store) {
+                memcpy(to, sum, 64 * sizeof(float));
+            } else {
+                for (int i = 0; i < 64; ++i) to[i] += sum[i];
+            }
+        }
+    });
+}
+
+// Row i of d.hidden becomes the norm of x[i], quantised.
+void norm_and_quantise(NativeDecoder& d, float* const* x, int rows, const float* scale, const float* shift) {
+    const int hidden = d.weights.hidden;
+    auto one = [&](int row, int) {
+        float* y = d.normed.get() + size_t(row) * hidden;
+        d.kernels.norm(x[row], scale, shift, hidden, y);
+        for (int group = 0; group < hidden / 64; ++group) d.hidden.set(d.kernels, row, group, y + group * 64);
+    };
+    if (rows > 4) {
+        each(d.pool, rows, one);
+    } else {  // sooner done than handed out
+        for (int row = 0; row < rows; ++row) one(row, 0);
+    }
+}
+
+void embed(const NativeWeights& w, const NativeRow& row, float* x) {
+    const float* position = w.positions + size_t(row.position) * w.hidden;
+    memset(x, 0, w.hidden * sizeof(float));
+    for (int k = 0; k < (row.column ? w.codebooks : 1); ++k) {
+        const float* from = row.column ? w.embed + size_t(w.offsets[k] + row.column[k]) * w.hidden : row.input;
+        for (int i = 0; i < w.hidden; ++i) x[i] += from[i];
+    }
+    for (int i = 0; i < w.hidden; ++i) x[i] += position[i];
+}
+
+// From d.qkv to d.hidden, quantised. A sequence's rows go in order: each sees those before it.
+void self_attention(NativeDecoder& d, const NativeRow* rows, const std::vector<Sequence>& sequences, int layer) {
+    const int hidden = d.weights.hidden, heads = d.heads;
+    each(d.pool, int(sequences.size()) * heads, [&](int index, int worker) {
+        const int head = index % heads;
+        for (int i = sequences[index / heads].first; i < sequences[index / heads].end; ++i) {
+            const NativeRow& row = rows[i];
+            const float* query = d.qkv.get() + size_t(i) * 3 * hidden + head * 64;
+            Head memory(row.memory + (size_t(layer) * heads + head) * head_bytes(row.capacity), row.capacity);
+            alignas(64) float out[64];
+            d.kernels.append(memory, row.position, query + hidden, query + 2 * hidden);
+            d.kernels.attend(memory, row.position + 1, query, out, d.scratch[worker].view(row.position + 1));
+            d.hidden.set(d.kernels, i, head, out);
+        }
+    });
+}
+
+// From d.queries to d.hidden, quantised; `which` are the rows that have a prompt.
+void cross_attention(NativeDecoder& d, const NativeRow* rows, const std::vector<int>& which, int layer) {
+    const int heads = d.heads;
+    each(d.pool, int(which.size()) * heads, [&](int index, int worker) {
+        const int head = index % heads, place = index / heads;
+        const NativeRow& row = rows[which[place]];
+        const size_t at = (size_t(layer) * heads + head) * head_bytes(row.prompt_size);
+        Head memory(const_cast<uint8_t*>(row.prompt) + at, row.prompt_size);
+        alignas(64) float out[64];
+        const float* query = d.queries.get() + size_t(place) * d.weights.hidden + head * 64;
+        d.kernels.attend(memory, row.prompt_size, query, out, d.scratch[worker].view(row.prompt_size));
+        d.hidden.set(d.kernels, place, head, out);
+    });
+}
+
+std::vector<Sequence> sequences_of(const NativeRow* rows, int count) {
+    std::vector<Sequence> sequences;
+    for (int i = 0; i < count; ++i) {
+        if (i > 0 && rows[i].memory == rows[i - 1].memory) {
+            sequences.back().end = i + 1;
+        } else {
+            sequences.push_back({i, i + 1});
+        }
+    }
+    return sequences;
+}
+
+uint16_t bfloat16_above(float x) {  // rounded up, x >= 0
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    return uint16_t((bits + 0xffff) >> 16);
+}
+
+float from_bfloat16(uint16_t upper) {
+    uint32_t bits = uint32_t(upper) << 16;
+    float x;
+    memcpy(&x, &bits, 4);
+    return x;
+}
+
+// Round to nearest for |x| < 2^22, in a form that compilers turn into vector code.
+float rounded(float x) { return (x + 12582912.0f) - 12582912.0f; }
+
+// 64 inputs x 64 outputs; the scale reaches the largest weight.
+void pack_group_of_8(const float* source, int64_t stride, uint8_t* group) {
+    float inverse[64], top[64] = {};
+    for (int i = 0; i < 64; ++i) {
+        for (int o = 0; o < 64; ++o) top[o] = std::max(top[o], std::abs(source[i * stride + o]));
+    }
+    for (int o = 0; o < 64; ++o) {
+        uint16_t scale = bfloat16_above(std::max(top[o], 1e-20f) / 127);
+        memcpy(group + 2 * o, &scale, 2);
+        inverse[o] = 1 / from_bfloat16(scale);
+    }
+    for (int i = 0; i < 64; ++i) {
+        uint8_t* to = group + 128 + i / 4 * 256 + i % 4;
+        for (int o = 0; o < 64; ++o) to[4 * o] = uint8_t(int(rounded(source[i * stride + o] * inverse[o])) + 128);
+    }
+}
+
+// 32 inputs x 64 outputs to -8 .. 7: of some scales around largest / 8, that with the least squared error.
+void pack_half_of_4(const float* source, int64_t stride, uint8_t* scales, uint8_t* weights, int half) {
+    constexpr int kCandidates = 9;
+    float top[64] = {}, best[64], error[64];
+    for (int i = 0; i < 32; ++i) {
+        for (int o = 0; o < 64; ++o) top[o] = std::max(top[o], std::abs(source[i * stride + o]));
+    }
+    uint16_t chosen[64];
+    for (int candidate = 0; candidate < kCandidates; ++candidate) {
+        float divisor = 6.25f + 0.25f * float(candidate);
+        uint16_t scale[64];
+        float step[64], inverse[64], sum[64] = {};
+        for (int o = 0; o < 64; ++o) {
+            scale[o] = bfloat16_above(std::max(top[o], 1e-20f) / divisor);
+            step[o] = from_bfloat16(scale[o]);
+            inverse[o] = 1 / step[o];
+        }
+        for (int i = 0; i < 32; ++i) {
+            for (int o = 0; o < 64; ++o) {
+                float w = source[i * stride + o];
+                float whole = std::min(7.0f, std::max(-8.0f, rounded(w * inverse[o])));
+                sum[o] += (whole * step[o] - w) * (whole * step[o] - w);
+            }
+        }
+        for (int o = 0; o < 64; ++o) {
+            if (candidate == 0 || sum[o] < error[o]) {
+                error[o] = sum[o];
+                best[o] = inverse[o];
+                chosen[o] = scale[o];
+            }
+        }
+    }
+    memcpy(scales + 128 * half, chosen, 128);
+    for (int i = 0; i < 32; ++i) {
+        uint8_t* to = weights + half * 1024 + i / 8 * 256 + i % 4;
+        const int shift = i / 4 % 2 * 4;
+        for (int o = 0; o < 64; ++o) {
+            int whole = int(std::min(7.0f, std::max(-8.0f, rounded(source[i * stride + o] * best[o])))) + 8;
+            to[4 * o] = uint8_t(shift ? to[4 * o] | whole << 4 : whole);
+        }
+    }
+}
+
+}  // namespace
+
+const char* native_kernels() {
+    static const std::string names = [] {
+        std::string all;
+        for (const Kernels* kernels : kKernels) {
+            if (kernels->supported()) all += (all.empty() ? "" : ",") + std::string(kernels->name);
+        }
+        return all;
+    }();
+    return names.c_str();
+}
+
+int32_t native_max_rows() { return kMaxRows; }
+
+size_t native_matrix_size(int32_t inputs, int32_t outputs, int32_t bits) {
+    return size_t(inputs / 64) * size_t(outputs / 64) * group_bytes(bits);
+}
+
+void native_pack(const float* source, int64_t stride, int32_t inputs, int32_t outputs, int32_t bits, uint8_t* packed) {
+    for (int panel = 0; panel < outputs / 64; ++panel) {
+        for (int group = 0; group < inputs / 64; ++group) {
+            const float* from = source + group * 64 * stride + panel * 64;
+            if (bits == 8) {
+                pack_group_of_8(from, stride, packed);
+            } else {
+                for (int half = 0; half < 2; ++half) {
+                    pack_half_of_4(from + half * 32 * stride, stride, packed, packed + 256, half);
+                }
+            }
+            packed += group_bytes(bits);
+        }
+    }
+}
+
+size_t native_memory_size(int32_t layers, int32_t heads, int32_t capacity) {
+    return size_t(layers) * size_t(heads) * head_bytes(capacity);
+}
+
+NativeDecoder* native_open(const NativeWeights* weights, const char* name, int32_t threads) {
+    for (const Kernels* kernels : kKernels) {
+        if (kernels->name == std::string(name) && kernels->supported()) {
+            return new NativeDecoder(*weights, *kernels, threads);
+        }
+    }
+    return nullptr;
+}
+
+void native_close(NativeDecoder* decoder) { delete decoder; }
+
+void native_step(NativeDecoder* decoder, const NativeRow* rows, int32_t count) {
+    NativeDecoder& d = *decoder;
+    std::lock_guard<std::mutex> lock(d.mutex);
+    const std::vector<Sequence> sequences = sequences_of(rows, count);
+    std::vector<int> prompted;
+    std::vector<float*> x, qkv, queries, prompted_x, last, logits;
+    for (int i = 0; i < count; ++i) {
+        embed(d.weights, rows[i], d.row(i));
+        x.push_back(d.row(i));
+        qkv.push_back(d.qkv.get() + size_t(i) * 3 * d.weights.hidden);
+        queries.push_back(d.queries.get() + size_t(i) * d.weights.hidden);
+        if (rows[i].prompt) {
+            prompted.push_back(i);
+            prompted_x.push_back(d.row(i));
+        }
+        if (rows[i].logits) {
+            last.push_back(d.row(i));
+            logits.push_back(rows[i].logits);
+        }
+    }
+    const Activations& normed = d.hidden.view;
+    for (int index = 0; index < d.weights.layers; ++index) {
+        const NativeLayer& layer = d.layers[size_t(index)];
+        norm_and_quantise(d, x.data(), count, layer.self_norm_scale, layer.self_norm_shift);
+        product(d, layer.qkv, normed, count, Then::store, qkv.data());
+        self_attention(d, rows, sequences, index);
+        product(d, layer.self_out, normed, count, Then::add, x.data());
+        if (layer.cross_norm_scale && !prompted.empty()) {
+            const int some = int(prompted.size());
+            norm_and_quantise(d, prompted_x.data(), some, layer.cross_norm_scale, layer.cross_norm_shift);
+            product(d, layer.cross_q, normed, some, Then::store, queries.data());
+            cross_attention(d, rows, prompted, index);
+            product(d, layer.cross_out, normed, some, Then::add, prompted_x.data());
+        }
+        norm_and_quantise(d, x.data(), count, layer.feed_norm_scale, layer.feed_norm_shift);
+        product(d, layer.feed_in, normed, count, Then::gelu, nullptr, &d.fed);
+        product(d, layer.feed_out, d.fed.view, count, Then::add, x.data());
+    }
+    if (last.empty()) return;
+    norm_and_quantise(d, last.data(), int(last.size()), d.weights.norm_scale, d.weights.norm_shift);
+    product(d, d.weights.heads, normed, int(last.size()), Then::store, logits.data());
+}
+
+void native_fill(NativeDecoder* decoder, const float* keys, const float* values, int32_t count, uint8_t* memory) {
+    const size_t heads = size_t(decoder->weights.layers) * size_t(decoder->heads);
+    for (size_t i = 0; i < heads; ++i) {
+        Head head(memory + i * head_bytes(count), count);
+        for (int position = 0; position < count; ++position) {
+            const size_t at = (i * size_t(count) + size_t(position)) * 64;
+            decoder->kernels.append(head, position, keys + at, values + at);
+        }
+    }
+}
+
+void native_product(NativeDecoder* decoder, const NativeMatrix* matrix, const float* x, int32_t rows, float* y) {
+    std::lock_guard<std::mutex> lock(decoder->mutex);
+    Quantised in(matrix->inputs);
+    std::vector<float*> out;
+    for (int row = 0; row < rows; ++row) {
+        out.push_back(y + size_t(row) * matrix->outputs);
+        for (int group = 0; group < matrix->inputs / 64; ++group) {
+            in.set(decoder->kernels, row, group, x + size_t(row) * matrix->inputs + group * 64);
+        }
+    }
+    product(*decoder, *matrix, in.view, rows, Then::store, out.data());
+}
+
+uint64_t native_read(NativeDecoder* decoder, const uint8_t* buffer, size_t size) {
+    constexpr size_t kPiece = 1 << 18;
+    std::lock_guard<std::mutex> lock(decoder->mutex);
+    std::atomic<uint64_t> sum{0};
+    each(decoder->pool, int(size / kPiece),
+         [&](int index, int) { sum += decoder->kernels.read(buffer + size_t(index) * kPiece, kPiece); });
+    return sum;
+}

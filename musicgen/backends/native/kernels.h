@@ -1,0 +1,68 @@
+// What every instruction set implements, and the layouts that they share.
+//
+// Matrices are cut into panels of 64 outputs, panels into groups of 64 inputs. A group holds its bfloat16 scales, then
+// its weights in quads of 4 inputs: [quad][output][input of the quad], so that one instruction multiplies 4 inputs of
+// 16 outputs. Weights of 8 bits are stored plus 128; of 4 bits plus 8, two quads in one (low nibble first), with a
+// scale for each half of the group. Activations have a float32 scale for every group of 64.
+//
+// Keys and values of a head are 8 bits plus 128, with a float32 scale a position: keys like a panel whose outputs are
+// positions, 16 at a time, values like a panel whose inputs are positions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace native {
+
+constexpr int kGroup = 64;  // inputs that share a scale, outputs of a panel, and the head size
+constexpr int kMaxRows = 64;
+
+constexpr size_t group_bytes(int bits) { return bits == 8 ? 128 + 64 * 64 : 256 + 64 * 64 / 2; }
+
+constexpr int padded(int positions) { return (positions + 15) / 16 * 16; }
+
+// 64 bytes of key, 64 of value and their two scales a position
+constexpr size_t head_bytes(int capacity) { return size_t(padded(capacity)) * 136; }
+
+struct Head {
+    uint8_t *keys, *values;
+    float *key_scales, *value_scales;
+
+    Head(uint8_t* memory, int capacity)
+        : keys(memory),
+          values(memory + size_t(padded(capacity)) * 64),
+          key_scales(reinterpret_cast<float*>(memory + size_t(padded(capacity)) * 128)),
+          value_scales(key_scales + padded(capacity)) {}
+};
+
+// Quantised rows. sums: of each half of a group, what the weights' offset adds.
+struct Activations {
+    int8_t* values;  // [row][width]
+    float* scales;   // [row][width / 64]
+    int32_t* sums;   // [row][width / 32]
+    int width;
+};
+
+struct Scratch {
+    float* scores;  // one for every position, padded to 16
+    int8_t *high, *low;
+};
+
+struct Kernels {
+    const char* name;
+    bool (*supported)();
+    // A group of 64 values, times 1 / scale, to -127 .. 127.
+    void (*quantise)(const float* x, int8_t* values, float* scale, int32_t* sums);
+    void (*norm)(const float* x, const float* scale, const float* shift, int size, float* y);
+    void (*gelu)(float* x, int size);
+    // acc[row][64]: one panel of x times a matrix.
+    void (*panel)(const uint8_t* panel, int bits, const Activations& x, int rows, float* acc);
+    void (*append)(Head head, int position, const float* key, const float* value);
+    // One query (64,) over the first `count` positions.
+    void (*attend)(Head head, int count, const float* query, float* out, Scratch scratch);
+    uint64_t (*read)(const uint8_t* buffer, size_t size);
+};
+
+extern const Kernels portable, avx2, avxvnni, avx512vnni, neon, neondot;
+
+}  // namespace native

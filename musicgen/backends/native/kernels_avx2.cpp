@@ -1,0 +1,40 @@
+// AVX2 without VNNI: Haswell, Zen 1 to 3 and later.
+#include "kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx2,fma")))
+#define INLINE static inline __attribute__((always_inline)) TARGET
+
+namespace native {
+namespace {
+
+#include "avx2.inc"
+
+constexpr int kOffset = 0;
+
+// Products of bytes are added in pairs of 16 bits, which saturate. |w| x sign(x, w) cannot: 2 * 128 * 127 < 2^15.
+INLINE __m256i dot_half(__m256i sum, __m256i w, __m256i x) {
+    __m256i centred = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(centred), _mm256_sign_epi8(x, centred));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+INLINE Ints dot(Ints sum, Bytes w, Quad x) { return {dot_half(sum.a, w.a, x.x), dot_half(sum.b, w.b, x.x)}; }
+INLINE __m256i nibbles_half(__m256i sum, __m256i w, __m256i x) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+}
+INLINE Ints dot_nibbles(Ints sum, Bytes w, Quad x) {
+    return {nibbles_half(sum.a, w.a, x.x), nibbles_half(sum.b, w.b, x.x)};
+}
+
+#include "kernels.inc"
+
+bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+}  // namespace
+
+const Kernels avx2 = {"avx2", supported, quantise, norm, gelu, panel, append, attend, read};
+
+}  // namespace native
+#endif

@@ -1,0 +1,82 @@
+// AVX-512 with VNNI: Ice Lake, Sapphire Rapids, Zen 4 and later.
+#include "kernels.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#define INLINE static inline __attribute__((always_inline)) TARGET
+
+namespace native {
+namespace {
+
+constexpr int kVectors = 4, kTileRows = 4, kAhead = 8192, kOffset = 128;
+
+struct Floats {
+    __m512 x;
+};
+struct Ints {
+    __m512i x;
+};
+struct Bytes {
+    __m512i x;
+};
+struct Quad {
+    __m512i x;
+};
+
+INLINE Floats set(float x) { return {_mm512_set1_ps(x)}; }
+INLINE Ints set(int32_t x) { return {_mm512_set1_epi32(x)}; }
+INLINE Floats load(const float* from) { return {_mm512_loadu_ps(from)}; }
+INLINE void store(float* to, Floats a) { _mm512_storeu_ps(to, a.x); }
+INLINE Ints load_ints(const uint8_t* from) { return {_mm512_loadu_si512(from)}; }
+INLINE void store_bytes(int8_t* to, Ints a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(a.x));
+}
+INLINE Floats load_bfloat16(const uint8_t* from) {
+    __m512i upper = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(upper, 16))};
+}
+INLINE Floats add(Floats a, Floats b) { return {_mm512_add_ps(a.x, b.x)}; }
+INLINE Floats sub(Floats a, Floats b) { return {_mm512_sub_ps(a.x, b.x)}; }
+INLINE Floats mul(Floats a, Floats b) { return {_mm512_mul_ps(a.x, b.x)}; }
+INLINE Floats divide(Floats a, Floats b) { return {_mm512_div_ps(a.x, b.x)}; }
+INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.x, b.x, c.x)}; }
+INLINE Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.x, b.x)}; }
+INLINE float total(Floats a) { return _mm512_reduce_add_ps(a.x); }
+INLINE float highest(Floats a) { return _mm512_reduce_max_ps(a.x); }
+INLINE Ints to_ints(Floats a) { return {_mm512_cvtps_epi32(a.x)}; }
+INLINE Floats to_floats(Ints a) { return {_mm512_cvtepi32_ps(a.x)}; }
+INLINE Floats power_of_two(Ints n) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n.x, _mm512_set1_epi32(127)), 23))};
+}
+INLINE Ints add(Ints a, Ints b) { return {_mm512_add_epi32(a.x, b.x)}; }
+INLINE Ints sub(Ints a, Ints b) { return {_mm512_sub_epi32(a.x, b.x)}; }
+INLINE Ints shift_right(Ints a) { return {_mm512_srai_epi32(a.x, 7)}; }
+INLINE Ints shift_left(Ints a) { return {_mm512_slli_epi32(a.x, 7)}; }
+INLINE int32_t total(Ints a) { return _mm512_reduce_add_epi32(a.x); }
+INLINE Bytes load_weights(const uint8_t* from) { return {_mm512_loadu_si512(from)}; }
+INLINE Bytes low_nibbles(Bytes w) { return {_mm512_and_si512(w.x, _mm512_set1_epi8(15))}; }
+INLINE Bytes high_nibbles(Bytes w) { return {_mm512_and_si512(_mm512_srli_epi16(w.x, 4), _mm512_set1_epi8(15))}; }
+INLINE Quad broadcast(const int8_t* from) {
+    int32_t four;
+    __builtin_memcpy(&four, from, 4);
+    return {_mm512_set1_epi32(four)};
+}
+INLINE Ints dot(Ints sum, Bytes w, Quad x) { return {_mm512_dpbusd_epi32(sum.x, w.x, x.x)}; }
+INLINE Ints dot_nibbles(Ints sum, Bytes w, Quad x) { return dot(sum, w, x); }
+
+#include "kernels.inc"
+
+bool supported() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+}
+
+}  // namespace
+
+const Kernels avx512vnni = {"avx512vnni", supported, quantise, norm, gelu, panel, append, attend, read};
+
+}  // namespace native
+#endif

@@ -1,0 +1,30 @@
+// NEON as every 64 bit ARM has it.
+#include "kernels.h"
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+
+#define TARGET
+#define INLINE static inline __attribute__((always_inline)) TARGET
+
+namespace native {
+namespace {
+
+// Two products of bytes fit 16 bits: 2 * 128 * 127 < 2^15.
+INLINE int32x4_t dot_quarter(int32x4_t sum, int8x16_t w, int8x16_t x) {
+    int16x8_t low = vmull_s8(vget_low_s8(w), vget_low_s8(x)), high = vmull_high_s8(w, x);
+    return vpadalq_s16(sum, vpaddq_s16(low, high));
+}
+
+#include "neon.inc"
+
+#include "kernels.inc"
+
+bool supported() { return true; }
+
+}  // namespace
+
+const Kernels neon = {"neon", supported, quantise, norm, gelu, panel, append, attend, read};
+
+}  // namespace native
+#endif

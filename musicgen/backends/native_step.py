@@ -1,0 +1,392 @@
+"""Quantised weights and kernels for the CPU at hand, in C++ (the folder ``native``): one call a step for all rows.
+
+The library is built when the package is installed where a C++ compiler (GCC or Clang) is found, and left out elsewhere.
+Weights have 8 or 4 bits with a scale for each group of 64 or 32 inputs, activations 8 bits with a scale for each group
+of 64, keys and values 8 bits with a scale for each head and position; all else is float32.
+"""
+
+import ctypes
+import functools
+import importlib.machinery
+import mmap
+import os
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from musicgen.backends import Prompts
+from musicgen.cache import State, StreamingPolicy
+from musicgen.decoder import DecoderWeights, LayerWeights
+from musicgen.errors import ModelError
+
+HEAD = 64  # the head size, and the group that everything is laid out in
+
+_Bytes = NDArray[np.uint8]
+
+
+class _Matrix(ctypes.Structure):
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("inputs", ctypes.c_int32),
+        ("outputs", ctypes.c_int32),
+        ("bits", ctypes.c_int32),
+    ]
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = [
+        *(
+            (f"{part}_norm_{name}", ctypes.c_void_p)
+            for part in ("self", "cross", "feed")
+            for name in ("scale", "shift")
+        ),
+        *((name, _Matrix) for name in ("qkv", "self_out", "cross_q", "cross_out", "feed_in", "feed_out")),
+    ]
+
+
+class _Weights(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int32) for name in ("hidden", "layers", "codebooks", "feed")),
+        *((name, ctypes.c_void_p) for name in ("embed", "offsets", "positions", "norm_scale", "norm_shift")),
+        ("heads", _Matrix),
+        ("layer", ctypes.POINTER(_Layer)),
+    ]
+
+
+class _Row(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("column", "input", "memory", "prompt")),
+        *((name, ctypes.c_int32) for name in ("capacity", "position", "prompt_size")),
+        ("logits", ctypes.c_void_p),
+    ]
+
+
+def library_path() -> Path | None:
+    """Where the built library is; None where it was not built."""
+    folder = Path(__file__).parent
+    paths = (folder / f"_native{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES)
+    return next((path for path in paths if path.exists()), None)
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The loaded library.
+
+    Raises
+    ------
+    ModelError
+        It was not built.
+    """
+    path = library_path()
+    if path is None:
+        raise ModelError(
+            "The native backend was not built: install a C++ compiler (GCC or Clang) and install this package again."
+        )
+    loaded = ctypes.CDLL(str(path))
+    pointer, integer, size = ctypes.c_void_p, ctypes.c_int32, ctypes.c_size_t
+    signatures: dict[str, tuple[Any, list[Any]]] = {
+        "native_kernels": (ctypes.c_char_p, []),
+        "native_max_rows": (integer, []),
+        "native_matrix_size": (size, [integer, integer, integer]),
+        "native_pack": (None, [pointer, ctypes.c_int64, integer, integer, integer, pointer]),
+        "native_memory_size": (size, [integer, integer, integer]),
+        "native_open": (pointer, [ctypes.POINTER(_Weights), ctypes.c_char_p, integer]),
+        "native_close": (None, [pointer]),
+        "native_step": (None, [pointer, ctypes.POINTER(_Row), integer]),
+        "native_fill": (None, [pointer, pointer, pointer, integer, pointer]),
+        "native_product": (None, [pointer, ctypes.POINTER(_Matrix), pointer, integer, pointer]),
+        "native_read": (ctypes.c_uint64, [pointer, pointer, size]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = result, arguments
+    return loaded
+
+
+def kernels() -> list[str]:
+    """The kernels that this machine can run, best first; "portable", plain C++, is always the last."""
+    names: bytes = library().native_kernels()
+    return names.decode().split(",")
+
+
+def refusal(weights: DecoderWeights) -> str:
+    """Why a decoder does not suit this backend, "" where it does."""
+    sizes = {
+        "hidden size": weights.hidden,
+        "feed-forward size": weights.layers[0].feed_in.shape[1],
+        "number of codebooks times vocabulary": weights.heads.shape[1],
+    }
+    if weights.hidden != weights.head_count * HEAD:
+        return (
+            f"the native backend needs heads of size {HEAD}, this decoder's have {weights.hidden // weights.head_count}"
+        )
+    for name, size in sizes.items():
+        if size % HEAD:
+            return f"the native backend needs a {name} that is a multiple of {HEAD}, this decoder's is {size}"
+    probe = torch.linspace(-4, 4, 65)
+    if not torch.allclose(weights.activation(probe), F.gelu(probe), atol=1e-6):
+        return "the native backend knows no activation but the exact gelu"
+    return ""
+
+
+@dataclass(frozen=True)
+class NativePrompt:
+    """A prompt's keys and values. size: its positions."""
+
+    memory: _Bytes
+    size: int
+
+
+class NativeBackend:
+    """See :class:`musicgen.backends.Backend`.
+
+    Parameters
+    ----------
+    weights
+        Copied: they may be let go afterwards.
+    bits
+        Of the layers' weights, 8 or 4; the heads have 8 always.
+    threads
+        None: as many as a short measurement finds best.
+    kernels
+        One of :func:`kernels`, None for the first.
+
+    Attributes
+    ----------
+    threads
+        That a step uses; the caller's is one of them.
+    kernels
+        In use.
+    step_bytes
+        Weights that a step reads, scales included.
+
+    Raises
+    ------
+    ModelError
+        The library is not there, or the decoder does not suit it.
+    """
+
+    name = "native"
+
+    def __init__(
+        self, weights: DecoderWeights, *, bits: int = 8, threads: int | None = None, kernels: str | None = None
+    ) -> None:
+        self._library = library()
+        reason = refusal(weights)
+        if reason:
+            raise ModelError(f"This model cannot be used: {reason}. Use the torch backend.")
+        self.bits = bits
+        self.kernels = kernels or globals()["kernels"]()[0]
+        self._layers, self._heads = len(weights.layers), weights.head_count
+        self._codebooks, self._vocabulary = weights.codebooks, weights.vocabulary
+        self._hidden = weights.hidden
+        self._cross_kv = [_floats(layer.cross.kv) for layer in weights.layers if layer.cross is not None]
+        self._packed = _Packed(self._library, weights, bits)
+        self.step_bytes = self._packed.size
+        self._open(threads or 1)
+        if threads is None:
+            self._open(self._best_threads())
+
+    def _open(self, threads: int) -> None:
+        handle = self._library.native_open(self._packed.weights, self.kernels.encode(), threads)
+        if handle is None:
+            raise ModelError(f"This machine cannot run the kernels '{self.kernels}': it has {', '.join(kernels())}.")
+        self._handle, self.threads = handle, threads
+        close = weakref.finalize(self, self._library.native_close, handle)
+        self._close, previous = close, getattr(self, "_close", None)
+        if previous is not None:
+            previous()
+
+    def _best_threads(self) -> int:
+        """The smallest number of threads that no other, twice as large, beats by a tenth."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        state = self.new_state(StreamingPolicy(1, 2))
+        column = np.zeros((1, self._codebooks), np.int64)
+        best, least = 1, float("inf")
+        threads = 1
+        while threads <= cores:
+            self._open(threads)
+            taken = least_time(lambda: self.step([state], [column], [(None, None)]))
+            if taken > 0.9 * least:
+                break
+            best, least = threads, taken
+            threads *= 2
+        return best
+
+    def prompt(self, states: Tensor) -> NativePrompt | None:
+        """See :meth:`musicgen.backends.Backend.prompt`. None in a decoder without cross-attention."""
+        if not self._cross_kv:
+            return None
+        size = len(states)
+        with torch.inference_mode():
+            kv = torch.stack([torch.mm(_floats(states), matrix) for matrix in self._cross_kv])
+            kv = kv.view(self._layers, size, 2, self._heads, HEAD).permute(2, 0, 3, 1, 4).contiguous()
+        memory = _memory(self._library.native_memory_size(self._layers, self._heads, size))
+        keys, values = kv.unbind(0)
+        self._library.native_fill(self._handle, keys.data_ptr(), values.data_ptr(), size, memory.ctypes.data)
+        return NativePrompt(memory, size)
+
+    def new_state(self, policy: StreamingPolicy) -> State:
+        """Its memory: (2 lanes, 2 conditional and null, bytes)."""
+        size = self._library.native_memory_size(self._layers, self._heads, policy.max_position)
+        return State(policy, _memory(4 * size).reshape(2, 2, size))
+
+    def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:
+        """See :meth:`musicgen.backends.Backend.step`."""
+        logits = torch.empty(len(states), 2, self._codebooks, self._vocabulary)
+        column = np.ascontiguousarray(np.concatenate(columns))
+        rows: list[_Row] = []
+        at = column.ctypes.data
+        for index, (state, pair) in enumerate(zip(states, prompts, strict=True)):
+            for lane in state.lanes:
+                for row, prompt in enumerate(pair):
+                    made = self._row(state, lane, row, prompt)
+                    made.column = at
+                    if lane == state.lanes[0]:
+                        made.logits = logits[index, row].data_ptr()
+                    rows.append(made)
+                at += column.strides[0]
+        self._run(rows)
+        return logits
+
+    def prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> Tensor:
+        """See :meth:`musicgen.backends.Backend.prefill`."""
+        lane, start, count = state.lanes[0], state.position, inputs.shape[1]
+        state.skip(count)
+        inputs = _floats(inputs)
+        logits = torch.empty(2, self._codebooks, self._vocabulary)
+        block = self._library.native_max_rows() // 2
+        for first in range(0, count, block):
+            rows = []
+            for row, prompt in enumerate(prompts):
+                for index in range(first, min(first + block, count)):
+                    made = self._row(state, lane, row, prompt)
+                    made.position = start + index
+                    made.input = inputs[row, index].data_ptr()
+                    made.logits = logits[row].data_ptr() if index == count - 1 else None
+                    rows.append(made)
+            self._run(rows)
+        return logits
+
+    def _row(self, state: State, lane: int, row: int, prompt: NativePrompt | None) -> _Row:
+        return _Row(
+            memory=state.memory[lane, row].ctypes.data,
+            prompt=prompt.memory.ctypes.data if prompt else None,
+            capacity=state.policy.max_position,
+            position=state.positions[lane],
+            prompt_size=prompt.size if prompt else 0,
+        )
+
+    def _run(self, rows: Sequence[_Row]) -> None:
+        most = self._library.native_max_rows()
+        for first in range(0, len(rows), most):
+            part = rows[first : first + most]
+            self._library.native_step(self._handle, (_Row * len(part))(*part), len(part))
+
+    def product(self, matrix: Tensor, x: Tensor) -> Tensor:
+        """``x @ matrix`` as a step computes it: (rows, inputs), (inputs, outputs), 1 to 64 rows."""
+        packed = _memory(self._library.native_matrix_size(*matrix.shape, self.bits))
+        described = _pack(self._library, matrix, self.bits, packed)
+        y = torch.empty(len(x), matrix.shape[1])
+        x = _floats(x)
+        self._library.native_product(self._handle, described, x.data_ptr(), len(x), y.data_ptr())
+        return y
+
+    def read_rate(self, size: int = 1 << 29) -> float:
+        """Bytes a second at which these threads read memory: the bound of a step. size: of the buffer read."""
+        buffer = _memory(size)
+        buffer.fill(1)
+        return size / least_time(lambda: self._library.native_read(self._handle, buffer.ctypes.data, size))
+
+
+def least_time(run: Any, repeats: int = 5) -> float:
+    """Seconds of the fastest of some runs, after one that does not count."""
+    run()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+class _Packed:
+    """A decoder's weights, packed, and the structures that point to them."""
+
+    def __init__(self, library: ctypes.CDLL, weights: DecoderWeights, bits: int) -> None:
+        jobs = [(name, matrix, bits) for layer in weights.layers for name, matrix in _matrices(layer)]
+        jobs.append(("heads", weights.heads, 8))
+        sizes = [library.native_matrix_size(*matrix.shape, bits) for _, matrix, bits in jobs]
+        self.size = sum(sizes)
+        self._memory = _memory(self.size)
+        places = np.split(self._memory, np.cumsum(sizes)[:-1])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            packed = pool.map(lambda job, place: _pack(library, job[1], job[2], place), jobs, places)
+            matrices = iter(list(packed))
+        self._kept: list[Tensor] = []
+        layers = (_Layer * len(weights.layers))()
+        for made, layer in zip(layers, weights.layers, strict=True):
+            for name, _ in _matrices(layer):
+                setattr(made, name, next(matrices))
+            cross_norm = layer.cross.norm if layer.cross is not None else None
+            for part, norm in (("self", layer.self_norm), ("cross", cross_norm), ("feed", layer.feed_norm)):
+                if norm is not None:
+                    setattr(made, f"{part}_norm_scale", self._keep(norm[0]))
+                    setattr(made, f"{part}_norm_shift", self._keep(norm[1]))
+        self.weights = _Weights(
+            hidden=weights.hidden,
+            layers=len(weights.layers),
+            codebooks=weights.codebooks,
+            feed=weights.layers[0].feed_in.shape[1],
+            embed=self._keep(weights.embed),
+            offsets=self._keep(weights.offsets, torch.int64),
+            positions=self._keep(weights.positions),
+            norm_scale=self._keep(weights.norm[0]),
+            norm_shift=self._keep(weights.norm[1]),
+            heads=next(matrices),
+            layer=layers,
+        )
+
+    def _keep(self, tensor: Tensor, dtype: torch.dtype = torch.float32) -> int:
+        self._kept.append(tensor.detach().to("cpu", dtype).contiguous())
+        return self._kept[-1].data_ptr()
+
+
+def _matrices(layer: LayerWeights) -> Iterator[tuple[str, Tensor]]:
+    """In the order of their use."""
+    yield "qkv", layer.qkv
+    yield "self_out", layer.self_out
+    if layer.cross is not None:
+        yield "cross_q", layer.cross.q
+        yield "cross_out", layer.cross.out
+    yield "feed_in", layer.feed_in
+    yield "feed_out", layer.feed_out
+
+
+def _pack(library: ctypes.CDLL, matrix: Tensor, bits: int, place: _Bytes) -> _Matrix:
+    source = _floats(matrix)
+    inputs, outputs = source.shape
+    library.native_pack(source.data_ptr(), source.stride(0), inputs, outputs, bits, place.ctypes.data)
+    return _Matrix(place.ctypes.data, inputs, outputs, bits)
+
+
+def _floats(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", torch.float32).contiguous()
+
+
+def _memory(size: int) -> _Bytes:
+    """Zeros, page-aligned, in huge pages where the system has them: fewer look-ups while reading from end to end."""
+    memory = mmap.mmap(-1, size)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
