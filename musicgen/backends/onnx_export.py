@@ -1,0 +1,466 @@
+"""A decoder as an ONNX graph with 8-bit matrices, its weights kept on disk.
+
+The matrices lie in one safetensors file, quantised as ONNX Runtime's ``MatMulNBits`` takes them; the graph is built in
+memory, a few kilobytes, and refers to the file, which ONNX Runtime maps. Operators of the domain ``com.microsoft`` are
+described at https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+import torch.nn.functional as F
+from huggingface_hub.constants import HF_HOME
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
+from torch import Tensor
+
+from musicgen.decoder import DecoderWeights
+from musicgen.errors import ModelError
+
+Progress = Callable[[int, int], None]
+"""Called with what is done and the total, in weights."""
+
+VERSION = "1"  # of what export writes: files of another version are left alone
+BLOCK = 128  # weights that share a scale
+ACCURACY = 4  # of MatMulNBits: the input is quantised too, by row and block, and the products are summed in integers
+EPSILON = 1e-5  # of torch's layer norm
+OPSET = 17  # of the standard operators: the first with LayerNormalization
+IR_VERSION = 8
+PACKAGE = Path(__file__).parents[1]
+
+ACTIVATIONS: dict[Callable[[Tensor], Tensor], str] = {F.gelu: "gelu", F.relu: "relu", F.silu: "silu"}
+TYPES = {"F32": TensorProto.FLOAT, "U8": TensorProto.UINT8}  # safetensors' names
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a tensor lies in the file."""
+
+    type: int  # of onnx
+    shape: tuple[int, ...]
+    offset: int  # bytes from the file's start
+    length: int  # bytes
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A decoder on disk.
+
+    Attributes
+    ----------
+    path
+        The file.
+    entries
+        Its tensors by name.
+    layers, hidden, heads, codebooks, vocabulary
+        Of the decoder.
+    activation
+        "gelu", "relu" or "silu".
+    cross
+        Whether it attends to prompts.
+    """
+
+    path: Path
+    entries: dict[str, Entry]
+    layers: int
+    hidden: int
+    heads: int
+    codebooks: int
+    vocabulary: int
+    activation: str
+    cross: bool
+
+    @property
+    def head_size(self) -> int:
+        """Of a key or value."""
+        return self.hidden // self.heads
+
+
+# --- the file
+
+
+def export(weights: DecoderWeights, folder: Path | None, progress: Progress | None = None) -> Exported:
+    """Quantise a decoder, or find it as an earlier call left it.
+
+    The file is named after what is in the weights, so it is made anew where they change, and it is whole or not there.
+
+    Parameters
+    ----------
+    folder
+        Of the checkpoint: the file is put there. None, or a folder that cannot be written: into the user's cache.
+    progress
+        Told how far it is while it quantises.
+
+    Raises
+    ------
+    ModelError
+        The file can be written nowhere.
+    """
+    name = f"decoder-{content_hash(weights)[:16]}.onnx-int8.safetensors"
+    for place in _places(folder):
+        found = _open(place / name)
+        if found is not None:
+            return found
+    tensors = _quantise(weights, progress)
+    about = {
+        "layers": len(weights.layers),
+        "hidden": weights.hidden,
+        "heads": weights.head_count,
+        "codebooks": weights.codebooks,
+        "vocabulary": weights.vocabulary,
+        "activation": ACTIVATIONS[weights.activation],
+        "cross": weights.layers[0].cross is not None,
+    }
+    for place in _places(folder):
+        try:
+            _save(tensors, about, place / name)
+        except OSError as error:
+            reason = error
+            continue
+        written = _open(place / name)
+        if written is not None:
+            return written
+        reason = OSError("what was written cannot be read back")
+    raise ModelError(
+        f"The 8-bit weights cannot be stored ({reason}): make room in {_places(folder)[-1]} and try again."
+    )
+
+
+def content_hash(weights: DecoderWeights) -> str:
+    """Of everything in the weights that the file depends on, and of how it is made."""
+    tensors = [weights.embed, weights.positions, *weights.norm, weights.heads]
+    for layer in weights.layers:
+        tensors += [*layer.self_norm, layer.qkv, layer.self_out, *layer.feed_norm, layer.feed_in, layer.feed_out]
+        if layer.cross is not None:
+            tensors += [*layer.cross.norm, layer.cross.q, layer.cross.out]
+    total = hashlib.sha256(f"{VERSION} {BLOCK} {weights.head_count} {ACTIVATIONS[weights.activation]}".encode())
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # hashing frees the interpreter
+        for digest in pool.map(_digest, tensors):
+            total.update(digest)
+    return total.hexdigest()
+
+
+def _digest(tensor: Tensor) -> bytes:
+    head = f"{tensor.dtype} {tuple(tensor.shape)}".encode()
+    return hashlib.sha256(head + hashlib.sha256(_bytes(tensor)).digest()).digest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
+
+
+def _checksum(about: dict[str, Any], parts: Iterator[tuple[str, tuple[int, ...], memoryview]]) -> int:
+    """Of a description and of tensors in the order of their names: name, shape, bytes."""
+    crc = zlib.crc32(json.dumps(about, sort_keys=True).encode())
+    for name, shape, data in parts:
+        crc = zlib.crc32(data, zlib.crc32(f"{name} {shape}".encode(), crc))
+    return crc
+
+
+def _places(folder: Path | None) -> list[Path]:
+    cache = Path(HF_HOME) / "musicgen-streamer"  # where the user lets models take room
+    # a model that comes with the package lies among its code, which is no place for files of the user
+    return [cache] if folder is None or folder.is_relative_to(PACKAGE) else [folder, cache]
+
+
+def _save(tensors: dict[str, Tensor], about: dict[str, Any], path: Path) -> None:
+    """Write under another name, then rename: nobody ever sees half a file."""
+    checksum = _checksum(about, ((name, tuple(tensors[name].shape), _bytes(tensors[name])) for name in sorted(tensors)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+    os.close(handle)
+    try:
+        save_file(tensors, temporary, {"decoder": json.dumps(about | {"crc32": checksum})})
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _open(path: Path) -> Exported | None:
+    """The file as it was written; None where there is none or it is damaged."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size))
+        about = json.loads(header.pop("__metadata__")["decoder"])
+        entries = {name: _entry(fields, 8 + size) for name, fields in header.items()}
+        if about.pop("crc32") != _checksum(about, _file_parts(path, entries)):
+            return None
+        return Exported(path, entries, **about)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, MemoryError, OverflowError):
+        return None
+
+
+def _entry(fields: dict[str, Any], start: int) -> Entry:
+    first, end = fields["data_offsets"]
+    return Entry(TYPES[fields["dtype"]], tuple(fields["shape"]), start + first, end - first)
+
+
+def _file_parts(path: Path, entries: dict[str, Entry]) -> Iterator[tuple[str, tuple[int, ...], memoryview]]:
+    data = np.memmap(path, np.uint8, "r")
+    for name, entry in sorted(entries.items()):
+        yield name, entry.shape, data[entry.offset : entry.offset + entry.length].data
+
+
+# --- the weights
+
+
+def _quantise(weights: DecoderWeights, progress: Progress | None) -> dict[str, Tensor]:
+    """Everything that the graph refers to, by name."""
+    tensors: dict[str, Tensor] = {}
+    done, total = 0, weights.step_size
+    # one row more, of zeros: what is looked up where the inputs come embedded already
+    tensors["embedding_table"] = F.pad(weights.embed.float().cpu(), (0, 0, 0, 1))
+    tensors["position_table"] = weights.positions.float().cpu().contiguous()
+    for name, (scale, shift) in _norms(weights):
+        tensors[f"{name}.scale"], tensors[f"{name}.shift"] = scale.float().cpu().clone(), shift.float().cpu().clone()
+    for name, matrix in _matrices(weights):
+        tensors[f"{name}.weight"], tensors[f"{name}.scales"] = quantise_matrix(matrix)
+        done += matrix.numel()
+        if progress is not None:
+            progress(done, total)
+    return tensors
+
+
+def _norms(weights: DecoderWeights) -> Iterator[tuple[str, tuple[Tensor, Tensor]]]:
+    for index, layer in enumerate(weights.layers):
+        yield f"layers.{index}.self_norm", layer.self_norm
+        if layer.cross is not None:
+            yield f"layers.{index}.cross_norm", layer.cross.norm
+        yield f"layers.{index}.feed_norm", layer.feed_norm
+    yield "norm", weights.norm
+
+
+def _matrices(weights: DecoderWeights) -> Iterator[tuple[str, Tensor]]:
+    for index, layer in enumerate(weights.layers):
+        yield f"layers.{index}.qkv", layer.qkv
+        yield f"layers.{index}.self_out", layer.self_out
+        if layer.cross is not None:
+            yield f"layers.{index}.cross_q", layer.cross.q
+            yield f"layers.{index}.cross_out", layer.cross.out
+        yield f"layers.{index}.feed_in", layer.feed_in
+        yield f"layers.{index}.feed_out", layer.feed_out
+    yield "heads", weights.heads
+
+
+def quantise_matrix(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """A matrix (in, out) in 8 bits, a scale for every output and BLOCK inputs.
+
+    Returns
+    -------
+    weight
+        (out, blocks, BLOCK) uint8, 128 for zero; the last block is filled up with it.
+    scales
+        (out, blocks) float32.
+    """
+    rows = matrix.detach().cpu().float().t().contiguous()
+    rows = F.pad(rows, (0, -rows.shape[1] % BLOCK)).view(len(rows), -1, BLOCK)
+    scales = rows.abs().amax(2) / 127
+    weight = torch.round(rows / scales.clamp(min=1e-30)[:, :, None]) + 128
+    return weight.to(torch.uint8), scales
+
+
+# --- the graph
+
+
+class Graph:
+    """A graph being built: nodes in order, every one named after what it gives."""
+
+    def __init__(self, exported: Exported) -> None:
+        self.exported = exported
+        self.nodes: list[Any] = []
+        self.inputs: list[Any] = []
+        self.outputs: list[Any] = []
+        self.constants: list[Any] = []
+        self._used: set[str] = set()
+
+    def input(self, name: str, kind: int, shape: list[int | str]) -> str:
+        """Ask for a tensor at every run."""
+        self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
+        return name
+
+    def output(self, name: str, kind: int, shape: list[int | str]) -> None:
+        """Give a tensor at every run."""
+        self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
+
+    def node(self, kind: str, inputs: list[str], name: str, *more: str, domain: str = "", **attributes: Any) -> str:
+        """Compute ``name``, and ``more``; "" is an input or output that is left out."""
+        self.nodes.append(helper.make_node(kind, inputs, [name, *more], name=name, domain=domain, **attributes))
+        return name
+
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        """A few values in the graph itself."""
+        self.constants.append(onnx.numpy_helper.from_array(values, name))
+        return name
+
+    def stored(self, name: str) -> str:
+        """A tensor of the file."""
+        if name not in self._used:
+            self._used.add(name)
+            entry = self.exported.entries[name]
+            tensor = TensorProto(name=name, data_type=entry.type, dims=entry.shape, data_location=TensorProto.EXTERNAL)
+            place = {"location": self.exported.path.name, "offset": entry.offset, "length": entry.length}
+            for key, value in place.items():
+                tensor.external_data.add(key=key, value=str(value))
+            self.constants.append(tensor)
+        return name
+
+    def matmul(self, x: str, name: str, size: int) -> str:
+        """``x`` (..., size) times a stored matrix."""
+        inputs = [x, self.stored(f"{name}.weight"), self.stored(f"{name}.scales")]
+        out = self.exported.entries[f"{name}.weight"].shape[0]
+        return self.node(
+            "MatMulNBits",
+            inputs,
+            name,
+            domain="com.microsoft",
+            K=size,
+            N=out,
+            bits=8,
+            block_size=BLOCK,
+            accuracy_level=ACCURACY,
+        )
+
+    def add_and_norm(self, x: str, change: str, name: str) -> tuple[str, str]:
+        """``x + change``, and that normed."""
+        inputs = [x, change, self.stored(f"{name}.scale"), self.stored(f"{name}.shift")]
+        total = f"{name}.sum"
+        normed = self.node(
+            "SkipLayerNormalization", inputs, name, "", "", total, domain="com.microsoft", epsilon=EPSILON
+        )
+        return total, normed
+
+
+def build(exported: Exported, streams: int) -> bytes:
+    """The graph of a step of so many streams at once, as a serialised model that refers to the file by its name.
+
+    The rows of a stream lie one behind the other: (conditional, null) for each lane. R: rows of all streams, R0, R1 ..
+    of each; T: inputs of a row, 1 but in a prefill; P: positions that the memory of a stream has room for.
+
+    Inputs: ``tokens`` (R, T, K) int64, rows of the embedding; ``positions`` (R, T) int64; ``extra`` float32, added to
+    the embedding; ``wanted`` (W,) int64, which of the R * T inputs need logits; ``sections`` (streams,) int64, R0, R1
+    .., only for several streams; ``last.{stream}`` (R0,) int32, the position of a row's last input; ``total.{stream}``
+    (1,) int32, the largest of them + 1; ``past.{stream}.{layer}.{key | value}`` (R0, heads, P, head size); with
+    cross-attention ``cross.{layer}.{key | value}`` (R, heads, S, head size) and ``cross_mask`` (R, S) int32. Outputs:
+    ``logits`` (W, K * V) and ``present. ..``, which must be the very memory of ``past. ..``: then a step writes its own
+    keys and values there, and copies nothing.
+    """
+    graph = Graph(exported)
+    _declare(graph, streams)
+    x = _embedding(graph)
+    first = "layers.0.self_norm"
+    normed = graph.node(
+        "LayerNormalization",
+        [x, graph.stored(f"{first}.scale"), graph.stored(f"{first}.shift")],
+        first,
+        epsilon=EPSILON,
+    )
+    size, feed = exported.hidden, exported.entries["layers.0.feed_in.weight"].shape[0]
+    for index in range(exported.layers):
+        layer = f"layers.{index}"
+        attended = _self_attention(graph, graph.matmul(normed, f"{layer}.qkv", size), index, streams)
+        change = graph.matmul(attended, f"{layer}.self_out", size)
+        if exported.cross:
+            x, normed = graph.add_and_norm(x, change, f"{layer}.cross_norm")
+            attended = _cross_attention(graph, graph.matmul(normed, f"{layer}.cross_q", size), index)
+            change = graph.matmul(attended, f"{layer}.cross_out", size)
+        x, normed = graph.add_and_norm(x, change, f"{layer}.feed_norm")
+        fed = _activation(graph, graph.matmul(normed, f"{layer}.feed_in", size), f"{layer}.activation")
+        change = graph.matmul(fed, f"{layer}.feed_out", feed)
+        last = index == exported.layers - 1
+        x, normed = graph.add_and_norm(x, change, "norm" if last else f"layers.{index + 1}.self_norm")
+    flat = graph.node("Reshape", [normed, graph.constant("flat", np.array([-1, size]))], "rows")
+    graph.node(
+        "Identity", [graph.matmul(graph.node("Gather", [flat, "wanted"], "wanted_rows"), "heads", size)], "logits"
+    )
+    body = helper.make_graph(graph.nodes, "step", graph.inputs, graph.outputs, graph.constants)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+    serialised: bytes = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+    return serialised
+
+
+def _declare(graph: Graph, streams: int) -> None:
+    """Inputs and outputs that are not a layer's."""
+    exported = graph.exported
+    graph.input("tokens", TensorProto.INT64, ["R", "T", exported.codebooks])
+    graph.input("positions", TensorProto.INT64, ["R", "T"])
+    graph.input("extra", TensorProto.FLOAT, ["R or 1", "T or 1", "d or 1"])
+    graph.input("wanted", TensorProto.INT64, ["W"])
+    if streams > 1:
+        graph.input("sections", TensorProto.INT64, [streams])
+    for stream in range(streams):
+        graph.input(f"last.{stream}", TensorProto.INT32, [f"R{stream}"])
+        graph.input(f"total.{stream}", TensorProto.INT32, [1])
+    if exported.cross:
+        graph.input("cross_mask", TensorProto.INT32, ["R", "S"])
+    graph.output("logits", TensorProto.FLOAT, ["W", exported.codebooks * exported.vocabulary])
+
+
+def _embedding(graph: Graph) -> str:
+    looked_up = graph.node("Gather", [graph.stored("embedding_table"), "tokens"], "embedded")
+    axis = graph.constant("codebook_axis", np.array([2]))
+    summed = graph.node("ReduceSum", [looked_up, axis], "embedded.sum", keepdims=0)
+    positions = graph.node("Gather", [graph.stored("position_table"), "positions"], "embedded.positions")
+    placed = graph.node("Add", [summed, positions], "embedded.placed")
+    return graph.node("Add", [placed, "extra"], "x")
+
+
+def _self_attention(graph: Graph, qkv: str, index: int, streams: int) -> str:
+    """Every stream attends to a memory of its own, so batches are put together without moving any."""
+    parts = [qkv]
+    if streams > 1:
+        parts = [f"{qkv}.{stream}" for stream in range(streams)]
+        graph.node("Split", [qkv, "sections"], *parts, axis=0)
+    attended = [_stream_attention(graph, part, index, stream) for stream, part in enumerate(parts)]
+    if streams == 1:
+        return attended[0]
+    return graph.node("Concat", attended, f"layers.{index}.attended", axis=0)
+
+
+def _stream_attention(graph: Graph, qkv: str, index: int, stream: int) -> str:
+    heads, size = graph.exported.heads, graph.exported.head_size
+    past, present = [], []
+    for part in ("key", "value"):
+        shape: list[int | str] = [f"R{stream}", heads, f"P{stream}", size]
+        past.append(graph.input(f"past.{stream}.{index}.{part}", TensorProto.FLOAT, shape))
+        present.append(f"present.{stream}.{index}.{part}")
+        graph.output(present[-1], TensorProto.FLOAT, shape)
+    inputs = [qkv, "", "", *past, f"last.{stream}", f"total.{stream}"]
+    return graph.node(
+        "GroupQueryAttention",
+        inputs,
+        f"layers.{index}.attended.{stream}",
+        *present,
+        domain="com.microsoft",
+        num_heads=heads,
+        kv_num_heads=heads,
+    )
+
+
+def _cross_attention(graph: Graph, query: str, index: int) -> str:
+    heads, size = graph.exported.heads, graph.exported.head_size
+    shape: list[int | str] = ["R", heads, "S", size]
+    keys, values = (graph.input(f"cross.{index}.{part}", TensorProto.FLOAT, shape) for part in ("key", "value"))
+    name = f"layers.{index}.cross_attended"
+    inputs = [query, keys, values, "", "cross_mask"]
+    return graph.node("MultiHeadAttention", inputs, name, domain="com.microsoft", num_heads=heads)
+
+
+def _activation(graph: Graph, x: str, name: str) -> str:
+    if graph.exported.activation == "gelu":
+        return graph.node("Gelu", [x], name, domain="com.microsoft")
+    if graph.exported.activation == "relu":
+        return graph.node("Relu", [x], name)
+    return graph.node("Mul", [x, graph.node("Sigmoid", [x], f"{name}.gate")], name)
