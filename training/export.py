@@ -1,6 +1,6 @@
 """Pack codec, text encoder and language model as one folder that transformers loads unmodified.
 
-    python -m training.export --codec runs/codec/codec.pt --model runs/model/model.pt --out musicgen/models/nano
+    python -m training.export --codec runs/polish/codec.pt --text runs/text/text.pt --model runs/model/model.pt
 
 The same checkpoints give the same bytes. The text encoder, which never changes, is a file of its own.
 """
@@ -26,9 +26,9 @@ SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 SAMPLING = {"guidance_scale": 3.0, "do_sample": True, "temperature": 1.0, "top_k": 100}
 
 
-def assemble(codec: Path, model: Path) -> Any:
+def assemble(codec: Path, words: Path | None, model: Path) -> Any:
     """The three trained parts as one transformers model, float32."""
-    _, encoder = text.load()
+    _, encoder = text.load(words)
     audio, nano = load_codec(codec), load_nano(model)
     config = MusicgenConfig(
         text_encoder=encoder.config.to_dict(),
@@ -89,7 +89,7 @@ def write_settings(model: Any, out: Path) -> None:
 
 def write_tokenizer(out: Path) -> None:
     """The text encoder's tokenizer, told to leave token types out: `generate` would hand them to the decoder."""
-    tokenizer, _ = text.load()
+    tokenizer, _ = text.load(None)
     tokenizer.save_pretrained(out)
     path = out / "tokenizer_config.json"
     write_json(path, {**json.loads(path.read_text()), "model_input_names": ["input_ids", "attention_mask"]})
@@ -137,10 +137,10 @@ def write_card(metrics: Path, out: Path) -> None:
     shutil.copyfile(here / "nano_notice.txt", out / "NOTICE")
 
 
-def export(codec: Path, model: Path, metrics: Path, out: Path) -> None:
+def export(codec: Path, words: Path | None, model: Path, metrics: Path, out: Path) -> None:
     """Write the folder."""
     out.mkdir(parents=True, exist_ok=True)
-    whole = assemble(codec, model)
+    whole = assemble(codec, words, model)
     write_weights(whole, out)
     write_settings(whole, out)
     write_tokenizer(out)
@@ -150,12 +150,13 @@ def export(codec: Path, model: Path, metrics: Path, out: Path) -> None:
 def main() -> None:
     """Read the command line and export."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--codec", type=Path, default=Path("runs/codec/codec.pt"))
+    parser.add_argument("--codec", type=Path, default=Path("runs/polish/codec.pt"))
+    parser.add_argument("--text", type=Path, default=Path("runs/text/text.pt"))
     parser.add_argument("--model", type=Path, default=Path("runs/model/model.pt"))
     parser.add_argument("--metrics", type=Path, default=Path("runs/evaluate/metrics.json"), help="for the card")
     parser.add_argument("--out", type=Path, default=Path("musicgen/models/nano"))
     arguments = parser.parse_args()
-    export(arguments.codec, arguments.model, arguments.metrics, arguments.out)
+    export(arguments.codec, arguments.text, arguments.model, arguments.metrics, arguments.out)
     for path in sorted(arguments.out.iterdir()):
         print(f"{path.stat().st_size / 2**20:8.2f} MB  {path.name}")
 

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -164,6 +164,14 @@ class Clock:
     def progress(self) -> float:
         """Share of the budget that is spent, 0 to 1, the same on all workers."""
         return min(1.0, agree(self.spent() / self._budget))
+
+
+def steps(clock: Clock, first: int, last: int | None) -> Iterator[tuple[int, float]]:
+    """(step, progress) until the budget is spent, or ``last`` is reached."""
+    step = first
+    while (progress := clock.progress()) < 1 and (last is None or step < last):
+        yield step, progress
+        step += 1
 
 
 def trapezoid(progress: float, cooldown: float) -> float:

@@ -5,6 +5,9 @@
 Every training crop is laid out as a stream that has just begun: the pad column at position 0, then the delayed
 frames, wherever in a song it was cut. An endless stream re-anchors its last frames in just this way, so it never leaves
 what was trained.
+
+Many crops change over to another song at a beat, and to that song's caption up to a beat earlier: so the model learns
+that a new prompt takes over at the next beat, and that the prompt counts for more than what was heard.
 """
 
 import argparse
@@ -25,17 +28,19 @@ from torch.nn import functional as F
 from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
 
 from training import loop, text, tokens
-from training.codec import CODEBOOKS, CODES, steps
+from training.codec import CODEBOOKS, CODES
+from training.compose.arrange import BEAT_FRAMES
 from training.muon import Muon
 
 PAD = CODES
 LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
 SHORT = 128  # columns of the crops of every other step: where little has been heard, the caption has most to say
 COLUMNS = 4096  # of a step, on each worker: 8 crops of 512 or 32 of 128
+SPLICED = 0.4  # of the crops change over to another song
 CORRUPTED = 0.05  # of the input codes are replaced at random: a stream has to live with its own mistakes
 SONG_STARTS = 0.3
 CAPTION_DROPOUT = 0.1
-NAMED_TEMPO = 0.75  # of the captions, beside those that come up by chance: tempo is the hardest thing to learn
+NAMED_TEMPO = 0.5  # of the captions, beside those that come up by chance: tempo is the hardest thing to learn
 # The first codebook carries the notes and the beat, the last one mostly noise.
 CODEBOOK_WEIGHTS = (1.6, 1.0, 0.8, 0.6)
 VALIDATION_SHARE = 32  # one song in this many is kept apart
@@ -106,8 +111,8 @@ def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torc
     states
         float, (batch, tokens, 384): token states of the captions.
     mask
-        bool, (batch, tokens): False for padding. A row without any True is the null condition: its cross-attention
-        contributes exactly nothing, as in transformers' guidance.
+        bool, (batch, time or 1, tokens): which tokens each position reads. A row without any True is the null
+        condition: its cross-attention contributes exactly nothing, as in transformers' guidance.
 
     Returns
     -------
@@ -118,9 +123,9 @@ def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torc
     x = sum(table(columns[:, k]) for k, table in enumerate(decoder.embed_tokens))
     x = x + decoder.embed_positions.weights[: columns.shape[-1]]
     # transformers zeroes masked states after the projection, bias and all: keys and values of the null row are 0.
-    memory = model.enc_to_dec_proj(states) * mask[..., None]
+    memory = model.enc_to_dec_proj(states) * mask.any(1)[..., None]
     # A row without any True keeps all its keys: they are 0, and so is what attention makes of them.
-    hidden = torch.where(mask | ~mask.any(1, keepdim=True), 0.0, -1e4)[:, None, None, :]
+    hidden = torch.where(mask | ~mask.any(-1, keepdim=True), 0.0, -1e4)[:, None]
     future = torch.full((columns.shape[-1],) * 2, -1e4, device=x.device).triu(1)
     for layer in decoder.layers:
         attention, cross = layer.self_attn, layer.encoder_attn
@@ -156,6 +161,9 @@ def delay(frames: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.int6
     return delayed[:, :-1], delayed[:, 1:]
 
 
+Read = list[tuple[NDArray[np.float16], int, int]]  # a caption's token states, and the columns that read it: from, to
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Codes, caption states and the songs they belong to."""
@@ -164,18 +172,43 @@ class Corpus:
     states: NDArray[np.float16]
     songs: list[dict[str, Any]]
 
-    def batch(self, rng: np.random.Generator, length: int) -> tuple[torch.Tensor, ...]:
-        """Columns, targets, caption states and their mask for `COLUMNS` columns in random crops of ``length``."""
+    def batch(self, rng: np.random.Generator, length: int, spliced: float = SPLICED) -> tuple[torch.Tensor, ...]:
+        """Columns, targets, caption states and their mask for `COLUMNS` columns in random crops of ``length``.
+
+        A share ``spliced`` of the crops goes from one song over to another.
+        """
         pairs, captions = [], []
         for _ in range(COLUMNS // length):
-            song = self.songs[rng.integers(len(self.songs))]
-            room = song["frames"] - length
-            start = 0 if rng.random() < SONG_STARTS else rng.integers(room + 1)
-            first = song["first"] + start
-            pairs.append(delay(self.codes[first : first + length]))
-            captions.append(None if rng.random() < CAPTION_DROPOUT else self._caption(song, rng))
+            codes, read = self._splice(rng, length) if rng.random() < spliced else self._crop(rng, length)
+            pairs.append(delay(codes))
+            captions.append([] if rng.random() < CAPTION_DROPOUT else read)
         columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
-        return columns, targets, *self._pad(captions)
+        return columns, targets, *_pad(captions, length)
+
+    def _draw(self, rng: np.random.Generator) -> dict[str, Any]:
+        return self.songs[rng.integers(len(self.songs))]
+
+    def _crop(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read]:
+        song = self._draw(rng)
+        start = 0 if rng.random() < SONG_STARTS else int(rng.integers(song["frames"] - length + 1))
+        return self._frames(song, start, length), [(self._caption(song, rng), 0, length)]
+
+    def _splice(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read]:
+        """One song, and from one of its beats on another, from a bar on; the caption changes up to a beat before."""
+        before, after = self._draw(rng), self._draw(rng)
+        beat, next_beat = frames_a_beat(before), frames_a_beat(after)
+        cut = int(rng.integers(beat + 1, length * 3 // 4))
+        start = int(rng.integers((before["frames"] - length) // beat + 1)) * beat + -cut % beat
+        bars = (after["frames"] - length) // (4 * next_beat)
+        entry = 4 * next_beat * int(rng.integers(bars + 1))
+        codes = [self._frames(before, start, cut), self._frames(after, entry, length - cut)]
+        change = cut - int(rng.integers(beat))
+        read = [(self._caption(before, rng), 0, change), (self._caption(after, rng), change, length)]
+        return np.concatenate(codes), read
+
+    def _frames(self, song: dict[str, Any], start: int, count: int) -> NDArray[np.int16]:
+        first = song["first"] + start
+        return self.codes[first : first + count]
 
     def _caption(self, song: dict[str, Any], rng: np.random.Generator) -> NDArray[np.float16]:
         texts = song["texts"]
@@ -184,15 +217,24 @@ class Corpus:
         first, length, _ = choice[rng.integers(len(choice))]
         return self.states[first : first + length]
 
-    def _pad(self, captions: list[NDArray[np.float16] | None]) -> tuple[torch.Tensor, torch.Tensor]:
-        longest = max((len(c) for c in captions if c is not None), default=1)
-        states = torch.zeros(len(captions), longest, text.WIDTH)
-        mask = torch.zeros(len(captions), longest, dtype=torch.bool)
-        for row, caption in enumerate(captions):
-            if caption is not None:
-                states[row, : len(caption)] = torch.from_numpy(caption.astype(np.float32))
-                mask[row, : len(caption)] = True
-        return states, mask
+
+def frames_a_beat(song: dict[str, Any]) -> int:
+    """Frames from one beat of a song to the next."""
+    return round(BEAT_FRAMES / float(song["bpm"]))
+
+
+def _pad(captions: list[Read], length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """States (rows, tokens, `text.WIDTH`) and mask (rows, length, tokens) of what each row reads and where."""
+    longest = max((sum(len(states) for states, _, _ in row) for row in captions), default=0) or 1
+    states = torch.zeros(len(captions), longest, text.WIDTH)
+    mask = torch.zeros(len(captions), length, longest, dtype=torch.bool)
+    for i, row in enumerate(captions):
+        first = 0
+        for caption, begin, end in row:
+            states[i, first : first + len(caption)] = torch.from_numpy(caption.astype(np.float32))
+            mask[i, begin:end, first : first + len(caption)] = True
+            first += len(caption)
+    return states, mask
 
 
 def load_corpus(folder: Path) -> tuple[Corpus, Corpus]:
@@ -219,11 +261,23 @@ def optimizers(model: Nano, muon: float, adam: float) -> list[torch.optim.Optimi
     ]
 
 
-def initialise(model: Nano) -> None:
-    """Residual branches start at zero; code embeddings start as loud as the positions that are added to them."""
-    for table in model.decoder.model.decoder.embed_tokens:
+def initialise(model: Nano, books: NDArray[np.float32]) -> None:
+    """Start where learning is quick.
+
+    Residual branches start at zero. Embeddings and heads start as random projections of the codec's codebooks
+    (codebooks, 1024, 64), so that codes that sound alike are alike from the first step on; embeddings as loud as the
+    positions that are added to them.
+    """
+    parts: Any = model.decoder
+    for table, head, book in zip(parts.model.decoder.embed_tokens, parts.lm_heads, books, strict=True):
+        centred = torch.from_numpy(book - book.mean(0))
+        projected = centred @ torch.randn(centred.shape[1], table.embedding_dim)
+        projected = projected / projected.std()
         nn.init.normal_(table.weight, std=0.4)
-    for layer in model.decoder.model.decoder.layers:
+        with torch.no_grad():
+            table.weight[:CODES].mul_(0.5).add_(0.35 * projected)
+            head.weight.copy_(0.02 * projected)
+    for layer in parts.model.decoder.layers:
         for matrix in (layer.self_attn.out_proj, layer.encoder_attn.out_proj, layer.fc2):
             nn.init.zeros_(matrix.weight)
 
@@ -251,7 +305,7 @@ def validate(model: Nano, corpus: Corpus, batches: int = 6) -> dict[str, list[fl
     device = next(model.parameters()).device
     totals = torch.zeros(2, CODEBOOKS)
     for i in range(batches):
-        batch = corpus.batch(np.random.default_rng([7, i]), LENGTH)
+        batch = corpus.batch(np.random.default_rng([7, i]), LENGTH, spliced=0.0)
         columns, targets, states, mask = (x.to(device) for x in batch)
         with torch.autocast(device.type, torch.bfloat16):
             for row, shown in enumerate((mask, torch.zeros_like(mask))):
@@ -283,7 +337,7 @@ def train(arguments: argparse.Namespace) -> None:
     device = loop.pick_device()
     path = arguments.out / "model.pt"
     model = Nano(decoder_config(arguments.width, arguments.layers)).train()
-    initialise(model)
+    initialise(model, tokens.load_codebooks(arguments.tokens))
     model.to(device)
     opts = optimizers(model, arguments.muon, arguments.adam)
     rates = [[group["lr"] for group in o.param_groups] for o in opts]
@@ -294,11 +348,13 @@ def train(arguments: argparse.Namespace) -> None:
         for optimizer, stored in zip(opts, state["optimizers"], strict=True):
             optimizer.load_state_dict(stored)
         step, minutes = state["step"], state["minutes"]
+    elif arguments.start:
+        model.load_state_dict(loop.load(arguments.start)["model"])
     corpus, kept = load_corpus(arguments.tokens)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
     saved = since = time.monotonic()
     paused, average = 0.0, torch.zeros(CODEBOOKS)
-    for step, progress in steps(clock, step, arguments.steps):  # noqa: B020
+    for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
         factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 50)
         for optimizer, base in zip(opts, rates, strict=True):
             for group, rate in zip(optimizer.param_groups, base, strict=True):
@@ -340,6 +396,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line of this stage."""
     parser = loop.options(__doc__, Path("runs/model"), minutes=55)
     parser.add_argument("--tokens", type=Path, default=Path("runs/tokens"), help="what training.tokens wrote")
+    parser.add_argument("--start", type=Path, help="a checkpoint whose weights a new run starts from")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--muon", type=float, default=1e-2, help="learning rate of the matrices")

@@ -1,15 +1,17 @@
 """Encode the songs into codes, and their captions into token states, once: the model's training set.
 
-    python -m training.tokens --codec runs/codec/codec.pt --data data/songs --out runs/tokens
+    python -m training.tokens --codec runs/codec/codec.pt --text runs/text/text.pt --data data/songs --out runs/tokens
 
 Writes all songs' codes in a row, int16 (frames, codebooks); all captions' token states in a row, float16
-(tokens, 384); and ``index.json``, which names the two files and holds each song's first frame and length and its
-captions' first token and length. Run it again when songs were added: those encoded before are not encoded again, and a
-trainer that reads the set meanwhile sees either the old one or the new one.
+(tokens, 384); the codec's codebooks, float32 (codebooks, 1024, 64); and ``index.json``, which names the first two files
+and holds each song's first frame and length and its captions' first token and length. Run it again when songs were
+added: those encoded before are not encoded again, and a trainer that reads the set meanwhile sees either the old one or
+the new one.
 """
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,11 @@ import torch
 from numpy.typing import NDArray
 
 from training import loop, text
-from training.codec import HOP, encode, load_codec
+from training.captions import spoken_bpm
+from training.codec import HOP, codebooks, encode, load_codec
+from training.compose.theory import TONICS
+
+NAMES_TEMPO = re.compile(r"\d bpm|\dbpm|tempo \d", re.IGNORECASE)
 
 
 def encode_songs(codec: Path, data: Path, cache: Path) -> None:
@@ -60,30 +66,38 @@ def pack_codes(data: Path, cache: Path, target: Path) -> list[dict[str, Any]]:
 
 def plain_captions(song: dict[str, Any]) -> list[str]:
     """Captions that many songs share, so that one caption stands for a kind of music and not for one song."""
-    style, bpm = song["style"].replace("_", " "), round(song["bpm"])
-    return [style, f"{style}, {bpm} bpm", f"{bpm} bpm {style}", f"{style} at {bpm} bpm"]
+    rng = np.random.default_rng(song["seed"])
+    style, key = song["style"], f"{TONICS[song['tonic']]} {song['mode']}"
+    first, second = (spoken_bpm(song["bpm"], rng) for _ in range(2))
+    return [style, f"{style}, {first} bpm", f"{second} bpm", f"{style} in {key}, {second} bpm", f"{style} in {key}"]
 
 
-def pack_states(songs: list[dict[str, Any]], target: Path) -> None:
+def pack_states(songs: list[dict[str, Any]], tuned: Path | None, target: Path) -> None:
     """Encode every distinct caption into one file; gives each song ``texts``: (first, tokens, names a bpm)."""
     for song in songs:
         song["captions"] += plain_captions(song)
     captions = sorted({caption for song in songs for caption in song["captions"]})
-    tokenizer, encoder = text.load(loop.pick_device())
+    tokenizer, encoder = text.load(tuned, loop.pick_device())
     states = text.encode(captions, tokenizer, encoder)
     ends = np.cumsum([len(s) for s in states])
     places = {c: (int(e) - len(s), len(s)) for c, s, e in zip(captions, states, ends, strict=True)}
     np.save(target, np.concatenate(states))
     for song in songs:
-        song["texts"] = [(*places[c], str(round(song["bpm"])) in c) for c in song["captions"]]
+        song["texts"] = [(*places[c], bool(NAMES_TEMPO.search(c))) for c in song["captions"]]
 
 
-def pack(data: Path, cache: Path, out: Path) -> None:
+def write_codebooks(codec: Path, target: Path) -> None:
+    """What each code means to the codec: near codes sound alike."""
+    books = torch.stack([book.embed for book in codebooks(load_codec(codec))])
+    np.save(target, books.numpy())
+
+
+def pack(data: Path, cache: Path, tuned: Path | None, out: Path) -> None:
     """Write the set under new names, then point the index at it and remove the sets before the last."""
     version = len(list(cache.glob("*.npy")))
     files = {"codes": f"codes-{version}.npy", "states": f"states-{version}.npy"}
     songs = pack_codes(data, cache, out / files["codes"])
-    pack_states(songs, out / files["states"])
+    pack_states(songs, tuned, out / files["states"])
     index, partial = out / "index.json", out / "index.partial"
     last = json.loads(index.read_text()) if index.exists() else {}
     partial.write_text(json.dumps({**files, "songs": songs}))
@@ -93,6 +107,12 @@ def pack(data: Path, cache: Path, out: Path) -> None:
         if path.name not in kept:
             path.unlink()
     print(json.dumps({"songs": len(songs), "hours": sum(s["frames"] for s in songs) / 50 / 3600}))
+
+
+def load_codebooks(folder: Path) -> NDArray[np.float32]:
+    """The codec's codebooks, (codebooks, 1024, 64)."""
+    books: NDArray[np.float32] = np.load(folder / "codebooks.npy")
+    return books
 
 
 def load(folder: Path) -> tuple[NDArray[np.int16], NDArray[np.float16], list[dict[str, Any]]]:
@@ -107,6 +127,7 @@ def main() -> None:
     """Read the command line, encode and pack."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--codec", type=Path, default=Path("runs/codec/codec.pt"))
+    parser.add_argument("--text", type=Path, help="what training.text wrote; without, the encoder as published")
     parser.add_argument("--data", type=Path, default=Path("data/songs"))
     parser.add_argument("--out", type=Path, default=Path("runs/tokens"))
     parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else 2)
@@ -114,7 +135,8 @@ def main() -> None:
     cache = arguments.out / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     loop.launch(encode_songs, arguments.workers, arguments.codec, arguments.data, cache)
-    pack(arguments.data, cache, arguments.out)
+    write_codebooks(arguments.codec, arguments.out / "codebooks.npy")
+    pack(arguments.data, cache, arguments.text, arguments.out)
 
 
 if __name__ == "__main__":

@@ -77,3 +77,28 @@ def test_gradients_pass_straight_through(model: Any) -> None:
     torch.autograd.backward(y.sum())
     assert x.grad is not None
     np.testing.assert_array_equal(x.grad.numpy(), 1.0)
+
+
+def test_a_turned_crop_sounds_the_same_and_looks_different() -> None:
+    t = torch.arange(codec.CROP) / codec.RATE
+    audio = torch.stack([torch.sin(2 * torch.pi * hertz * t) for hertz in (55.0, 440.0, 3000.0)])
+    turned = codec.turn(audio, np.random.default_rng(3))
+    magnitudes, others = (torch.fft.rfft(x).abs() for x in (audio, turned))
+    torch.testing.assert_close(others[:, 1:-1], magnitudes[:, 1:-1], atol=1e-2, rtol=1e-3)
+    assert float((turned - audio).abs().mean()) > 0.1
+
+
+def test_training_draws_the_latents_of_turned_crops_together() -> None:
+    torch.manual_seed(0)
+    model = EncodecModel(codec.codec_config(4)).train()
+    opts, quantizer = codec.optimizers(model), codec.Quantizer(model)
+    audio = 0.3 * torch.randn(4, codec.CROP)
+    unsteady = []
+    for step in range(12):
+        for optimizer in opts:
+            optimizer.zero_grad()
+        parts = codec.train_step(model, quantizer, audio, np.random.default_rng(step), quantize=False)
+        unsteady.append(float(parts["unsteady"]))
+        for optimizer in opts:
+            optimizer.step()
+    assert np.mean(unsteady[-3:]) < 0.5 * np.mean(unsteady[:3])

@@ -32,7 +32,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def exported(checkpoints: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("nano")
-    export.export(*checkpoints, Path("none"), out)
+    export.export(checkpoints[0], None, checkpoints[1], Path("none"), out)
     return out
 
 
@@ -82,6 +82,6 @@ def test_nothing_of_the_machine_it_was_made_on_is_shipped(exported: Path) -> Non
 
 
 def test_same_checkpoints_same_bytes(exported: Path, checkpoints: tuple[Path, Path], tmp_path: Path) -> None:
-    export.export(*checkpoints, Path("none"), tmp_path)
+    export.export(checkpoints[0], None, checkpoints[1], Path("none"), tmp_path)
     for path in exported.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from training import model as training_model
 from training.codec import CODEBOOKS, CODES
@@ -31,7 +33,7 @@ def test_training_forward_equals_musicgen(nano: Nano) -> None:
     columns = torch.randint(CODES + 1, (3, CODEBOOKS, 37))
     states = torch.randn(3, 9, 384)
     mask = torch.arange(9)[None] < torch.tensor([9, 4, 1])[:, None]
-    ours = torch.stack(forward(nano, columns, states, mask), 1)
+    ours = torch.stack(forward(nano, columns, states, mask[:, None]), 1)
     torch.testing.assert_close(ours, reference(nano, columns, states, mask), atol=1e-4, rtol=1e-4)
 
 
@@ -39,11 +41,43 @@ def test_training_forward_equals_musicgen(nano: Nano) -> None:
 def test_null_condition_ignores_the_text_and_equals_musicgen(nano: Nano) -> None:
     columns = torch.randint(CODES + 1, (1, CODEBOOKS, 20))
     null = torch.zeros(1, 5, dtype=torch.bool)
-    first, second = (torch.stack(forward(nano, columns, torch.randn(1, 5, 384), null), 1) for _ in range(2))
+    first, second = (torch.stack(forward(nano, columns, torch.randn(1, 5, 384), null[:, None]), 1) for _ in range(2))
     torch.testing.assert_close(first, second)
     zeros = torch.zeros(1, 5, nano.decoder.config.hidden_size)
     theirs = nano.decoder(columns[0], encoder_hidden_states=zeros, encoder_attention_mask=null.long()).logits
     torch.testing.assert_close(first[0], theirs, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_changed_caption_acts_from_its_column_on(nano: Nano) -> None:
+    columns, states = torch.randint(CODES + 1, (1, CODEBOOKS, 20)), torch.randn(1, 9, 384)
+    first, second = torch.arange(9) < 4, torch.arange(9) >= 4
+    changed = torch.where(torch.arange(20)[:, None] < 12, first, second)[None]
+    ours = torch.stack(forward(nano, columns, states, changed), 1)
+    before = reference(nano, columns, states[:, :4], torch.ones(1, 4, dtype=torch.bool))
+    torch.testing.assert_close(ours[:, :, :12], before[:, :, :12], atol=1e-4, rtol=1e-4)
+    assert (ours[:, :, 12:] - before[:, :, 12:]).abs().amin(dim=(1, 2, 3)) != pytest.approx(0, abs=1e-6)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_a_crop_changes_song_on_a_beat_and_caption_up_to_a_beat_before(seed: int) -> None:
+    beats, frames = (20, 31), 1500
+    # Codes say where they come from: song, and frame within it.
+    codes = np.stack([np.repeat([0, 1], frames), np.tile(np.arange(frames), 2)], 1).repeat(2, 1).astype(np.int16)
+    songs = [
+        {"first": i * frames, "frames": frames, "bpm": 3000 / beat, "texts": [(i, 1, True)]}
+        for i, beat in enumerate(beats)
+    ]
+    corpus = training_model.Corpus(codes, np.arange(2, dtype=np.float16)[:, None].repeat(384, 1), songs)
+    crop, read = corpus._splice(np.random.default_rng(seed), 512)
+    song, frame = crop[:, 0], crop[:, 2]
+    (first, begin, change), (second, again, end) = read
+    assert (begin, end) == (0, 512) and change == again and len(crop) == 512
+    (cut,) = np.flatnonzero(np.diff(frame) != 1) + 1
+    assert (song[:cut] == first[0, 0]).all() and (song[cut:] == second[0, 0]).all()
+    assert 0 <= cut - change < beats[song[0]]
+    assert (frame[0] + cut) % beats[song[0]] == 0 and frame[cut] % (4 * beats[song[-1]]) == 0
 
 
 def test_delay_lays_a_crop_out_as_a_fresh_stream() -> None:
@@ -68,11 +102,11 @@ def test_loss_counts_no_padding() -> None:
 def test_it_learns_a_repeating_song_and_follows_its_caption() -> None:
     torch.manual_seed(0)
     nano = Nano(decoder_config(64, 2)).train()
-    training_model.initialise(nano)
+    training_model.initialise(nano, np.random.default_rng(0).normal(size=(CODEBOOKS, CODES, 64)).astype(np.float32))
     opts = training_model.optimizers(nano, 1e-2, 3e-3)
     rng = np.random.default_rng(0)
     melodies = rng.integers(CODES, size=(2, 8, CODEBOOKS)).astype(np.int16)
-    states, mask = torch.randn(2, 3, 384), torch.ones(2, 3, dtype=torch.bool)
+    states, mask = torch.randn(2, 3, 384), torch.ones(2, 1, 3, dtype=torch.bool)
     pairs = [delay(np.tile(melody, (4, 1))) for melody in melodies]
     columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
     for _ in range(60):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from training import codec, loop, model, tokens
+from training import codec, loop, model, polish, text, tokens
 
 
 def steps_logged(folder: Path) -> list[int]:
@@ -22,7 +22,8 @@ def songs(tmp_path: Path) -> Path:
     folder.mkdir()
     rng = np.random.default_rng(0)
     for seed in range(3):
-        facts: dict[str, Any] = {"seed": seed, "style": "house", "bpm": 120.0, "captions": ["house, 120 bpm", "sunny"]}
+        facts: dict[str, Any] = {"seed": seed, "style": "house", "bpm": 120.0, "tonic": 2, "mode": "minor"}
+        facts["captions"] = ["house, 120 bpm", "sunny"]
         np.save(folder / f"{seed}.npy", rng.integers(-9000, 9000, 11 * codec.RATE, dtype=np.int16))
         (folder / f"{seed}.json").write_text(json.dumps(facts))
     return folder
@@ -31,8 +32,10 @@ def songs(tmp_path: Path) -> Path:
 def test_every_stage_goes_on_where_it_was_stopped(songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codec, "WARMUP_STEPS", 1)
     monkeypatch.setattr(codec, "BATCH", 2)
+    monkeypatch.setattr(polish, "BATCH", 2)
+    monkeypatch.setattr(polish, "ALONE", 1)
     monkeypatch.setattr(model, "COLUMNS", model.LENGTH)
-    runs = {name: tmp_path / name for name in ("codec", "tokens", "model")}
+    runs = {name: tmp_path / name for name in ("codec", "tokens", "polish", "model")}
     for last in ("2", "3"):
         options = ["--data", str(songs), "--held-out", str(songs), "--out", str(runs["codec"]), "--filters", "4"]
         codec.train(codec.parser().parse_args([*options, "--steps", last]))
@@ -41,10 +44,19 @@ def test_every_stage_goes_on_where_it_was_stopped(songs: Path, tmp_path: Path, m
     cache = runs["tokens"] / "cache"
     cache.mkdir(parents=True)
     tokens.encode_songs(runs["codec"] / "codec.pt", songs, cache)
-    tokens.pack(songs, cache, runs["tokens"])
+    tokens.write_codebooks(runs["codec"] / "codec.pt", runs["tokens"] / "codebooks.npy")
+    tokens.pack(songs, cache, None, runs["tokens"])
     codes, _, entries = tokens.load(runs["tokens"])
     assert codes.shape == (3 * 550, codec.CODEBOOKS)
     assert all(any(named for _, _, named in entry["texts"]) for entry in entries)
+
+    for last in ("2", "3"):
+        options = ["--codec", str(runs["codec"] / "codec.pt"), "--data", str(songs), "--out", str(runs["polish"])]
+        polish.train(polish.parser().parse_args([*options, "--held-out", str(songs), "--steps", last]))
+    assert steps_logged(runs["polish"]) == [1, 2]
+    before, after = (loop.load(runs[name] / "codec.pt")["model"] for name in ("codec", "polish"))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(name.startswith("decoder.") for name in changed), "codes must stay what they are"
 
     for last in ("1", "2"):
         options = ["--tokens", str(runs["tokens"]), "--out", str(runs["model"]), "--width", "64", "--layers", "1"]
@@ -65,3 +77,14 @@ def test_a_crashed_save_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: 
     with pytest.raises(OSError, match="no space"):
         loop.save(path, {"step": 2})
     assert loop.load(path) == {"step": 1}
+
+
+def test_the_text_encoder_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "BATCH", 8)
+    for last in ("1", "2"):
+        text.train(text.parser().parse_args(["--out", str(tmp_path), "--songs", "20", "--steps", last]))
+    assert steps_logged(tmp_path) == [0, 1]
+    tokenizer, tuned = text.load(tmp_path / "text.pt")
+    _, published = text.load(None)
+    (after,), (before,) = (text.encode(["house, 120 bpm"], tokenizer, model) for model in (tuned, published))
+    assert after.shape == before.shape and not np.array_equal(after, before)

@@ -1,0 +1,197 @@
+"""Refine nano's codec by ear: its decoder alone, against discriminators that hear complex spectra.
+
+    python -m training.polish --codec runs/codec/codec.pt --data data/songs --out runs/polish --minutes 15
+
+Encoder and codebooks stay as they are, and so do all codes: this may run before, beside or after the language model's
+training. The latents know no phase (see `training.codec`), so the decoder has to invent it; that a tone's phase runs on
+from frame to frame is what distances between magnitudes hear badly and a discriminator hears well.
+"""
+
+import argparse
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
+from transformers import EncodecModel
+
+from training import loop
+from training.codec import BATCH, RATE, Songs, codebooks, codec_config, encode, run, validate
+from training.losses import WINDOWS, spectral_losses, spectrum
+from training.muon import Muon
+
+SIZES = (2048, 512)  # windows of the discriminators: one hears tones, one onsets
+CHANNELS = (8, 16, 16)
+ALONE = 60  # steps in which only the discriminators learn
+ADVERSARIAL, FEATURES = 0.15, 0.6  # weights beside the spectral losses
+
+
+class Discriminator(nn.Module):
+    """Convolutions over one complex spectrogram; says, at every place, how real it sounds.
+
+    Parameters
+    ----------
+    size
+        Window of the spectrogram in samples.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        widths = (2, *CHANNELS)
+        self.layers = nn.ModuleList(weight_norm(nn.Conv2d(a, b, (3, 9), (1, 2), (1, 4))) for a, b in pairwise(widths))
+        self.last = weight_norm(nn.Conv2d(CHANNELS[-1], 1, 3, 1, 1))
+
+    def forward(self, audio: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Scores (batch, 1, windows, places) of audio (batch, samples), and what every layer felt."""
+        z = spectrum(audio, self.size).mT
+        # Loudness to the power 0.3: quiet partials count too.
+        x = torch.stack([z.real, z.imag], 1) * (z.real**2 + z.imag**2 + 1e-8)[:, None] ** -0.35
+        felt = []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), 0.2)
+            felt.append(x)
+        scores: torch.Tensor = self.last(x)
+        return scores, felt
+
+
+def judge_step(critics: nn.ModuleList, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    """Hinge loss of the discriminators, with its backward pass."""
+    total = real.new_zeros(())
+    for critic in critics:
+        scores = critic(torch.cat([real, fake]))[0].float()
+        on_real, on_fake = scores.chunk(2)
+        total = total + F.relu(1 - on_real).mean() + F.relu(1 + on_fake).mean()
+    torch.autograd.backward(total)
+    return total.detach()
+
+
+def persuade(critics: nn.ModuleList, real: torch.Tensor, fake: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the decoder minimises: the discriminators' disbelief, and how differently they feel about real and fake."""
+    disbelief, distance = real.new_zeros(()), real.new_zeros(())
+    for critic in critics:
+        scores, felt = critic(torch.cat([real, fake]))
+        disbelief = disbelief - scores.float().chunk(2)[1].mean()
+        for x in felt:
+            wanted, given = x.float().chunk(2)
+            distance = distance + F.l1_loss(given, wanted.detach()) / wanted.detach().abs().mean()
+    return disbelief / len(critics), distance / (len(critics) * len(CHANNELS))
+
+
+def decode(model: EncodecModel, audio: torch.Tensor) -> torch.Tensor:
+    """Audio through the frozen codes and the decoder being trained, (batch, samples)."""
+    codes = encode(model, audio)
+    hidden = torch.stack([F.embedding(codes[:, k], book.embed) for k, book in enumerate(codebooks(model))]).sum(0)
+    with torch.autocast(audio.device.type, torch.bfloat16):
+        return run(model.decoder.layers, hidden.mT).float()[:, 0]
+
+
+def train_step(
+    model: EncodecModel, critics: nn.ModuleList, audio: torch.Tensor, rng: np.random.Generator, alone: bool
+) -> dict[str, torch.Tensor]:
+    """Gradients of the discriminators, and, unless they learn ``alone``, of the decoder; returns the losses."""
+    output = decode(model, audio)
+    with torch.autocast(audio.device.type, torch.bfloat16):
+        judged = judge_step(critics, audio, output.detach())
+    if alone:
+        return {"critics": judged}
+    parts = spectral_losses(output, audio, RATE, rng.choice(WINDOWS, 3, replace=False).tolist())
+    critics.requires_grad_(False)
+    with torch.autocast(audio.device.type, torch.bfloat16):
+        disbelief, distance = persuade(critics, audio, output)
+    loss = parts["mel"] + 0.5 * parts["stft"] + ADVERSARIAL * disbelief + FEATURES * distance
+    torch.autograd.backward(loss)
+    critics.requires_grad_(True)
+    parts.update(critics=judged, disbelief=disbelief, distance=distance)
+    return {name: value.detach() for name, value in parts.items()}
+
+
+def optimizers(model: EncodecModel, critics: nn.ModuleList) -> list[torch.optim.Optimizer]:
+    """Muon for the decoder's kernels, AdamW for the rest of it, and AdamW for the discriminators."""
+    parameters = dict(model.decoder.named_parameters())
+    kernels = [p for name, p in parameters.items() if name.endswith("weight.original1")]
+    others = [p for name, p in parameters.items() if not name.endswith("weight.original1")]
+    return [
+        Muon(kernels, lr=5e-3),
+        torch.optim.AdamW(others, lr=3e-4, betas=(0.8, 0.98), weight_decay=0.0),
+        torch.optim.AdamW(critics.parameters(), lr=1e-3, betas=(0.8, 0.98), weight_decay=0.0),
+    ]
+
+
+def checkpoint(
+    path: Path, parts: tuple[EncodecModel, nn.ModuleList], opts: list[torch.optim.Optimizer], step: int, minutes: float
+) -> None:
+    """Save on rank 0, as `training.codec` does, with the discriminators beside."""
+    if loop.rank() == 0:
+        model, critics = parts
+        state: dict[str, Any] = {"model": model.state_dict(), "critics": critics.state_dict()}
+        state |= {"optimizers": [o.state_dict() for o in opts], "filters": model.config.num_filters}
+        loop.save(path, {**state, "step": step, "minutes": minutes})
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """The whole stage, on this worker."""
+    torch.manual_seed(arguments.seed)
+    device, path = loop.pick_device(), arguments.out / "codec.pt"
+    state = loop.load(path if path.exists() else arguments.codec)
+    model = EncodecModel(codec_config(state["filters"])).train().to(device)
+    model.load_state_dict(state["model"])
+    critics = nn.ModuleList(Discriminator(size) for size in SIZES).to(device)
+    opts = optimizers(model, critics)
+    step, minutes = 0, 0.0
+    if path.exists():
+        critics.load_state_dict(state["critics"])
+        for optimizer, stored in zip(opts, state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
+        step, minutes = state["step"], state["minutes"]
+    songs = Songs(arguments.data)
+    log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
+    rates = [[group["lr"] for group in o.param_groups] for o in optimizers(model, critics)]
+    saved = time.monotonic()
+    for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
+        rng = loop.draws(arguments.seed, step)
+        factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 20)
+        for optimizer, base in zip(opts, rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, base, strict=True):
+                group["lr"] = rate * factor
+            optimizer.zero_grad()
+        parts = train_step(model, critics, songs.crops(rng, BATCH).to(device), rng, step < ALONE)
+        trained = [*model.decoder.parameters(), *critics.parameters()]
+        loop.average_gradients(trained)
+        nn.utils.clip_grad_norm_(critics.parameters(), 10.0)
+        nn.utils.clip_grad_norm_(model.decoder.parameters(), 10.0)
+        for optimizer in opts:
+            optimizer.step()
+        if step % 25 == 0:
+            log(step=step, minutes=clock.spent(), **{name: float(value) for name, value in parts.items()})
+        if loop.agree(time.monotonic() - saved) > 120:
+            checkpoint(path, (model, critics), opts, step + 1, clock.spent())
+            log(step=step, **(validate(model, arguments.held_out) if loop.rank() == 0 else {}))
+            saved = time.monotonic()
+    checkpoint(path, (model, critics), opts, step + 1, clock.spent())
+    log(step=step, done=True, **validate(model, arguments.held_out))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of this stage."""
+    parser = loop.options(__doc__, Path("runs/polish"), minutes=15)
+    parser.add_argument("--codec", type=Path, default=Path("runs/codec/codec.pt"))
+    parser.add_argument("--data", type=Path, default=Path("data/songs"), help="folder of rendered songs")
+    parser.add_argument("--held-out", type=Path, default=Path("data/held-out"), help="songs that are only listened to")
+    return parser
+
+
+def main() -> None:
+    """Read the command line and train."""
+    arguments = parser().parse_args()
+    loop.launch(train, arguments.workers, arguments)
+
+
+if __name__ == "__main__":
+    loop.tune_allocator("training.polish")
+    main()
