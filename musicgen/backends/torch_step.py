@@ -13,6 +13,9 @@ from musicgen.backends import Prompts
 from musicgen.cache import State, StreamingPolicy
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, embed
 
+Keys = tuple[tuple[Tensor, Tensor], ...]
+"""A prompt's keys and values in every layer, (1, heads, S, head size) each."""
+
 
 class TorchBackend:
     """See :class:`musicgen.backends.Backend`."""
@@ -22,8 +25,8 @@ class TorchBackend:
     def __init__(self, weights: DecoderWeights) -> None:
         self.weights = weights
 
-    def prompt(self, states: Tensor) -> Tensor:
-        """(layers, 2 keys and values, 1, heads, S, head size)."""
+    def prompt(self, states: Tensor) -> Keys:
+        """See :meth:`musicgen.backends.Backend.prompt`."""
         return prompt_kv(self.weights, states)
 
     def new_state(self, policy: StreamingPolicy) -> State:
@@ -43,12 +46,16 @@ class TorchBackend:
 
 
 @torch.inference_mode()
-def prompt_kv(weights: DecoderWeights, states: Tensor) -> Tensor:
-    """Keys and values that a prompt's states (S, d) have in every layer: (layers, 2, 1, heads, S, head size)."""
+def prompt_kv(weights: DecoderWeights, states: Tensor) -> Keys:
+    """Keys and values of a prompt's states (S, d)."""
     states = states.to(weights.device, weights.dtype)
-    kv = torch.stack([torch.mm(states, layer.cross.kv) for layer in weights.layers if layer.cross is not None])
-    kv = kv.view(len(kv), len(states), 2, 1, weights.head_count, -1)
-    return kv.permute(0, 2, 3, 4, 1, 5).contiguous()
+    layers = []
+    for layer in weights.layers:
+        assert layer.cross is not None
+        kv = torch.mm(states, layer.cross.kv).view(len(states), 2, 1, weights.head_count, -1)
+        keys, values = kv.permute(1, 2, 3, 0, 4).contiguous().unbind(0)
+        layers.append((keys, values))
+    return tuple(layers)
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class _Run:
 
     start: int
     counts: list[int]
-    prompts: list[Tensor]
+    prompts: list[Keys]
 
 
 def _runs(lanes: Sequence[int], prompts: Sequence[Prompts]) -> list[_Run]:
@@ -127,13 +134,15 @@ def _self_attention(
 
 def _add_cross_attention(cross: CrossWeights, index: int, run: _Run, x: Tensor) -> None:
     """Let a run of rows of x (rows, d) attend to its prompts, in place."""
+    hidden, start, attended = x.shape[1], 0, []
     rows = x.narrow(0, run.start, sum(run.counts))
-    query = torch.mm(torch.layer_norm(rows, rows.shape[1:], *cross.norm), cross.q)
-    attended = []
-    for part, prompt in zip(torch.split(query, run.counts), run.prompts, strict=True):
-        keys, values = prompt[index].unbind(0)
-        part = part.view(1, len(part), keys.shape[1], -1).transpose(1, 2)
-        attended.append(F.scaled_dot_product_attention(part, keys, values).transpose(1, 2).reshape(-1, x.shape[1]))
+    queries = torch.mm(torch.layer_norm(rows, (hidden,), *cross.norm), cross.q)
+    for count, prompt in zip(run.counts, run.prompts, strict=True):
+        keys, values = prompt[index]
+        query = queries.narrow(0, start, count).view(1, count, keys.shape[1], -1).transpose(1, 2)
+        outputs = F.scaled_dot_product_attention(query, keys, values)
+        attended.append(outputs.transpose(1, 2).reshape(count, hidden))
+        start += count
     rows.addmm_(attended[0] if len(attended) == 1 else torch.cat(attended), cross.out)
 
 
