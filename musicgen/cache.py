@@ -6,6 +6,7 @@ still plays, is fed the same frames, and takes over when the first has used up i
 no burst).
 """
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,19 +23,25 @@ class StreamingPolicy:
         Positions 0 .. max_position - 1 are used, no others.
     policy
         "reanchor": as described in this module.
+    prefix
+        Positions of these that are kept free in front of the frames, for decoders that are conditioned by a prefix.
     """
 
     keep: int = 600
     max_position: int = 1200
     policy: str = "reanchor"
+    prefix: int = 0
 
     def __post_init__(self) -> None:
         if self.policy != "reanchor":
             raise ValueError(f"the streaming policy {self.policy!r} is unknown: use 'reanchor'")
-        if not 1 <= self.keep <= self.max_position // 2:
-            raise ValueError(
-                f"keep must lie in 1 .. max_position / 2, not {self.keep} with max_position {self.max_position}"
-            )
+        if not 1 <= self.keep <= self.life // 2:
+            raise ValueError(f"keep must lie in 1 .. max_position / 2, not {self.keep} with max_position {self.life}")
+
+    @property
+    def life(self) -> int:
+        """Frames that a lane sees before the other takes over."""
+        return self.max_position - self.prefix
 
 
 class State:
@@ -52,6 +59,8 @@ class State:
         The lanes that take part in the next step, the live one first.
     positions
         For each lane, the position that it consumes next; the live one's is always < max_position.
+    starts
+        For each lane, the position of its first frame: the length of its prefix, 0 in most models.
     """
 
     def __init__(self, policy: StreamingPolicy, memory: Any) -> None:
@@ -63,17 +72,29 @@ class State:
         """Forget everything: position 0, no shadow."""
         self.lanes = [0]
         self.positions = [0, 0]
+        self.starts = [0, 0]
 
     @property
     def position(self) -> int:
         """The position that the live lane consumes next."""
         return self.positions[self.lanes[0]]
 
+    @property
+    def frames(self) -> int:
+        """Steps since the live lane's first frame; negative while its prefix is not there yet."""
+        return self.position - self.starts[self.lanes[0]]
+
+    def only(self, lane: int) -> "State":
+        """The same past with this lane as the live one: to prefill a lane that takes no part in the steps yet."""
+        state = copy.copy(self)
+        state.lanes = [lane]
+        return state
+
     def advance(self) -> None:
         """After a step: count it, swap where the live lane is used up, start the shadow where it is due."""
         for lane in self.lanes:
             self.positions[lane] += 1
-        if self.position == self.policy.max_position:
+        if self.frames == self.policy.life:
             self.lanes = self.lanes[1:]
         self._start_shadow()
 
@@ -85,14 +106,15 @@ class State:
         ValueError
             A shadow is due before the end of them, or is at work already: it would have to see them too.
         """
-        most = self.policy.max_position - self.policy.keep - self.position
+        most = self.policy.max_position - self.position - (0 if self.policy.prefix else self.policy.keep)
         if count > most or len(self.lanes) > 1:
             raise ValueError(f"a prefill of {count} positions is too long: {max(0, most)} are left before the shadow")
         self.positions[self.lanes[0]] += count
         self._start_shadow()
 
     def _start_shadow(self) -> None:
-        if self.position == self.policy.max_position - self.policy.keep:
+        """A shadow without a prefix needs nothing but to be there; the others are musicgen/prefix.py's."""
+        if self.position == self.policy.max_position - self.policy.keep and not self.policy.prefix:
             shadow = 1 - self.lanes[0]
             self.positions[shadow] = 0
             self.lanes = [self.lanes[0], shadow]

@@ -16,7 +16,13 @@ import torch.nn.functional as F
 import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoTokenizer, MusicgenForConditionalGeneration, PreTrainedConfig
+from transformers import (
+    AutoTokenizer,
+    MusicgenForConditionalGeneration,
+    MusicgenMelodyFeatureExtractor,
+    MusicgenMelodyForConditionalGeneration,
+    PreTrainedConfig,
+)
 
 from musicgen.audiocraft import is_audiocraft, read_audiocraft
 from musicgen.cache import StreamingPolicy
@@ -26,9 +32,14 @@ from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoi
 from musicgen.delay import delays_of
 from musicgen.errors import ModelError
 from musicgen.hub import find_folder
+from musicgen.melody import MelodyEncoder
 from musicgen.sampling import Sampling
 
 LICENCES = {"mit": "MIT", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
+MODELS: dict[str, Any] = {
+    "musicgen": MusicgenForConditionalGeneration,
+    "musicgen_melody": MusicgenMelodyForConditionalGeneration,
+}
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
 
 
@@ -43,6 +54,7 @@ class Checkpoint:
     delays: tuple[int, ...]
     decoder: DecoderWeights
     prompts: PromptEncoder
+    melodies: MelodyEncoder | None
     codec: CodecWeights
     defaults: Sampling
     policy: StreamingPolicy
@@ -55,7 +67,7 @@ class _Files:
     Attributes
     ----------
     model
-        ``MusicgenForConditionalGeneration``, in float32.
+        ``MusicgenForConditionalGeneration`` or ``MusicgenMelodyForConditionalGeneration``, in float32.
     settings
         The content of generation_config.json.
     origin
@@ -89,9 +101,10 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
     config = files.model.config
     policy = _policy(files)
     model = files.model.to(target)
-    decoder = decoder_weights(model.decoder, policy.max_position, dtype or torch.float32)
-    projection = getattr(model, "enc_to_dec_proj", None)
-    projection = None if projection is None else (projection.weight.detach(), projection.bias.detach())
+    prompts = PromptEncoder(files.tokenizer, model.text_encoder, _projection(model, "enc_to_dec_proj"))
+    melodies = _melodies(files) if config.model_type == "musicgen_melody" else None
+    prefix = melodies.length + prompts.longest if melodies else 0
+    decoder = decoder_weights(model.decoder, policy.max_position + prefix, dtype or torch.float32)
     return Checkpoint(
         name=name,
         licence=_licence(name, files),
@@ -99,7 +112,8 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
         pad=config.decoder.pad_token_id,
         delays=_delays(files),
         decoder=decoder,
-        prompts=PromptEncoder(files.tokenizer, model.text_encoder, projection),
+        prompts=prompts,
+        melodies=melodies,
         codec=codec_weights(model.audio_encoder),
         defaults=_sampling(files),
         policy=policy,
@@ -121,6 +135,8 @@ def convert(name: str, target: Path) -> None:
         with _quiet_transformers():
             files.model.save_pretrained(target)
             files.tokenizer.save_pretrained(target)
+            if files.model.config.model_type == "musicgen_melody":
+                _chroma(files).save_pretrained(target)
         (target / "generation_config.json").write_text(json.dumps(files.settings, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{target} cannot be written ({error.strerror}): choose another place.") from error
@@ -153,15 +169,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _read_config(folder: Path) -> dict[str, Any]:
     config = _read_json(folder / "config.json")
     kind = config.get("model_type")
-    if kind == "musicgen_melody":
+    if kind not in MODELS or not isinstance(config.get("decoder"), dict):
         raise ModelError(
-            f"{folder} is a melody model, which needs a melody to follow: this version plays text models only, "
-            "such as 'facebook/musicgen-small'."
-        )
-    if kind != "musicgen" or not isinstance(config.get("decoder"), dict):
-        raise ModelError(
-            f"{folder} holds no MusicGen checkpoint: it needs a config.json with model_type 'musicgen', "
-            "as transformers' save_pretrained writes it."
+            f"{folder} holds no MusicGen checkpoint: it needs a config.json with model_type 'musicgen' or "
+            "'musicgen_melody', as transformers' save_pretrained writes it."
         )
     activation = config["decoder"].get("activation_function", "gelu")
     if activation not in ACTIVATIONS:
@@ -173,10 +184,11 @@ def _from_pretrained(
     folder: Path, config: PreTrainedConfig | None = None, state: dict[str, Tensor] | None = None
 ) -> Any:
     """transformers' model, of the folder's files or of a configuration and weights, in float32."""
+    kind = config.model_type if config else _read_config(folder)["model_type"]
     given: dict[str, Any] = {"config": config, "state_dict": state} if config else {"use_safetensors": True}
     try:
         with _quiet_transformers():
-            model, report = cast(Any, MusicgenForConditionalGeneration).from_pretrained(
+            model, report = MODELS[kind].from_pretrained(
                 None if config else folder,
                 dtype=torch.float32,
                 local_files_only=True,
@@ -200,6 +212,30 @@ def _from_pretrained(
             f"The model in {folder} has parts that MusicGen has not, such as {min(unknown)}: it cannot be played."
         )
     return model.eval().requires_grad_(False)
+
+
+def _projection(model: Any, name: str) -> tuple[Tensor, Tensor] | None:
+    """Weight and bias of a linear layer that a model only has where sizes differ."""
+    layer = getattr(model, name, None)
+    return None if layer is None else (layer.weight.detach(), layer.bias.detach())
+
+
+def _melodies(files: _Files) -> MelodyEncoder:
+    config = files.model.config
+    projection = _projection(files.model, "audio_enc_to_dec_proj")
+    return MelodyEncoder(_chroma(files), projection, config.chroma_length, config.num_chroma)
+
+
+def _chroma(files: _Files) -> Any:
+    """What a melody model hears its melody with: as its files say, else as the released ones."""
+    config, source = files.model.config, files.folder / "preprocessor_config.json"
+    try:
+        if source.is_file():
+            return cast(Any, MusicgenMelodyFeatureExtractor).from_pretrained(files.folder, local_files_only=True)
+        rate, bins = config.audio_encoder.sampling_rate, config.num_chroma
+        return cast(Any, MusicgenMelodyFeatureExtractor)(sampling_rate=rate, num_chroma=bins)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{source} cannot be used: download or export the model again.") from error
 
 
 def _tokenizer(folder: Path) -> transformers.PreTrainedTokenizerBase:

@@ -24,11 +24,15 @@ class Conditioning:
     text
         The prompt; "" for none.
     kv
-        Its keys and values in the decoder's cross-attention, as the model's backend keeps them; None for "".
+        Its keys and values in the decoder's cross-attention, as the model's backend keeps them; None for "", and in
+        models without cross-attention.
+    states
+        (S, d) float32, of models that have it in front of the frames; None for "", and in the others.
     """
 
     text: str
     kv: Prompt | None
+    states: Tensor | None = None
 
 
 class PromptEncoder:
@@ -51,12 +55,13 @@ class PromptEncoder:
         self._tokenizer = tokenizer
         self._text_encoder = text_encoder
         self._projection = projection
+        self.longest = min(LONGEST_PROMPT, tokenizer.model_max_length)
+        """Tokens that are heard of a prompt."""
 
     @torch.inference_mode()
     def states(self, text: str) -> Tensor:
         """The prompt's states at the decoder's size, (S, d) float32."""
-        longest = min(LONGEST_PROMPT, self._tokenizer.model_max_length)
-        tokens = self._tokenizer(text, truncation=True, max_length=longest, return_tensors="pt")
+        tokens = self._tokenizer(text, truncation=True, max_length=self.longest, return_tensors="pt")
         tokens = tokens.to(self._text_encoder.device)
         # the mask is all ones for a single text; token types, where a tokenizer has them, are all zeros
         states: Tensor = self._text_encoder(tokens["input_ids"], attention_mask=tokens["attention_mask"])[0][0]

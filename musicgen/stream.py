@@ -18,6 +18,9 @@ from musicgen.cache import StreamingPolicy
 from musicgen.codec import open_decoder
 from musicgen.conditioning import Conditioning
 from musicgen.delay import DelayLine, Tokens
+from musicgen.errors import ModelError
+from musicgen.melody import Melody, melody
+from musicgen.prefix import PrefixLanes
 from musicgen.sampling import Sampling, sample
 
 if TYPE_CHECKING:
@@ -47,6 +50,8 @@ class MusicGen:
         Sampling that the model's card recommends.
     policy
         How its streams go on for ever, as its card says.
+    follows_melody
+        Whether a stream of it can be given a melody.
     backend
         What computes its steps.
     """
@@ -60,6 +65,9 @@ class MusicGen:
         self._delays = checkpoint.delays
         self._device = checkpoint.decoder.device
         self._positions = len(checkpoint.decoder.positions)
+        self._melodies = checkpoint.melodies
+        self._longest_prefix = checkpoint.melodies.length + checkpoint.prompts.longest if checkpoint.melodies else 0
+        self._embedding = (checkpoint.decoder.embed, checkpoint.decoder.offsets) if checkpoint.melodies else None
         # lru_cache answers for known prompts at once, also while another thread is encoding a new one
         self._conditioning = lru_cache(maxsize=PROMPTS_KEPT)(self._encode)
         self.name = checkpoint.name
@@ -72,6 +80,7 @@ class MusicGen:
         self.frame_rate = self.sample_rate / self.hop
         self.defaults = checkpoint.defaults
         self.policy = checkpoint.policy
+        self.follows_melody = checkpoint.melodies is not None
 
     @classmethod
     def load(cls, name: str = "nano", device: str = "cpu", dtype: torch.dtype | None = None) -> MusicGen:
@@ -99,12 +108,37 @@ class MusicGen:
         return self._conditioning(text)
 
     def _encode(self, text: str) -> Conditioning:
-        return Conditioning(text, self.backend.prompt(self._prompts.states(text)) if text else None)
+        if not text:
+            return Conditioning("", None)
+        states = self._prompts.states(text)
+        return Conditioning(text, None, states) if self._melodies else Conditioning(text, self.backend.prompt(states))
+
+    def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody:
+        """Prepare a sound to be followed, see :meth:`Stream.set_melody`. From any thread.
+
+        Parameters
+        ----------
+        sound
+            (samples,) or (samples, channels).
+        sample_rate
+            Of the sound, Hz.
+
+        Raises
+        ------
+        ModelError
+            The model follows no melody.
+        ValueError
+            The sound is empty, or has samples that are no numbers.
+        """
+        if not self.follows_melody:
+            raise ModelError(f"{self.name} follows no melody: use a melody model, such as 'facebook/musicgen-melody'.")
+        return melody(sound, sample_rate, self.sample_rate)
 
     def stream(
         self,
         prompt: str = "",
         *,
+        melody: Melody | None = None,
         negative_prompt: str = "",
         temperature: float | None = None,
         top_k: int | None = None,
@@ -120,6 +154,8 @@ class MusicGen:
         ----------
         prompt, negative_prompt
             What to play, and what to keep away from; "" for none.
+        melody
+            What tune to follow, see :meth:`melody`; None for none.
         temperature, top_k, top_p, guidance
             See :class:`Sampling`; None for the model's default.
         seed
@@ -139,6 +175,8 @@ class MusicGen:
         stream = Stream(self, sampling, seed, codec, policy or self.policy)
         stream.set_prompt(prompt)
         stream.set_negative_prompt(negative_prompt)
+        if melody is not None:
+            stream.set_melody(melody)
         return stream
 
 
@@ -161,13 +199,20 @@ class Stream:
         codec: Literal["exact", "overlap"],
         policy: StreamingPolicy,
     ) -> None:
-        if policy.max_position > model._positions:
-            raise ValueError(f"max_position must be at most {model._positions} for this model")
+        prefix = model._longest_prefix
+        if policy.max_position > model._positions - prefix:
+            raise ValueError(f"max_position must be at most {model._positions - prefix} for this model")
         self.model = model
         self.sampling = sampling
         self._generator = torch.Generator(model._device)
-        self._state = model.backend.new_state(policy)
+        self._state = model.backend.new_state(
+            replace(policy, max_position=policy.max_position + prefix, prefix=prefix) if prefix else policy
+        )
         self._delay = DelayLine(model._delays, model._pad)
+        embedding = model._embedding
+        self._lanes = PrefixLanes(model.backend, self._state, self._delay, embedding) if embedding else None
+        self._melody: Melody | None = None
+        self._melody_start = 0  # the frame at which its loop begins
         self._codec = open_decoder(model._codec, model.channels, codec)
         self._prompts = [model.encode_prompt(""), model.encode_prompt("")]
         self.reset(seed)
@@ -188,12 +233,53 @@ class Stream:
         return self._prompts[1].text
 
     def set_prompt(self, text: str) -> None:
-        """Change the prompt from the next step on; the past stays, so the music leads over. "" for none."""
+        """Change the prompt from the next step on; the past stays, so the music leads over. "" for none.
+
+        A melody model needs up to half a second to take it in, while it plays on.
+        """
         self._prompts[0] = self.model.encode_prompt(text)
+        self._change_prefix()
 
     def set_negative_prompt(self, text: str) -> None:
         """Change what to keep away from; acts where guidance is above 1. "" for none."""
         self._prompts[1] = self.model.encode_prompt(text)
+        self._change_prefix()
+
+    @property
+    def melody(self) -> Melody | None:
+        """The tune that is followed."""
+        return self._melody
+
+    def set_melody(self, melody: Melody | None) -> None:
+        """Follow a tune from now on, in a loop, from its beginning; None for none. It is taken in as a prompt is.
+
+        Raises
+        ------
+        ModelError
+            The model follows no melody.
+        """
+        if melody is not None and not self.model.follows_melody:
+            raise ModelError(f"{self.model.name} follows no melody: use a melody model.")
+        self._melody, self._melody_start = melody, self._delay.steps
+        self._change_prefix()
+
+    def _change_prefix(self) -> None:
+        if self._lanes is not None:
+            self._lanes.change()
+
+    def _prefix(self, begin: int) -> Tensor:
+        """What stands in front of a lane whose first frame is number ``begin``: chroma and text, (2, P, d) float32.
+
+        The null row has no melody and, unless there is a negative prompt, no text: zeros, where the other row has some.
+        """
+        encoder, texts = self.model._melodies, [prompt.states for prompt in self._prompts]
+        assert encoder is not None
+        offset = (begin - self._melody_start) * self.model.hop
+        tunes = [encoder.states(self._melody, offset), encoder.states(None)]
+        length = max(1, *(0 if text is None else len(text) for text in texts))
+        return torch.stack(
+            [torch.cat([tune, _padded(text, length, tune)]) for tune, text in zip(tunes, texts, strict=True)]
+        )
 
     def reseed(self, seed: int) -> None:
         """Start the random numbers anew; nothing else changes."""
@@ -204,6 +290,9 @@ class Stream:
         self.reseed(seed)
         self._state.reset()
         self._delay.reset()
+        self._melody_start = 0
+        if self._lanes is not None:
+            self._lanes.reset()
         self._codec.reset()
         self._ahead = np.zeros((0, self.model.channels), np.float32)  # decoded, not given yet
         self.frames_done = 0
@@ -215,12 +304,17 @@ class Stream:
     def _columns(self) -> NDArray[np.int64]:
         """What the next step consumes, (lanes, K)."""
         state = self._state
-        return np.stack([self._delay.column(state.positions[lane]) for lane in state.lanes])
+        if self._lanes is not None:
+            self._lanes.prepare(self._prefix)
+        return np.stack([self._delay.column(state.positions[lane] - state.starts[lane]) for lane in state.lanes])
 
     def _take(self, logits: Tensor) -> Tokens | None:
         """Draw from a step's logits; the frame that is whole with it, if one is."""
         self._state.advance()
-        frame = self._delay.push(sample(logits, self.sampling, self._generator).cpu().numpy())
+        column: Tokens = sample(logits, self.sampling, self._generator).cpu().numpy()
+        frame = self._delay.push(column)
+        if self._lanes is not None:
+            self._lanes.pushed(column)
         if frame is not None:
             self.frames_done += 1
         return frame
@@ -267,6 +361,14 @@ class Stream:
                 yield chunk
 
 
+def _padded(states: Tensor | None, length: int, like: Tensor) -> Tensor:
+    """States (S, d) and zeros behind them, (length, d)."""
+    padded = like.new_zeros(length, like.shape[1])
+    if states is not None:
+        padded[: len(states)] = states
+    return padded
+
+
 @torch.inference_mode()
 def next_frames(streams: Sequence[Stream]) -> list[Tokens]:
     """The next frame of every stream, (K,) int64 each, in batches that read the model's weights once for all of them.
@@ -291,7 +393,8 @@ def next_frames(streams: Sequence[Stream]) -> list[Tokens]:
     while len(frames) < len(streams):
         waiting = [stream for stream in streams if stream not in frames]
         prompts: list[Prompts] = [(stream._prompts[0].kv, stream._prompts[1].kv) for stream in waiting]
-        states, columns = [stream._state for stream in waiting], [stream._columns() for stream in waiting]
+        columns = [stream._columns() for stream in waiting]
+        states = [stream._state for stream in waiting]
         logits = model.backend.step(states, columns, prompts)
         for stream, own in zip(waiting, logits, strict=True):
             frame = stream._take(own)

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import musicgen  # noqa: F401  (first: it makes transformers importable beside any torchaudio)
 
@@ -10,7 +10,12 @@ import musicgen  # noqa: F401  (first: it makes transformers importable beside a
 import torch
 import yaml
 from torch import Tensor
-from transformers import AutoTokenizer, MusicgenForConditionalGeneration
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    MusicgenForConditionalGeneration,
+    MusicgenMelodyForConditionalGeneration,
+)
 
 State = dict[str, Tensor]
 
@@ -29,7 +34,9 @@ CONDITIONERS = "condition_provider.conditioners"
 
 def audiocraft_twin(twin: Path, folder: Path, **options: Any) -> Path:
     """The model in transformers' folder ``twin`` as AudioCraft would export it, see :func:`audiocraft_folder`."""
-    model = cast(Any, MusicgenForConditionalGeneration).from_pretrained(twin).eval()
+    melody = AutoConfig.from_pretrained(twin).model_type == "musicgen_melody"
+    kind: Any = MusicgenMelodyForConditionalGeneration if melody else MusicgenForConditionalGeneration
+    model = kind.from_pretrained(twin).eval()
     return audiocraft_folder(model, AutoTokenizer.from_pretrained(twin), folder, **options)
 
 

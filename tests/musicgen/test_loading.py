@@ -63,11 +63,6 @@ def test_a_checkpoint_of_another_kind(copy: Path) -> None:
     assert "no MusicGen checkpoint" in refusal(copy)
 
 
-def test_a_melody_model(copy: Path) -> None:
-    edit(copy / "config.json", model_type="musicgen_melody")
-    assert "melody" in refusal(copy)
-
-
 def test_a_config_that_is_not_json(copy: Path) -> None:
     (copy / "config.json").write_text("{")
     assert "JSON" in refusal(copy)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import musicgen  # noqa: F401  (first: it makes transformers importable beside any torchaudio)
 
@@ -14,10 +15,15 @@ from transformers import (
     MusicgenConfig,
     MusicgenDecoderConfig,
     MusicgenForConditionalGeneration,
+    MusicgenMelodyConfig,
+    MusicgenMelodyFeatureExtractor,
+    MusicgenMelodyForConditionalGeneration,
     PreTrainedTokenizerFast,
     T5Config,
 )
 from transformers.models.musicgen.modeling_musicgen import MusicgenForCausalLM
+from transformers.models.musicgen_melody.configuration_musicgen_melody import MusicgenMelodyDecoderConfig
+from transformers.models.musicgen_melody.modeling_musicgen_melody import MusicgenMelodyForCausalLM
 from transformers.models.t5.modeling_t5 import T5EncoderModel
 
 WORDS = (
@@ -29,6 +35,7 @@ WORDS = (
 def tiny_checkpoint(
     folder: Path,
     *,
+    melody: bool = False,
     channels: int = 1,
     hidden: int = 64,
     layers: int = 2,
@@ -52,6 +59,8 @@ def tiny_checkpoint(
     ----------
     folder
         Where to save; made if missing.
+    melody
+        One that can follow a melody: prefix conditioning, no cross-attention.
     channels
         1 (mono) or 2 (stereo: the decoder then has ``2 * codebooks`` interleaved ones).
     codebooks, vocab
@@ -70,24 +79,29 @@ def tiny_checkpoint(
         )
     )
     codec = EncodecModel(_codec_config(causal_codec, lstm_layers, sampling_rate, ratios, filters, codebooks, vocab))
-    decoder = MusicgenForCausalLM(
-        MusicgenDecoderConfig(
-            vocab_size=vocab,
-            hidden_size=hidden,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            ffn_dim=4 * hidden if ffn is None else ffn,
-            num_codebooks=codebooks * channels,
-            audio_channels=channels,
-            max_position_embeddings=max_positions,
-            pad_token_id=vocab,
-            bos_token_id=vocab,
-        )
-    )
-    config = MusicgenConfig(text_encoder=text_encoder.config, audio_encoder=codec.config, decoder=decoder.config)
-    model = MusicgenForConditionalGeneration(
-        config=config, text_encoder=text_encoder, audio_encoder=codec, decoder=decoder
-    )
+    shape: dict[str, Any] = {
+        "vocab_size": vocab,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "ffn_dim": 4 * hidden if ffn is None else ffn,
+        "num_codebooks": codebooks * channels,
+        "audio_channels": channels,
+        "max_position_embeddings": max_positions,
+        "pad_token_id": vocab,
+        "bos_token_id": vocab,
+    }
+    parts: dict[str, Any] = {"text_encoder": text_encoder, "audio_encoder": codec}
+    model: Any
+    if melody:
+        parts["decoder"] = cast(Any, MusicgenMelodyForCausalLM)(MusicgenMelodyDecoderConfig(**shape))
+        configs = {name: part.config for name, part in parts.items()}
+        model = MusicgenMelodyForConditionalGeneration(config=MusicgenMelodyConfig(**configs), **parts)
+        cast(Any, MusicgenMelodyFeatureExtractor)(sampling_rate=sampling_rate).save_pretrained(folder)
+    else:
+        parts["decoder"] = MusicgenForCausalLM(MusicgenDecoderConfig(**shape))
+        configs = {name: part.config for name, part in parts.items()}
+        model = MusicgenForConditionalGeneration(config=MusicgenConfig(**configs), **parts)
     _make_lively(model)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -125,7 +139,7 @@ def _codec_config(
     return config
 
 
-def _make_lively(model: MusicgenForConditionalGeneration) -> None:
+def _make_lively(model: Any) -> None:
     """Scale the weights up so that tokens depend on prompt and past, which fresh weights (std 0.02) hardly do."""
     with torch.no_grad():
         for name, weight in model.decoder.named_parameters():
@@ -140,6 +154,9 @@ def _make_lively(model: MusicgenForConditionalGeneration) -> None:
         if hasattr(model, "enc_to_dec_proj"):
             model.enc_to_dec_proj.weight.normal_(0.0, 0.5)
             model.enc_to_dec_proj.bias.normal_(0.0, 0.5)
+        if hasattr(model, "audio_enc_to_dec_proj"):
+            model.audio_enc_to_dec_proj.weight.normal_(0.0, 2.0)
+            model.audio_enc_to_dec_proj.bias.normal_(0.0, 0.5)
         for name, buffer in model.audio_encoder.named_buffers():
             if name.endswith("codebook.embed"):
                 buffer.normal_()

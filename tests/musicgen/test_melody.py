@@ -1,0 +1,243 @@
+"""Melody models: their streams are transformers' ``generate``, and a new prompt or melody is taken in without a gap."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from musicgen import ModelError, MusicGen, StreamingPolicy, next_frames
+from musicgen.stream import Stream
+from tests.musicgen.oracle import Oracle
+from tests.musicgen.tiny import tiny_checkpoint
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "mono": {},
+    "stereo": {"channels": 2},
+    "stereo, odd sizes, no projections": {
+        "channels": 2, "hidden": 12, "heads": 3, "layers": 3, "ffn": 50, "codebooks": 3, "vocab": 32, "text_hidden": 12,
+    },
+}  # fmt: skip
+OPTIONS: dict[str, Any] = {"top_k": 50, "guidance_scale": 3.0}
+RATE = 32000
+
+
+def tune(*notes: float, seconds: float = 1.0) -> NDArray[np.float32]:
+    """Notes (Hz) one after the other."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    return np.concatenate([np.sin(2 * np.pi * note * time) for note in notes]).astype(np.float32)
+
+
+TUNE = tune(440, 523.25, 659.25, 392, seconds=1.5)
+OTHER = tune(311.13, 466.16)
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[MusicGen, Oracle]:
+    folder = tiny_checkpoint(tmp_path_factory.mktemp("melody"), melody=True, seed=4, **SHAPES[request.param])
+    return MusicGen.load(str(folder), backend="torch"), Oracle(folder)
+
+
+@pytest.fixture(scope="module")
+def mono(tmp_path_factory: pytest.TempPathFactory) -> tuple[MusicGen, Oracle]:
+    folder = tiny_checkpoint(tmp_path_factory.mktemp("melody") / "mono", melody=True, seed=4)
+    return MusicGen.load(str(folder), backend="torch"), Oracle(folder)
+
+
+def frames_of(stream: Stream, count: int) -> NDArray[np.int64]:
+    return np.stack([stream.next_frame() for _ in range(count)], axis=1)
+
+
+@pytest.mark.parametrize("guidance", [3.0, 1.0])
+@pytest.mark.parametrize("sound", [None, TUNE], ids=["without", "with"])
+def test_stream_equals_generate(
+    pair: tuple[MusicGen, Oracle], sound: NDArray[np.float32] | None, guidance: float
+) -> None:
+    model, oracle = pair
+    options: dict[str, Any] = {"top_k": 50, "guidance_scale": guidance}
+    expected = oracle.generate("calm piano with rain", 50, seed=7, melody=sound, **options)
+    melody = None if sound is None else model.melody(sound, RATE)
+    stream = model.stream("calm piano with rain", melody=melody, seed=7, top_k=50, guidance=guidance)
+    np.testing.assert_array_equal(frames_of(stream, expected.shape[1]), expected)
+
+
+def test_prompt_melody_and_seed_are_heard(mono: tuple[MusicGen, Oracle]) -> None:
+    model, _ = mono
+    played = {
+        (prompt, index, seed): frames_of(model.stream(prompt, melody=melody, seed=seed), 30).tobytes()
+        for prompt in ("deep house", "slow ambient strings", "")
+        for index, melody in enumerate((None, model.melody(TUNE, RATE), model.melody(OTHER, RATE)))
+        for seed in (1, 2)
+    }
+    assert len(set(played.values())) == len(played)
+
+
+def test_chroma_is_transformers(mono: tuple[MusicGen, Oracle]) -> None:
+    """Of sounds shorter and longer than the 30 s the models take, in any rate, mono or not."""
+    model, oracle = mono
+    encoder, projection = model._melodies, oracle.model.audio_enc_to_dec_proj
+    assert encoder is not None
+    for sound in (TUNE, TUNE[:100], np.tile(TUNE, 6)):
+        chroma = oracle.chroma(sound)[0]
+        repeated = chroma.repeat(235, 1)[:235]
+        with torch.no_grad():
+            expected = projection(repeated)
+        torch.testing.assert_close(encoder.states(model.melody(sound, RATE)), expected, atol=1e-6, rtol=1e-6)
+    stereo = np.stack([TUNE, -0.5 * TUNE], axis=1)
+    assert torch.equal(encoder.states(model.melody(stereo, RATE)), encoder.states(model.melody(0.25 * TUNE, RATE)))
+
+
+def test_a_melody_in_another_rate_has_the_same_notes(mono: tuple[MusicGen, Oracle]) -> None:
+    model, _ = mono
+    encoder = model._melodies
+    assert encoder is not None
+    time = np.arange(44100 * 4) / 44100
+    other = np.sin(2 * np.pi * 440 * time)
+    assert torch.equal(
+        encoder.states(model.melody(other, 44100)), encoder.states(model.melody(tune(440, seconds=4), RATE))
+    )
+
+
+def frames_until_taken_in(stream: Stream) -> tuple[list[NDArray[np.int64]], int, torch.Tensor]:
+    """Play until the last change has been taken in.
+
+    Returns the frames, how many steps were done before the first step that knew of it, and the random numbers' state.
+    """
+    lanes, frames = stream._lanes, []
+    assert lanes is not None
+    while True:
+        steps, random_state = stream._delay.steps, stream._generator.get_state()
+        frames.append(stream.next_frame())
+        if lanes._made_of[stream._state.lanes[0]] == lanes._wanted:
+            return frames, steps, random_state
+
+
+@pytest.mark.parametrize("change", ["prompt", "negative prompt", "melody", "no melody"])
+def test_a_change_goes_on_as_generate_would_with_the_last_frames(pair: tuple[MusicGen, Oracle], change: str) -> None:
+    """From the step on at which it has been taken in, and no frame is missing or comes twice."""
+    model, oracle = pair
+    keep = 20
+    policy = StreamingPolicy(keep=keep, max_position=400)
+    stream = model.stream("deep house", melody=model.melody(TUNE, RATE), seed=3, top_k=50, guidance=3.0, policy=policy)
+    played = list(frames_of(stream, 40).T)
+    changed_at = stream._delay.steps
+    begin = changed_at - keep
+    prompt, negative, tune_there = "deep house", "", np.roll(TUNE, -begin * model.hop)
+    sound: NDArray[np.float32] | None = tune_there
+    if change == "prompt":
+        prompt = "calm piano with rain and warm bass"
+        stream.set_prompt(prompt)
+    elif change == "negative prompt":
+        negative = "jazz"
+        stream.set_negative_prompt(negative)
+    elif change == "melody":
+        sound = np.roll(OTHER, keep * model.hop)  # its beginning is heard from the change on
+        stream.set_melody(model.melody(OTHER, RATE))
+    else:
+        sound = None
+        stream.set_melody(None)
+    frames, steps, random_state = frames_until_taken_in(stream)
+    assert changed_at < steps < changed_at + 25
+    played += frames + list(frames_of(stream, 20).T)
+    assert len(played) == stream.frames_done
+    whole = np.stack(played, 1)
+    expected = oracle.generate(
+        prompt, 20, negative=negative, melody=sound, frames=whole[:, begin:steps], random_state=random_state, **OPTIONS
+    )
+    until = expected.shape[1]
+    assert until > steps - begin + 10
+    np.testing.assert_array_equal(whole[:, begin : begin + until], expected)
+
+
+@pytest.mark.parametrize(("keep", "life"), [(40, 100), (50, 100), (4, 12)])
+def test_a_reanchored_stream_continues_as_generate_would(mono: tuple[MusicGen, Oracle], keep: int, life: int) -> None:
+    """With the melody as far on as the music is."""
+    model, oracle = mono
+    policy = StreamingPolicy(keep=keep, max_position=life)
+    stream = model.stream("slow ambient strings", melody=model.melody(TUNE, RATE), seed=4, top_k=50, policy=policy)
+    played: list[NDArray[np.int64]] = []
+    for _ in range(3):
+        live = stream._state.lanes[0]
+        while stream._state.lanes[0] == live:
+            played.append(stream.next_frame())
+        random_state, steps = stream._generator.get_state(), stream._delay.steps
+        assert stream._state.frames == keep
+        rest = frames_of(stream, min(life - keep, 20) - 4)
+        played += list(rest.T)
+        whole = np.stack(played, 1)
+        begin = steps - keep
+        expected = oracle.generate(
+            "slow ambient strings", rest.shape[1] + 3, melody=np.roll(TUNE, -begin * model.hop),
+            frames=whole[:, begin:steps], random_state=random_state, **OPTIONS,
+        )  # fmt: skip
+        until = min(expected.shape[1], whole.shape[1] - begin)
+        np.testing.assert_array_equal(whole[:, begin : begin + until], expected[:, :until])
+
+
+def test_changes_faster_than_they_can_be_taken_in(mono: tuple[MusicGen, Oracle]) -> None:
+    """Every frame comes, and in the end the last of them counts."""
+    model, _ = mono
+    stream = model.stream("deep house", seed=1, policy=StreamingPolicy(keep=10, max_position=40))
+    for index in range(100):
+        stream.set_prompt(("deep house", "jazz chords", "calm piano")[index % 3])
+        stream.next_frame()
+        assert 0 < stream._state.frames <= 40
+    stream.set_prompt("warm bass")
+    frames_of(stream, 40)
+    assert stream._lanes is not None
+    live = stream._state.lanes[0]
+    assert stream._lanes._made_of[live] == stream._lanes._wanted
+    assert stream.prompt == "warm bass"
+
+
+def test_streams_in_one_batch_play_what_they_play_alone(mono: tuple[MusicGen, Oracle]) -> None:
+    model, _ = mono
+    policy = StreamingPolicy(keep=8, max_position=30)
+    settings: list[dict[str, Any]] = [
+        {"prompt": "deep house", "seed": 1},
+        {"prompt": "jazz piano with rain", "seed": 2, "melody": model.melody(TUNE, RATE)},
+    ]
+    alone = [frames_of(model.stream(**setting, policy=policy), 60) for setting in settings]
+    streams = [model.stream(**setting, policy=policy) for setting in settings]
+    together = [next_frames(streams) for _ in range(60)]
+    for index, expected in enumerate(alone):
+        np.testing.assert_array_equal(np.stack([frames[index] for frames in together], 1), expected)
+
+
+def test_reset_plays_the_same_again(mono: tuple[MusicGen, Oracle]) -> None:
+    model, _ = mono
+    stream = model.stream("deep house", melody=model.melody(TUNE, RATE), seed=1)
+    first = frames_of(stream, 30)
+    stream.set_prompt("jazz piano")
+    frames_of(stream, 30)
+    stream.set_prompt("deep house")
+    stream.reset(1)
+    np.testing.assert_array_equal(frames_of(stream, 30), first)
+
+
+def test_a_melody_that_is_none(mono: tuple[MusicGen, Oracle], tiny_model: MusicGen) -> None:
+    model, _ = mono
+    with pytest.raises(ValueError, match="one sample"):
+        model.melody(np.zeros(0, np.float32), RATE)
+    with pytest.raises(ValueError, match="finite"):
+        model.melody(np.array([0.0, np.nan]), RATE)
+    assert not tiny_model.follows_melody
+    with pytest.raises(ModelError, match="follows no melody"):
+        tiny_model.melody(TUNE, RATE)
+    with pytest.raises(ModelError, match="follows no melody"):
+        tiny_model.stream(melody=model.melody(TUNE, RATE))
+
+
+def test_silence_can_be_followed(mono: tuple[MusicGen, Oracle]) -> None:
+    model, _ = mono
+    stream = model.stream("deep house", melody=model.melody(np.zeros(RATE, np.float32), RATE))
+    assert stream.next_frame().shape == (4,)
+
+
+def test_it_sounds(tmp_path: Path) -> None:
+    model = MusicGen.load(str(tiny_checkpoint(tmp_path, melody=True, channels=2)))
+    audio = np.concatenate(list(model.stream("deep house", melody=model.melody(TUNE, RATE)).audio(0.5)))
+    assert audio.shape == (RATE // 2, 2)
+    assert audio.std() > 1e-3
