@@ -5,10 +5,10 @@
 First a plain autoencoder with a little noise in the latent, then k-means on its latents gives the codebooks, then all
 trains together. Starting with codebooks at once collapses to a single code.
 
-Left to itself the encoder spends its bits on phase, which nobody hears: of a song whose sign was turned it gave 5 % of
-the first codebook's codes again, and a beat never came twice as the same codes, so no small model could learn one. So
-the latents of a crop and of the same crop with its phase turned and shifted by a fraction of a millisecond are drawn
-together, the decoder starts from the turned one, and the distances compare magnitudes only.
+A tone only sounds as a tone when its phase runs on from frame to frame, which a small decoder cannot invent: so the
+distances hear phase, below 2 kHz. Above, phase would cost bits and make the same sound come as other codes each time;
+so the latents of a crop and of its twin, whose high phases are turned, are drawn together, and the decoder starts from
+the twin.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from transformers import EncodecConfig, EncodecModel
 
 from training import loop
-from training.losses import WINDOWS, si_sdr, spectral_losses
+from training.losses import LOW, WINDOWS, si_sdr, spectral_losses
 from training.muon import Muon
 
 RATE = 32000
@@ -35,8 +35,8 @@ CODEBOOKS, CODES, WIDTH = 4, 1024, 64
 WARMUP_STEPS = 300
 CROP = 32 * HOP  # 0.64 s
 BATCH = 8  # on each worker
-STEADY = 1.0  # weight of the distance between the latents of a crop and of its turned twin
-SHIFT = 0.0005  # seconds that the twin is shifted at most
+WAVE = 1.0  # weight of the distances that hear phase
+STEADY = 0.3  # weight of the distance between the latents of a crop and of its twin
 POOL_SECONDS = 8 * 3600  # at most this much audio in RAM
 
 
@@ -276,7 +276,7 @@ def optimizers(model: EncodecModel) -> list[torch.optim.Optimizer]:
 
 
 def turn(audio: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """The same sound with other phases: all turned by one random angle a crop, and shifted by up to `SHIFT` seconds.
+    """The same sound with other phases above `LOW` Hz: turned by one random angle a crop.
 
     Parameters
     ----------
@@ -285,9 +285,9 @@ def turn(audio: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """
     batch, samples = audio.shape
     angle = torch.from_numpy(rng.uniform(-np.pi, np.pi, (batch, 1)).astype(np.float32)).to(audio.device)
-    shift = torch.from_numpy(rng.uniform(-SHIFT, SHIFT, (batch, 1)).astype(np.float32)).to(audio.device)
     hertz = torch.fft.rfftfreq(samples, 1 / RATE, device=audio.device)
-    turned = torch.polar(torch.ones(()), angle + 2 * np.pi * hertz * shift)
+    high = ((hertz - LOW) / LOW).clamp(0, 1)  # over an octave, so that the border does not ring
+    turned = torch.polar(torch.ones((), device=audio.device), angle * high)
     twin: torch.Tensor = torch.fft.irfft(torch.fft.rfft(audio) * turned, n=samples)
     return twin
 
@@ -301,12 +301,10 @@ def train_step(
         latents = run(model.encoder.layers, torch.cat([audio, turn(audio, rng)])[:, None]).float()
     plain, turned = latents.chunk(2)
     unsteady = (plain - turned).pow(2).mean() / latents.var()  # no reward for smaller latents
-    commitment, same = latents.new_zeros(()), latents.new_zeros(())
+    commitment = latents.new_zeros(())
     if quantize:
         stages = torch.from_numpy(np.where(rng.random(len(audio)) < 0.15, rng.integers(1, 4, len(audio)), CODEBOOKS))
-        hidden, commitment, codes = quantizer(turned, stages.to(audio.device), generator)
-        with torch.no_grad():
-            same = (nearest(plain.mT.reshape(-1, WIDTH), quantizer.books[0].embed) == codes[0]).float().mean()
+        hidden, commitment, _ = quantizer(turned, stages.to(audio.device), generator)
     else:
         noise = torch.randn(turned.shape, generator=generator).to(audio.device)
         hidden = turned + 0.1 * turned.detach().std() * noise
@@ -314,10 +312,13 @@ def train_step(
         output = run(model.decoder.layers, hidden).float()[:, 0]
     windows = rng.choice(WINDOWS, 3, replace=False).tolist()
     parts = spectral_losses(output, audio, RATE, windows)
-    parts.update(commitment=commitment, unsteady=unsteady, same=same)
-    loss = parts["mel"] + 0.5 * parts["stft"] + STEADY * unsteady + 0.25 * commitment
+    parts["l1"] = F.l1_loss(output, audio) / audio.abs().mean().clamp_min(1e-3)
+    parts.update(commitment=commitment, unsteady=unsteady)
+    heard = parts["mel"] + 0.5 * parts["stft"] + WAVE * (parts["l1"] + parts["complex"])
+    loss = heard + STEADY * unsteady + 0.25 * commitment
     torch.autograd.backward(loss)
     parts["loss"] = loss
+    parts["si_sdr"] = si_sdr(output.detach(), audio)
     return {name: value.detach() for name, value in parts.items()}
 
 
@@ -401,16 +402,13 @@ def train(arguments: argparse.Namespace) -> None:
         for optimizer, stored in zip(opts, state["optimizers"], strict=True):
             optimizer.load_state_dict(stored)
         step, minutes = state["step"], state["minutes"]
-    elif arguments.start:
-        model.load_state_dict(loop.load(arguments.start)["model"])
-    warmup = -1 if arguments.start else WARMUP_STEPS
     quantizer, songs = Quantizer(model), Songs(arguments.data)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
     rates = [[group["lr"] for group in o.param_groups] for o in optimizers(model)]
     saved = since = time.monotonic()
     for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
         rng = loop.draws(arguments.seed, step)
-        if step == warmup:
+        if step == WARMUP_STEPS:
             quantizer.start(latents_for_start(model, songs, arguments.seed, device), arguments.seed)
         factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 20)
         for optimizer, base in zip(opts, rates, strict=True):
@@ -418,7 +416,7 @@ def train(arguments: argparse.Namespace) -> None:
                 group["lr"] = rate * factor
             optimizer.zero_grad()
         audio = songs.crops(rng, BATCH).to(device)
-        parts = train_step(model, quantizer, audio, rng, step >= warmup)
+        parts = train_step(model, quantizer, audio, rng, step >= WARMUP_STEPS)
         loop.average_gradients(model.parameters())
         nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         for optimizer in opts:
@@ -442,7 +440,6 @@ def parser() -> argparse.ArgumentParser:
     parser = loop.options(__doc__, Path("runs/codec"), minutes=30)
     parser.add_argument("--data", type=Path, default=Path("data/songs"), help="folder of rendered songs")
     parser.add_argument("--held-out", type=Path, default=Path("data/held-out"), help="songs that are only listened to")
-    parser.add_argument("--start", type=Path, help="a checkpoint whose weights a new run starts from")
     parser.add_argument("--filters", type=int, default=16, help="channels at the full sample rate")
     return parser
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 WINDOWS = (2048, 1024, 512, 256, 128)
 MELS = {2048: 128, 1024: 80, 512: 48, 256: 24, 128: 12}
+LOW = 2000  # Hz: below, ears hear pitches; above, mostly envelopes
 FLOOR = 1e-4  # magnitudes below -80 dB are as good as silence: without a floor the logarithm would fit noise
 
 
@@ -73,8 +74,8 @@ def spectral_losses(
     -------
     dict
         ``mel``: L1 of log-mel magnitudes. ``stft``: spectral convergence plus L1 of log magnitudes (Yamamoto et al.
-        2020). ``complex``: L1 of the complex difference relative to the target's mean magnitude: the only
-        term that hears phase.
+        2020). ``complex``: L1 of the complex difference below `LOW` Hz relative to the target's magnitude there: the
+        only term that hears phase.
     """
     totals = {"mel": output.new_zeros(()), "stft": output.new_zeros(()), "complex": output.new_zeros(())}
     for size in windows:
@@ -82,11 +83,12 @@ def spectral_losses(
         # The gradient of |z| is undefined at 0, hence the small constant.
         mag_a, mag_b = (a.real**2 + a.imag**2 + 1e-10).sqrt(), b.abs()
         totals["mel"] += F.l1_loss(log_mel(mag_a, size, rate), log_mel(mag_b, size, rate))
-        difference = a - b
+        low = LOW * size // rate + 1
+        difference = a[:, :low] - b[:, :low]
         convergence = (mag_a - mag_b).norm() / mag_b.norm().clamp_min(1e-3)
         totals["stft"] += convergence + F.l1_loss(mag_a.clamp_min(FLOOR).log(), mag_b.clamp_min(FLOOR).log())
         error = (difference.real**2 + difference.imag**2 + 1e-10).sqrt().mean()
-        totals["complex"] += error / mag_b.mean().clamp_min(1e-4)
+        totals["complex"] += error / mag_b[:, :low].mean().clamp_min(1e-4)
     return {name: total / len(windows) for name, total in totals.items()}
 
 

@@ -10,7 +10,7 @@ from training.compose import parts, theory
 from training.compose.acoustic import ACOUSTIC
 from training.compose.band import BAND
 from training.compose.electronic import ELECTRONIC
-from training.compose.groove import Feel, human_velocity
+from training.compose.groove import Feel, Hand, hand
 from training.compose.parts import Event, Rng, Score
 from training.compose.song import Note, Song, Track
 from training.compose.style import Part, Style
@@ -69,13 +69,13 @@ def compose(seed: int, seconds: float) -> Song:
     low, high = style.bpm
     bpm = BEAT_FRAMES / int(rng.integers(max(17, round(BEAT_FRAMES / high)), min(50, round(BEAT_FRAMES / low)) + 1))
     tonic, mode = int(rng.integers(12)), str(rng.choice(style.modes))
-    feel = Feel(15 / bpm, float(rng.uniform(*style.swing)), style.swing_unit, style.loose)
+    feel = Feel(15 / bpm, float(rng.uniform(*style.swing)), style.swing_unit)
     meter = int(rng.choice(style.meters))
     words = moods(style, mode, bpm, meter, rng)
     room, duck = str(rng.choice(style.room)), style.duck * float(rng.uniform(0.7, 1.0))
     bars = int(np.ceil(seconds / (feel.step * meter))) + 1
     score = Score(harmony(style, tonic, mode, bars, rng), meter)
-    tracks = perform(players(style, score, seed), score, feel, seconds, seed)
+    tracks = perform(players(style, score, seed), score, feel, style.loose, seconds, seed)
     return Song(
         seed=seed,
         seconds=seconds,
@@ -148,7 +148,7 @@ def silences(plans: list[Plan], sections: int, seed: int) -> list[set[int]]:
     return silent
 
 
-def perform(plans: list[Plan], score: Score, feel: Feel, seconds: float, seed: int) -> tuple[Track, ...]:
+def perform(plans: list[Plan], score: Score, feel: Feel, loose: float, seconds: float, seed: int) -> tuple[Track, ...]:
     """Turn the plans into tracks, each with the silences and dynamics of its sections."""
     sections = score.bars // 4 + 1
     silent = silences(plans, sections, seed)
@@ -159,10 +159,10 @@ def perform(plans: list[Plan], score: Score, feel: Feel, seconds: float, seed: i
         rng = generator(seed, 200 + index)
         drums = plan.instrument == "drums"
         pan = 0.0 if drums or plan.instrument.endswith("bass") else round(float(rng.uniform(-0.5, 0.5)), 2)
-        notes = []
+        habits, notes = hand(score.steps, loose, rng), []
         for event in plan.events:
             section = int(event.step // (4 * score.steps))
-            note = sound(event, feel, energy[section], seconds, rng)
+            note = sound(event, feel, habits, energy[section], seconds, rng)
             if section not in silent[index] and note:
                 notes.append(note)
         if notes:
@@ -172,10 +172,10 @@ def perform(plans: list[Plan], score: Score, feel: Feel, seconds: float, seed: i
     return tuple(tracks)
 
 
-def sound(event: Event, feel: Feel, energy: float, seconds: float, rng: Rng) -> Note | None:
-    """Time an event as a human would; None if it starts at the song's very end or later."""
-    start = feel.time(event.step, rng)
-    velocity = human_velocity(min(1.0, event.strength * energy), rng)
+def sound(event: Event, feel: Feel, habits: Hand, energy: float, seconds: float, rng: Rng) -> Note | None:
+    """Play an event as this player would; None if it starts at the song's very end or later."""
+    start = habits.time(feel, event.step)
+    velocity = habits.velocity(min(1.0, event.strength * energy), event.step, rng)
     if start >= seconds - 0.02:
         return None
     duration = min(max(event.length * feel.step, 0.04), seconds - start)

@@ -40,20 +40,54 @@ class Feel:
         Delay of every second unit as a fraction of the unit: 0 straight, 1/3 triplets.
     unit : int
         Steps in a swung unit: 1 swings sixteenths, 2 eighths.
-    loose : float
-        Standard deviation of human timing, seconds.
     """
 
     step: float
     swing: float
     unit: int
-    loose: float
 
-    def time(self, step: float, rng: np.random.Generator) -> float:
-        """Return the seconds at which `step` sounds, never before 0."""
+    def time(self, step: float) -> float:
+        """Return the seconds at which `step` sounds."""
         position = (step / self.unit) % 2
         late = self.swing * self.unit * (position if position <= 1 else 2 - position)
-        return max(0.0, (step + late) * self.step + rng.normal(0.0, self.loose))
+        return (step + late) * self.step
+
+
+@dataclass(frozen=True)
+class Hand:
+    """How a player differs from the grid: the same way in every bar, which is what makes a groove.
+
+    Attributes
+    ----------
+    late : tuple of float
+        For each step of the bar, seconds behind (or, below 0, ahead of) the grid.
+    weight : tuple of float
+        For each step of the bar, a factor of the velocity.
+    """
+
+    late: tuple[float, ...]
+    weight: tuple[float, ...]
+
+    def time(self, feel: Feel, step: float) -> float:
+        """Return the seconds at which this player plays `step`, never before 0."""
+        return max(0.0, feel.time(step) + self.late[int(step) % len(self.late)])
+
+    def velocity(self, strength: float, step: float, rng: np.random.Generator) -> int:
+        """Return a MIDI velocity for `strength` (0..1): the player's habit, and a little chance."""
+        habit = self.weight[int(step) % len(self.weight)]
+        return int(np.clip(127 * strength * habit * (1 + rng.normal(0.0, 0.015)), 1, 127))
+
+
+def hand(steps: int, loose: float, rng: np.random.Generator) -> Hand:
+    """Draw a player's habits for a bar of `steps` steps.
+
+    Parameters
+    ----------
+    loose : float
+        Standard deviation of the timing, seconds.
+    """
+    late, weight = rng.normal(0.0, loose, steps), 1 + rng.normal(0.0, 0.05, steps)
+    return Hand(tuple(late.tolist()), tuple(weight.tolist()))
 
 
 def steps(pattern: str) -> list[Hit]:
@@ -76,8 +110,3 @@ def accent(step: int, beat: int = 4) -> float:
     if step % beat == 0:
         return 0.94
     return 0.88 if step % 2 == 0 else 0.8
-
-
-def human_velocity(base: float, rng: np.random.Generator, spread: float = 0.05) -> int:
-    """Return a MIDI velocity for `base` (0..1) with human spread."""
-    return int(np.clip(127 * base * (1 + rng.normal(0.0, spread)), 1, 127))

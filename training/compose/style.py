@@ -70,7 +70,7 @@ class Style:
     swing : (float, float)
         Range of the swing, as in `training.compose.groove.Feel`, in units of `swing_unit` steps.
     loose : float
-        Standard deviation of human timing, seconds.
+        Standard deviation of human timing, seconds; see `training.compose.groove.Hand`.
     chord_size : int
         3 triads, 4 sevenths, 5 ninths.
     meters : tuple of int
