@@ -1,0 +1,27 @@
+"""EnCodec decoding as a stream.
+
+:class:`ExactDecoder` gives, for any chunk schedule, the samples that decoding the whole clip at once would give: every
+layer carries its own state, nothing is computed twice. :class:`OverlapAddDecoder` decodes chunks without state and
+crossfades them: the rule of codecs that are defined on chunks, and a choice for the others.
+
+Weights and state are separate: :class:`CodecWeights` is immutable and shared by any number of streams,
+:class:`CodecState` belongs to one, and :func:`decode_step` is the function between them.
+"""
+
+from musicgen.codec.decoders import Decoder, ExactDecoder, OverlapAddDecoder, decode_many, open_decoder
+from musicgen.codec.exact import CodecState, decode_step, new_state
+from musicgen.codec.weights import CodecWeights, codec_weights, look_ahead
+
+__all__ = [
+    "CodecState",
+    "CodecWeights",
+    "Decoder",
+    "ExactDecoder",
+    "OverlapAddDecoder",
+    "codec_weights",
+    "decode_many",
+    "decode_step",
+    "look_ahead",
+    "new_state",
+    "open_decoder",
+]
