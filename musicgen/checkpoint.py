@@ -23,6 +23,7 @@ from transformers import (
     MusicgenMelodyForConditionalGeneration,
     PreTrainedConfig,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
 
 from musicgen.audiocraft import is_audiocraft, read_audiocraft
 from musicgen.cache import StreamingPolicy
@@ -173,6 +174,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise ModelError(
             f"{folder} holds no MusicGen checkpoint: it needs a config.json with model_type 'musicgen' or "
             "'musicgen_melody', as transformers' save_pretrained writes it."
+        )
+    text_encoder = (config.get("text_encoder") or {}).get("model_type")
+    if text_encoder not in MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES:
+        raise ModelError(
+            f"{folder} reads its prompts with '{text_encoder}', which transformers has no text encoder for: "
+            "T5, BERT and their like can be played."
         )
     activation = config["decoder"].get("activation_function", "gelu")
     if activation not in ACTIVATIONS:

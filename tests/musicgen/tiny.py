@@ -10,6 +10,8 @@ import musicgen  # noqa: F401  (first: it makes transformers importable beside a
 import tokenizers
 import torch
 from transformers import (
+    BertConfig,
+    BertModel,
     EncodecConfig,
     EncodecModel,
     MusicgenConfig,
@@ -44,6 +46,7 @@ def tiny_checkpoint(
     codebooks: int = 4,
     vocab: int = 64,
     text_hidden: int = 32,
+    text_encoder: str = "t5",
     max_positions: int = 2048,
     causal_codec: bool = False,
     lstm_layers: int = 2,
@@ -65,6 +68,8 @@ def tiny_checkpoint(
         1 (mono) or 2 (stereo: the decoder then has ``2 * codebooks`` interleaved ones).
     codebooks, vocab
         Of the codec: codebooks a channel, entries a codebook (a power of 2).
+    text_encoder
+        "t5", "flan-t5" (T5 with gated feed-forward layers) or "bert" (as nano's).
     causal_codec
         A causal EnCodec (no look-ahead, as nano's) or one that looks ahead (as the 32 kHz one).
     streaming
@@ -73,11 +78,6 @@ def tiny_checkpoint(
     """
     torch.manual_seed(seed)
     tokenizer = _tokenizer()
-    text_encoder = T5EncoderModel(
-        T5Config(
-            vocab_size=len(tokenizer), d_model=text_hidden, d_kv=8, d_ff=2 * text_hidden, num_layers=1, num_heads=2
-        )
-    )
     codec = EncodecModel(_codec_config(causal_codec, lstm_layers, sampling_rate, ratios, filters, codebooks, vocab))
     shape: dict[str, Any] = {
         "vocab_size": vocab,
@@ -91,7 +91,10 @@ def tiny_checkpoint(
         "pad_token_id": vocab,
         "bos_token_id": vocab,
     }
-    parts: dict[str, Any] = {"text_encoder": text_encoder, "audio_encoder": codec}
+    parts: dict[str, Any] = {
+        "text_encoder": _text_encoder(text_encoder, len(tokenizer), text_hidden),
+        "audio_encoder": codec,
+    }
     model: Any
     if melody:
         parts["decoder"] = cast(Any, MusicgenMelodyForCausalLM)(MusicgenMelodyDecoderConfig(**shape))
@@ -117,6 +120,22 @@ def tiny_checkpoint(
         generation["streaming"] = streaming
     (folder / "generation_config.json").write_text(json.dumps(generation))
     return folder
+
+
+def _text_encoder(kind: str, vocabulary: int, size: int) -> Any:
+    shape = {"vocab_size": vocabulary, "d_model": size, "d_kv": 8, "d_ff": 2 * size, "num_layers": 1, "num_heads": 2}
+    if kind == "bert":
+        return BertModel(
+            BertConfig(
+                vocab_size=vocabulary,
+                hidden_size=size,
+                intermediate_size=2 * size,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+            )
+        )
+    gated: dict[str, Any] = {"feed_forward_proj": "gated-gelu"} if kind == "flan-t5" else {}
+    return T5EncoderModel(T5Config(**shape, **gated))
 
 
 def _codec_config(
