@@ -386,7 +386,7 @@ def _floats(tensor: Tensor) -> Tensor:
 
 def _memory(size: int) -> _Bytes:
     """Zeros, page-aligned, in huge pages where the system has them: fewer look-ups while reading from end to end."""
-    memory = mmap.mmap(-1, size)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, np.uint8)

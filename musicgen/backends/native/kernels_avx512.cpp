@@ -10,7 +10,7 @@
 namespace native {
 namespace {
 
-constexpr int kVectors = 4, kTileRows = 4, kAhead = 8192, kOffset = 128;
+constexpr int kVectors = 4, kTileRows = 4, kAhead = 2048, kOffset = 128;
 
 struct Floats {
     __m512 x;

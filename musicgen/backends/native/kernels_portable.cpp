@@ -9,7 +9,7 @@
 namespace native {
 namespace {
 
-constexpr int kVectors = 1, kTileRows = 4, kAhead = 4096, kOffset = 128;
+constexpr int kVectors = 1, kTileRows = 4, kAhead = 2048, kOffset = 128;
 
 struct Floats {
     float at[16];
