@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musicgen.backends import Prompts
-from musicgen.backends.onnx_export import Exported, Progress, build, export
+from musicgen.backends.onnx_export import PARTS, Exported, Progress, build, export
 from musicgen.cache import State, StreamingPolicy
 from musicgen.decoder import DecoderWeights
+from musicgen.errors import ModelError
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
+OLDEST = (1, 28)  # of ONNX Runtime: older ones have no 8-bit keys and values, or compute wrongly with them
 SESSIONS_KEPT = 4  # each holds the matrices once more, laid out for this CPU
-PARTS = ("key", "value")
 
 
 @dataclass(eq=False)
@@ -41,7 +42,7 @@ class Memory:
         The batch that was last stepped with this stream in front, which the next one mostly repeats.
     """
 
-    past: Floats
+    past: NDArray[np.int8]
     batch: "Batch | None" = None
 
 
@@ -89,7 +90,7 @@ class OnnxBackend:
     Raises
     ------
     ModelError
-        The prepared weights can be stored nowhere.
+        ONNX Runtime is too old, or the prepared weights can be stored nowhere.
     """
 
     name = "onnx"
@@ -102,6 +103,11 @@ class OnnxBackend:
         threads: int | None = None,
         progress: Progress | None = None,
     ) -> None:
+        if tuple(int(part) for part in ort.__version__.split(".")[:2]) < OLDEST:
+            raise ModelError(
+                f"ONNX Runtime {ort.__version__} is too old for the onnx backend: "
+                f"install {OLDEST[0]}.{OLDEST[1]} or newer, which needs Python 3.11."
+            )
         self.exported = export(weights, folder, progress)
         self.threads = threads or torch.get_num_threads()
         self._offsets: Integers = weights.offsets.cpu().numpy()
@@ -132,7 +138,7 @@ class OnnxBackend:
         """See :class:`Memory`."""
         exported = self.exported
         shape = (exported.layers, 2, 4, exported.heads, policy.max_position, exported.head_size)
-        return State(policy, Memory(np.empty(shape, np.float32)))
+        return State(policy, Memory(np.empty(shape, np.int8)))
 
     def step(self, states: Sequence[State], columns: Sequence[Integers], prompts: Sequence[Prompts]) -> Tensor:
         """See :meth:`musicgen.backends.Backend.step`."""
@@ -233,7 +239,7 @@ def _cross_feeds(exported: Exported, prompts: Sequence[Floats | None]) -> dict[s
     return feeds
 
 
-def _bind(session: Any, feeds: dict[str, NDArray[Any]], pasts: Sequence[Floats], logits: Floats) -> Any:
+def _bind(session: Any, feeds: dict[str, NDArray[Any]], pasts: Sequence[NDArray[np.int8]], logits: Floats) -> Any:
     """Tie a session to these arrays; each stream's past (layers, 2, rows, heads, P, head size) is written in place."""
     binding = session.io_binding()
     for name, array in feeds.items():
