@@ -21,6 +21,7 @@ from musicgen.codec import (
     ExactDecoder,
     OverlapAddDecoder,
     codec_weights,
+    decode_many,
     decode_step,
     new_state,
     open_decoder,
@@ -120,6 +121,23 @@ def test_known_codecs_are_exact_in_single_precision(name: str, schedule: list[in
     assert relative_error(torch.from_numpy(audio), whole_decode(model, codes)) <= 2e-5
 
 
+def test_the_32_khz_codec_is_exact_at_its_full_size() -> None:
+    model = random_codec(forget_bias=1.0, **MUSICGEN_32KHZ, num_filters=64, hidden_size=128)
+    codes = random_codes(model, 24)
+    audio = played(ExactDecoder(codec_weights(model)), codes, [1, 2, 5, 10])
+    assert relative_error(torch.from_numpy(audio), whole_decode(model, codes)) <= 2e-5
+
+
+@pytest.mark.parametrize(("dtype", "decibels"), [(torch.float16, 50), (torch.bfloat16, 33)])
+@pytest.mark.parametrize("name", KNOWN)
+def test_half_precision_keeps_the_noise_below_the_sound(name: str, dtype: torch.dtype, decibels: float) -> None:
+    model = random_codec(forget_bias=1.0, **{**KNOWN[name], "num_filters": 8, "hidden_size": 32})
+    codes = random_codes(model, 100)
+    audio = torch.from_numpy(played(ExactDecoder(codec_weights(model, dtype=dtype)), codes, [1, 5, 10]))
+    whole = whole_decode(model, codes)
+    assert 10 * torch.log10(whole.square().mean() / (audio - whole).square().mean()) >= decibels
+
+
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_long_stream_does_not_drift(name: str) -> None:
     model = known_codec(name)
@@ -200,6 +218,48 @@ def test_streams_that_share_weights_do_not_hear_each_other() -> None:
     for side in range(2):
         audio = np.concatenate([*parts[side], decoders[side].flush()])
         assert relative_error(torch.from_numpy(audio), whole_decode(model, codes[side])) <= 2e-5
+
+
+@settings(max_examples=40, deadline=None)
+@given(config=configs(), data=st.data())
+def test_streams_decoded_together_give_the_samples_of_each(config: dict[str, Any], data: st.DataObject) -> None:
+    model = random_codec(dtype=torch.float32, **config)
+    weights = codec_weights(model)
+    sides = data.draw(st.integers(1, 2))
+    plan = st.lists(st.sampled_from([0, 1, 1, 2, 5]), min_size=8, max_size=8)
+    plans = data.draw(st.lists(plan, min_size=2, max_size=4))
+    streams = [random_codes(model, sum(plan) + 1, channels=sides, seed=i) for i, plan in enumerate(plans)]
+    decoders = [ExactDecoder(weights, sides * config["audio_channels"]) for _ in plans]
+    parts = [list(chunks(codes, plan)) for codes, plan in zip(streams, plans, strict=True)]
+    sounds = [decode_many(decoders, [part[i] for part in parts]) for i in range(9)]
+    for i, codes in enumerate(streams):
+        audio = torch.from_numpy(np.concatenate([*(sound[i] for sound in sounds), decoders[i].flush()]))
+        whole = torch.cat([whole_decode(model, codes[side::sides]) for side in range(sides)], 1)
+        assert relative_error(audio, whole) <= 2e-5
+
+
+def test_decoders_of_any_kind_may_be_asked_together() -> None:
+    models = [known_codec(name) for name in ("musicgen", "nano", "musicgen", "nano")]
+    weights = [codec_weights(model) for model in models]
+
+    def decoders() -> list[ExactDecoder | OverlapAddDecoder]:
+        return [*(ExactDecoder(own) for own in weights), OverlapAddDecoder(weights[0], 1, 3, 1)]
+
+    codes = [random_codes(models[0], 7, seed=seed) for seed in range(5)]
+    together = decode_many(decoders(), codes)
+    for decoder, own, sound in zip(decoders(), codes, together, strict=True):
+        np.testing.assert_allclose(sound, decoder.decode(own), atol=1e-4)
+
+
+def test_a_bad_code_in_one_stream_changes_none() -> None:
+    model = known_codec("nano")
+    weights = codec_weights(model)
+    codes = [random_codes(model, 6, seed=seed) for seed in range(2)]
+    decoders = [ExactDecoder(weights) for _ in codes]
+    with pytest.raises(ValueError, match="outside"):
+        decode_many(decoders, [codes[0], codes[1] + 1024])
+    for decoder, own in zip(decoders, codes, strict=True):
+        assert relative_error(torch.from_numpy(played(decoder, own, [2])), whole_decode(model, own)) <= 2e-5
 
 
 def test_the_state_grows_neither_with_the_stream_nor_with_its_chunks() -> None:
