@@ -4,9 +4,10 @@ from musicgen._torchaudio import import_torchaudio
 from musicgen.cache import StreamingPolicy
 from musicgen.conditioning import Conditioning
 from musicgen.errors import ModelError
+from musicgen.melody import Melody
 from musicgen.sampling import Sampling
 from musicgen.stream import MusicGen, Stream, next_frames
 
-__all__ = ["Conditioning", "ModelError", "MusicGen", "Sampling", "Stream", "StreamingPolicy", "next_frames"]
+__all__ = ["Conditioning", "Melody", "ModelError", "MusicGen", "Sampling", "Stream", "StreamingPolicy", "next_frames"]
 
 import_torchaudio()  # before musicgen.checkpoint imports transformers, see there

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from musicgen import ModelError, MusicGen, StreamingPolicy, next_frames
+from musicgen.backends import NAMES, obstacle
 from musicgen.stream import Stream
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.tiny import tiny_checkpoint
@@ -241,3 +242,28 @@ def test_it_sounds(tmp_path: Path) -> None:
     audio = np.concatenate(list(model.stream("deep house", melody=model.melody(TUNE, RATE)).audio(0.5)))
     assert audio.shape == (RATE // 2, 2)
     assert audio.std() > 1e-3
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "torch"])
+def test_every_backend_takes_in_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Beside the reference, both playing the same tokens: prefix, change of prompt and re-anchor."""
+    if reason := obstacle(name):
+        pytest.skip(reason)
+    folder = tiny_checkpoint(tmp_path, melody=True, hidden=128, seed=4)
+    logits: list[torch.Tensor] = []
+
+    def forced(row: torch.Tensor, _sampling: Any, generator: torch.Generator) -> torch.Tensor:
+        logits.append(row)
+        return torch.randint(0, row.shape[2], row.shape[1:2], generator=generator)
+
+    monkeypatch.setattr("musicgen.stream.sample", forced)
+    for backend in ("torch", name):
+        model = MusicGen.load(str(folder), backend=backend)
+        policy = StreamingPolicy(keep=20, max_position=60)
+        stream = model.stream("deep house", melody=model.melody(TUNE, RATE), seed=1, policy=policy)
+        frames_of(stream, 30)
+        stream.set_prompt("calm piano")
+        frames_of(stream, 70)
+    expected, given = torch.stack(logits[: len(logits) // 2]), torch.stack(logits[len(logits) // 2 :])
+    similar = torch.cosine_similarity(given.flatten(2), expected.flatten(2), dim=2)
+    assert similar.min() > (0.9 if "int4" in name else 0.99)

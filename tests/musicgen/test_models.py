@@ -1,5 +1,6 @@
 """What is said of a model before it is loaded is true."""
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -83,3 +84,22 @@ def test_memory_counts_both_lanes_of_the_cache() -> None:
     card, model = nano(), MusicGen.load("nano", backend="torch")
     memory = model.stream()._state.memory
     assert card.memory() - 4 * (card.decoder + card.text_encoder + card.codec) == memory.nbytes
+
+
+@pytest.mark.parametrize("card", [nano(), *RELEASED], ids=lambda card: card.name)
+def test_the_documentation_says_the_same(card: Card) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    row = next(line for line in document.splitlines() if line.startswith(f"| {card.name} |"))
+    size = f"{card.decoder / 1e9:.2f} B" if card.decoder >= 1e8 else f"{card.decoder / 1e6:.0f} M"
+    memory = [f"{card.memory(size) / 1e9:.1f} GB" for size in (4, 2)]
+    for fact in (f"{card.layers} / {card.hidden}", size, ", ".join(card.abilities), *memory, card.licence):
+        assert f"| {fact} |" in row
+
+
+def test_the_tests_that_the_documentation_names_exist() -> None:
+    folder = Path(__file__).parent
+    document = (folder.parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", document)
+    assert len(named) > 10
+    for file, test in named:
+        assert f"def {test}(" in (folder / file).read_text(encoding="utf-8"), f"{file}::{test}"

@@ -123,7 +123,14 @@ def tiny_checkpoint(
 
 
 def _text_encoder(kind: str, vocabulary: int, size: int) -> Any:
-    shape = {"vocab_size": vocabulary, "d_model": size, "d_kv": 8, "d_ff": 2 * size, "num_layers": 1, "num_heads": 2}
+    shape: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "d_model": size,
+        "d_kv": 8,
+        "d_ff": 2 * size,
+        "num_layers": 1,
+        "num_heads": 2,
+    }
     if kind == "bert":
         return BertModel(
             BertConfig(
