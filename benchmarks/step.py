@@ -39,8 +39,8 @@ def main() -> None:
         report = {
             **shape,
             **against_transformers(path, options.frames, options.rounds),
-            **by_position(MusicGen.load(str(path)), options.rounds),
-            **endless(MusicGen.load(str(path)), options.endless),
+            **by_position(MusicGen.load(str(path), backend="torch"), options.rounds),
+            **endless(MusicGen.load(str(path), backend="torch"), options.endless),
         }
     print(json.dumps(report, indent=2))
 
@@ -52,7 +52,7 @@ def against_transformers(path: Path, frames: int, rounds: int) -> dict[str, floa
     theirs = cast(Any, MusicgenForConditionalGeneration).from_pretrained(path).eval()
     tokens = AutoTokenizer.from_pretrained(path)([PROMPT], return_tensors="pt")
     steps = frames + 3  # the largest delay
-    stream = MusicGen.load(str(path)).stream(PROMPT, top_k=50)
+    stream = MusicGen.load(str(path), backend="torch").stream(PROMPT, top_k=50)
 
     def run_theirs() -> None:
         theirs.audio_encoder.decode = lambda codes, **_: argparse.Namespace(audio_values=codes)  # only steps count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -83,7 +83,16 @@ class MusicGen:
         self.follows_melody = checkpoint.melodies is not None
 
     @classmethod
-    def load(cls, name: str = "nano", device: str = "cpu", dtype: torch.dtype | None = None) -> MusicGen:
+    def load(
+        cls,
+        name: str = "nano",
+        device: str = "cpu",
+        dtype: torch.dtype | None = None,
+        *,
+        backend: str = "auto",
+        threads: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> MusicGen:
         """Load "nano", a folder in transformers' layout or AudioCraft's, or a hub id such as "facebook/musicgen-small".
 
         Parameters
@@ -92,16 +101,27 @@ class MusicGen:
             As torch names it: "cpu", "cuda", "mps".
         dtype
             Of the decoder; None for float32. Text encoder, codec and sampling always compute in float32.
+        backend
+            What computes the steps: "torch" is exact, "native" and "onnx" have 8-bit weights, see
+            :data:`musicgen.backends.NAMES`; "auto" for the fastest that can run here.
+        threads
+            Of a step; None for as many as a short measurement finds best. The torch backend's are torch's own, of the
+            whole process.
+        progress
+            Told, as done and total, of a preparation that takes its time: a backend's file, the first time.
 
         Raises
         ------
         ModelError
             It cannot be had or used; the message says what to do.
         """
-        from musicgen.checkpoint import load_checkpoint  # imports transformers: seconds that other uses need not wait
+        # imports transformers: seconds that other uses need not wait
+        from musicgen.checkpoint import load_checkpoint
+        from musicgen.hub import find_folder
 
         checkpoint = load_checkpoint(name, device, dtype)
-        return cls(checkpoint, prepare(checkpoint.decoder))
+        made = prepare(checkpoint.decoder, backend, threads=threads, folder=find_folder(name), progress=progress)
+        return cls(checkpoint, made)
 
     def encode_prompt(self, text: str) -> Conditioning:
         """Encode a prompt, or find it among the last ones. From any thread: prepare here what a stream takes over."""

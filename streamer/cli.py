@@ -53,6 +53,10 @@ console = Console()
 # Sentences are never cut into lines: whoever reads them from a log searches for them.
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
+Backend = Annotated[
+    str, typer.Option("--backend", help="What computes: auto, native, native-int4, onnx, torch or cuda.")
+]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Of a step; measured unless given.")]
 Model = Annotated[str, typer.Option("--model", help='"nano", a folder, or a hub id: see `streamer models`.')]
 
 
@@ -111,6 +115,8 @@ def _with_controls(*left_out: str) -> Callable[[Callable[..., None]], Callable[.
 @_with_controls()
 def play(
     model: Model = "nano",
+    backend: Backend = "auto",
+    threads: Threads = None,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many; without it Ctrl-C stops.")] = None,
     device: Annotated[str | None, typer.Option(help="Number or part of the name: see `streamer devices`.")] = None,
     wav_out: Annotated[Path | None, typer.Option(help="Write a WAV in place of playing on a device.")] = None,
@@ -129,7 +135,7 @@ def play(
     chosen, wav = _output(device, wav_out)
     rate, channels = (chosen.rate, min(chosen.channels, 2)) if chosen else (RATE_WITHOUT_DEVICE, 2)
     instrument = Instrument(
-        music(model, rate, channels),
+        music(model, rate, channels, backend, threads),
         {"prompt": PROMPT} | values,
         device=chosen,
         wav=wav,
@@ -186,7 +192,12 @@ def _introduce(instrument: Instrument, server: str, address: str) -> None:
     licence = str(facts["licence"])
     terms = ": not for commercial use" if "NC" in licence else ""
     console.print(escape(f"{facts['model']} (licence {licence}{terms}) on {instrument.player.name}"))
+    console.print(escape(f"Computed by {_engine(facts['backend'], facts['threads'])}."))
     console.print(escape(f"OSC on {server}, for example {address}. Ctrl-C stops."))
+
+
+def _engine(backend: str, threads: int) -> str:
+    return f"{backend} with {threads} thread{'' if threads == 1 else 's'}"
 
 
 def _watch(instrument: Instrument, seconds: float | None) -> None:
@@ -230,9 +241,11 @@ def render(
     out: Annotated[Path, typer.Argument(help="File to write; .wav or .flac.")],
     seconds: Annotated[float, typer.Option(help="Length.")] = 20.0,
     model: Model = "nano",
+    backend: Backend = "auto",
+    threads: Threads = None,
     **values: Value,
 ) -> None:
-    """Write music to a file, as fast as the machine can; the same seed gives the same file."""
+    """Write music to a file, as fast as the machine can; the same seed on the same backend gives the same file."""
     from streamer.render import check_path, check_seconds
 
     check_path(out)
@@ -241,21 +254,26 @@ def render(
     from streamer.controls import Controls
     from streamer.render import render as render_file
 
-    loaded = _load(model)
+    loaded = _load(model, backend, threads)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f}/{task.total:.1f} s"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(escape(out.name), total=seconds)
         controls = Controls(**({"prompt": PROMPT} | values))
         render_file(loaded, controls, seconds, out, lambda done: progress.update(task, completed=done))
-    console.print(escape(f"Wrote {seconds:g} s to {out}."))
+    made = f"seed {controls.get('seed')}, computed by {_engine(loaded.backend.name, loaded.backend.threads)}"
+    console.print(escape(f"Wrote {seconds:g} s to {out}: {made}."))
 
 
-def _load(name: str) -> MusicGen:
+def _load(name: str, backend: str, threads: int | None) -> MusicGen:
     """Load a model, and say what its licence forbids."""
     from streamer.loading import load
 
-    with console.status(f"Loading {escape(name)} ..."):
-        loaded = load(name)
+    with console.status(f"Loading {escape(name)} ...") as status:
+
+        def preparing(done: int, total: int) -> None:
+            status.update(f"Preparing {escape(name)}, once: {done / total:.0%}")
+
+        loaded = load(name, backend, threads, preparing)
     if "NC" in loaded.licence:
         errors.print(escape(f"The weights of {loaded.name} are under {loaded.licence}: not for commercial use."))
     return loaded
@@ -264,11 +282,13 @@ def _load(name: str) -> MusicGen:
 @app.command()
 def models() -> None:
     """List what can be loaded, and whether this machine can play it live."""
+    from musicgen.backends import WEIGHT_BYTES, choose
     from musicgen.models.table import RELEASED, nano
     from streamer.loading import reading_speed
 
     with console.status("Measuring how fast this machine reads weights ..."):
         speed = reading_speed()
+    backend, reason = choose()
     table = Table(
         Column("Model", no_wrap=True), "Decoder", "Channels", "Led by", "Memory", "Licence", "Files", "Live", box=None
     )
@@ -281,9 +301,10 @@ def models() -> None:
             f"{card.memory() / 1e9:.1f} GB",
             card.licence,
             "here" if card.name == "nano" or _downloaded(card.name) else "download",
-            _live(speed / (4 * card.decoder * FRAME_RATE)),
+            _live(speed / (WEIGHT_BYTES[backend] * card.decoder * FRAME_RATE)),
         )
     console.print(table)
+    console.print(escape(f"Backend: {backend}. {reason}"))
     console.print("Live: an estimate, from how fast weights are read here; `streamer bench` measures a model.")
     console.print("CC-BY-NC-4.0: not for commercial use.")
     console.print("Also: any folder with a MusicGen in transformers' layout, or with AudioCraft's state_dict.bin.")
@@ -339,33 +360,34 @@ def devices() -> None:
 @app.command()
 def bench(
     model: Model = "nano",
+    backend: Backend = "auto",
+    threads: Threads = None,
     steps: Annotated[int, typer.Option(min=10, help="Frames to measure over.")] = 200,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False,
 ) -> None:
     """Measure how fast a model runs on this machine."""
-    figures = _measure(_load(model), steps)
+    loaded = _load(model, backend, threads)
+    figures = {"threads": loaded.backend.threads, **_measure(loaded, steps)}
     if as_json:
-        typer.echo(json.dumps({"model": model, **figures}))
+        typer.echo(json.dumps({"model": model, "backend": loaded.backend.name, **figures}))
         return
     table = Table("", "median", "worst of 20", box=None)
     table.add_row("one step", f"{figures['step_ms']:.2f} ms", f"{figures['step_p95_ms']:.2f} ms")
     table.add_row("codec, a frame", f"{figures['codec_ms']:.2f} ms", "")
     table.add_row("a frame has", f"{figures['frame_ms']:.2f} ms", "")
     console.print(table)
-    console.print(f"{escape(model)}: {figures['rtf']:.2f} x real time, torch threads: {figures['threads']}")
+    engine = _engine(loaded.backend.name, loaded.backend.threads)
+    console.print(f"{escape(model)}: {figures['rtf']:.2f} x real time, {engine}")
 
 
 def _measure(model: MusicGen, steps: int) -> dict[str, float]:
     """Milliseconds of a step and of decoding a frame, and the real-time factor of both together."""
-    import torch
-
     step = _milliseconds(model.stream(PROMPT).next_frame, steps)
     sounding = model.stream(PROMPT)
     whole = statistics.median(_milliseconds(lambda: sounding.next_chunk(1), steps))
     frame = 1000 / model.frame_rate
     median = statistics.median(step)
     return {
-        "threads": torch.get_num_threads(),
         "step_ms": median,
         "step_p95_ms": sorted(step)[int(0.95 * len(step))],
         "codec_ms": max(0.0, whole - median),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from streamer.errors import UserError
@@ -11,15 +11,17 @@ from streamer.errors import UserError
 if TYPE_CHECKING:
     from musicgen import MusicGen
 
-BIG = 50_000_000
-"""Weights a step reads, from which on a second thread is worth it."""
 
+def load(
+    name: str,
+    backend: str = "auto",
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> MusicGen:
+    """Load a model, see `musicgen.MusicGen.load`, and set torch's threads, which the codec uses, for it.
 
-def load(name: str) -> MusicGen:
-    """Load a model and set torch's threads for it, the same everywhere: another number may round differently.
-
-    A small model gets one thread: torch's threads spin at barriers, and collapse beside a busy neighbour. A big one
-    leaves one core to the audio callback.
+    They are as many as the step has, but leave one core to the audio callback: torch's threads spin at barriers, and
+    collapse beside a busy neighbour.
 
     Raises
     ------
@@ -29,14 +31,15 @@ def load(name: str) -> MusicGen:
     import torch
 
     from musicgen import ModelError, MusicGen
+    from musicgen.backends.threads import cores
 
     torch.set_num_threads(1)
     try:
-        model = MusicGen.load(name)
+        model = MusicGen.load(name, backend=backend, threads=threads, progress=progress)
     except ModelError as error:
         raise UserError(str(error)) from None
-    if model.step_weights >= BIG:
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    if model.backend.name != "torch":
+        torch.set_num_threads(max(1, min(model.backend.threads, cores() - 1)))
     return model
 
 
@@ -44,11 +47,13 @@ def reading_speed() -> float:
     """Bytes of weights that this machine reads a second: what bounds a step, which uses every weight once.
 
     The best of a few products of a matrix that no cache can hold with a vector, in float32 and with as many threads as
-    a big model gets.
+    a big model may get.
     """
     import torch
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    from musicgen.backends.threads import cores
+
+    torch.set_num_threads(max(1, cores() - 1))
     matrix, vector = torch.ones(8192, 8192), torch.ones(8192)
     times = []
     for _ in range(5):

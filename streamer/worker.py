@@ -89,14 +89,17 @@ class Job:
     imports: tuple[str, ...] = ()
 
 
-def music(model: str, rate: int, channels: int) -> Job:
-    """The job of playing a MusicGen model."""
+def music(model: str, rate: int, channels: int, backend: str = "auto", threads: int | None = None) -> Job:
+    """The job of playing a MusicGen model; see `streamer.loading.load`."""
     imports = ("streamer.engine", "streamer.loading", "musicgen.checkpoint")
-    return Job("streamer.worker:play_model", rate, channels, {"model": model}, imports)
+    arguments: dict[str, Value] = {"model": model, "backend": backend, "threads": threads or 0}
+    return Job("streamer.worker:play_model", rate, channels, arguments, imports)
 
 
-def play_model(values: dict[str, Value], rate: int, channels: int, model: str) -> tuple[Source, Facts]:
-    """The factory behind `music`.
+def play_model(
+    values: dict[str, Value], rate: int, channels: int, model: str, backend: str, threads: int
+) -> tuple[Source, Facts]:
+    """The factory behind `music`; 0 threads are None.
 
     Raises
     ------
@@ -107,10 +110,11 @@ def play_model(values: dict[str, Value], rate: int, channels: int, model: str) -
     from streamer.engine import Engine
     from streamer.loading import load
 
-    loaded = load(model)
+    loaded = load(model, backend, threads or None)
     engine = Engine(loaded, Controls(**values), sample_rate=rate, channels=channels)
     adopted = {name: engine.controls.get(name) for name in ("temperature", "topk", "topp", "cfg")}
-    return engine, {"model": loaded.name, "licence": loaded.licence, "defaults": adopted}
+    facts = {"backend": loaded.backend.name, "threads": loaded.backend.threads, "defaults": adopted}
+    return engine, {"model": loaded.name, "licence": loaded.licence, **facts}
 
 
 # What the worker tells without being asked, one writer for each field: the worker, or before its start the parent.

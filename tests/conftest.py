@@ -31,4 +31,4 @@ def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_model_dir: Path) -> MusicGen:
     """``tiny_model_dir``, loaded."""
-    return MusicGen.load(str(tiny_model_dir))
+    return MusicGen.load(str(tiny_model_dir), backend="torch")

@@ -4,15 +4,26 @@ Every backend does the same as the reference, :mod:`musicgen.backends.torch_step
 state. What they share is the bookkeeping, :class:`musicgen.cache.State`; sampling is the stream's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from musicgen.backends.threads import cores
 from musicgen.cache import State, StreamingPolicy
 from musicgen.decoder import DecoderWeights
+from musicgen.errors import ModelError
+
+NAMES = ("torch", "native", "native-int4", "onnx", "cuda")
+WEIGHT_BYTES = {"torch": 4.0, "native": 1.06, "native-int4": 0.63, "onnx": 1.03, "cuda": 2.0}
+"""That a step reads for each weight, scales included."""
+BIG = 50_000_000
+"""Weights a step reads, from which on ONNX Runtime is worth the file it prepares."""
 
 Prompt = Any
 """A prompt's keys and values in every layer's cross-attention, as the backend that made it keeps them."""
@@ -31,6 +42,10 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """As it is chosen by."""
+
+    @property
+    def threads(self) -> int:
+        """That a step uses. They change its speed alone."""
 
     def prompt(self, states: Tensor) -> Prompt:
         """What cross-attention needs of a prompt, computed once a prompt. From any thread.
@@ -90,8 +105,94 @@ class Backend(Protocol):
         """
 
 
-def prepare(weights: DecoderWeights, name: str = "torch") -> Backend:
-    """Lay a decoder out for a backend."""
+def obstacle(name: str) -> str:
+    """Why a backend cannot run on this machine, and what to do about it: a sentence, "" where it can."""
+    if name.startswith("native"):
+        from musicgen.backends import native_step
+
+        try:
+            native_step.library()
+        except ModelError as error:
+            return str(error)
+    if name == "onnx" and not (find_spec("onnx") and find_spec("onnxruntime")):
+        return "The onnx backend needs ONNX Runtime: install it with `pip install 'musicgen-streamer[onnx]'`."
+    if name == "cuda" and not torch.cuda.is_available():
+        return "The cuda backend needs an NVIDIA GPU and a torch that is built for it."
+    return ""
+
+
+def choose(weights: DecoderWeights | None = None) -> tuple[str, str]:
+    """What "auto" means: the fastest backend that can run a decoder here, and why it is that one.
+
+    Parameters
+    ----------
+    weights
+        Without them: for a big float32 decoder on the CPU.
+    """
+    if weights is not None and weights.device.type == "cuda":
+        return "cuda", "The model is on a GPU."
+    if weights is not None and (weights.device.type != "cpu" or weights.dtype != torch.float32):
+        return "torch", f"It alone computes on {weights.device.type} in {str(weights.dtype).removeprefix('torch.')}."
+    against = obstacle("native") or (weights is not None and _native_refusal(weights)) or ""
+    if not against:
+        return "native", "It is the fastest on a CPU."
+    if not obstacle("onnx") and (weights is None or weights.step_size >= BIG):
+        return "onnx", f"It is the next best. {against}"
+    return "torch", f"It runs everywhere. {against}"
+
+
+def _native_refusal(weights: DecoderWeights) -> str:
+    from musicgen.backends import native_step
+
+    reason = native_step.refusal(weights)
+    return f"{reason[:1].upper()}{reason[1:]}." if reason else ""
+
+
+def prepare(
+    weights: DecoderWeights,
+    name: str = "auto",
+    *,
+    threads: int | None = None,
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Backend:
+    """Lay a decoder out for a backend.
+
+    Parameters
+    ----------
+    name
+        "auto" (see :func:`choose`) or one of ``NAMES``.
+    threads
+        Of a step; None for as many as a short measurement finds best.
+    folder
+        Of the checkpoint, where a backend that prepares a file may keep it.
+    progress
+        Told how far that is: what is done, and the total.
+
+    Raises
+    ------
+    ModelError
+        There is no such backend, it cannot run here, or not this decoder; the message says what to do.
+    """
+    if name == "auto":
+        name, _ = choose(weights)
+    if name not in NAMES:
+        raise ModelError(f"There is no backend '{name}': use auto, {', '.join(NAMES[:-1])} or {NAMES[-1]}.")
+    against = obstacle(name)
+    if against:
+        raise ModelError(against)
+    if name.startswith("native"):
+        from musicgen.backends.native_step import NativeBackend
+
+        return NativeBackend(weights, bits=4 if name == "native-int4" else 8, threads=threads)
+    if name == "onnx":
+        from musicgen.backends.onnx_step import OnnxBackend
+
+        return OnnxBackend(weights, folder, threads=threads or cores(), progress=progress)
+    if name == "cuda":
+        from musicgen.backends.cuda_step import CudaBackend
+
+        return CudaBackend(weights)
     from musicgen.backends.torch_step import TorchBackend
 
-    return TorchBackend(weights)
+    return TorchBackend(weights, threads)

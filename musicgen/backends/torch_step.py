@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musicgen.backends import Prompts
+from musicgen.backends.threads import best_threads, cores
 from musicgen.cache import State, StreamingPolicy
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, embed
 
@@ -18,12 +19,33 @@ Keys = tuple[tuple[Tensor, Tensor], ...]
 
 
 class TorchBackend:
-    """See :class:`musicgen.backends.Backend`."""
+    """See :class:`musicgen.backends.Backend`.
+
+    Parameters
+    ----------
+    threads
+        Of torch, in the whole process. None to measure: one core is left free then, since torch's threads spin while
+        they wait for each other, and collapse beside a busy neighbour.
+    """
 
     name = "torch"
 
-    def __init__(self, weights: DecoderWeights) -> None:
+    def __init__(self, weights: DecoderWeights, threads: int | None = None) -> None:
         self.weights = weights
+        if threads is not None:
+            torch.set_num_threads(threads)
+        elif weights.device.type == "cpu":
+            self._measure_threads()
+
+    def _measure_threads(self) -> None:
+        state = self.new_state(StreamingPolicy(1, 2))
+        column = np.zeros((1, self.weights.codebooks), np.int64)
+        best_threads(torch.set_num_threads, lambda: self.step([state], [column], [(None, None)]), cores() - 1)
+
+    @property
+    def threads(self) -> int:
+        """Torch's, of the whole process."""
+        return torch.get_num_threads()
 
     def prompt(self, states: Tensor) -> Keys:
         """See :meth:`musicgen.backends.Backend.prompt`."""

@@ -34,7 +34,7 @@ SAMPLING: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", params=SHAPES)
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[MusicGen, Oracle]:
     folder = tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), seed=3, **SHAPES[request.param])
-    return MusicGen.load(str(folder)), Oracle(folder)
+    return MusicGen.load(str(folder), backend="torch"), Oracle(folder)
 
 
 def generate_options(sampling: dict[str, Any]) -> dict[str, Any]:

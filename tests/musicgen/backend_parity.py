@@ -1,0 +1,254 @@
+"""What every backend is held to: the reference's logits under teacher forcing, through everything a stream does.
+
+The reference is torch in float32, which tests/musicgen/test_tokens.py holds against transformers.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from musicgen import StreamingPolicy
+from musicgen.backends import Backend
+from musicgen.backends.torch_step import TorchBackend
+from musicgen.cache import State
+from musicgen.checkpoint import load_checkpoint
+from musicgen.decoder import DecoderWeights
+from tests.musicgen.random_decoder import random_decoder
+
+Prepare = Callable[[DecoderWeights], Backend]
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "mono": {"hidden": 128, "layers": 3, "heads": 2},
+    "stereo": {"hidden": 192, "layers": 2, "heads": 3, "codebooks": 8, "vocabulary": 128},
+    "without cross-attention": {"hidden": 128, "heads": 2, "cross": False},
+}
+POLICY = StreamingPolicy(keep=7, max_position=20)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of two backends' logits, over steps and codebooks.
+
+    Attributes
+    ----------
+    cosine
+        The least, over steps, of the similarity of all logits of a row.
+    top
+        Share of codebooks whose likeliest token is the same.
+    """
+
+    cosine: float
+    top: float
+
+
+@dataclass
+class Twin:
+    """One stream on two backends: the reference and another."""
+
+    backends: tuple[Backend, Backend]
+    states: tuple[State, State]
+    prompts: list[tuple[Any, Any]]
+
+    def set_prompts(self, conditional: Tensor | None, null: Tensor | None) -> None:
+        """From states (S, d); None for no prompt."""
+        for index, backend in enumerate(self.backends):
+            rows = [None if states is None else backend.prompt(states) for states in (conditional, null)]
+            self.prompts[index] = (rows[0], rows[1])
+
+    def reset(self) -> None:
+        for state in self.states:
+            state.reset()
+
+    def prefill(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        first, second = (
+            backend.prefill(state, inputs, prompts)
+            for backend, state, prompts in zip(self.backends, self.states, self.prompts, strict=True)
+        )
+        return first, second
+
+
+def twins(weights: DecoderWeights, prepare: Prepare, policies: Sequence[StreamingPolicy] = (POLICY,)) -> list[Twin]:
+    """New streams without prompts."""
+    backends = (TorchBackend(weights, threads=1), prepare(weights))
+    made = []
+    for policy in policies:
+        states = (backends[0].new_state(policy), backends[1].new_state(policy))
+        made.append(Twin(backends, states, [(None, None), (None, None)]))
+    return made
+
+
+def agree(expected: Tensor, found: Tensor) -> Agreement:
+    """Of logits (..., 2, K, V)."""
+    assert found.shape == expected.shape
+    assert found.dtype == torch.float32
+    cosine = torch.cosine_similarity(expected.flatten(-2), found.flatten(-2), dim=-1).min()
+    return Agreement(float(cosine), float((expected.argmax(-1) == found.argmax(-1)).float().mean()))
+
+
+def play(batch: Sequence[Twin], steps: int, random: np.random.Generator) -> Agreement:
+    """Step some streams in one batch with random columns."""
+    results = []
+    for _ in range(steps):
+        columns = [_columns(twin, random) for twin in batch]
+        expected, found = (
+            batch[0]
+            .backends[side]
+            .step([twin.states[side] for twin in batch], columns, [twin.prompts[side] for twin in batch])
+            for side in (0, 1)
+        )
+        results.append(agree(expected, found))
+        for twin in batch:
+            for state in twin.states:
+                state.advance()
+    return _worst(results)
+
+
+def _columns(twin: Twin, random: np.random.Generator) -> NDArray[np.int64]:
+    """One for each lane; as in a stream, both lanes mostly get the same."""
+    backend = twin.backends[0]
+    assert isinstance(backend, TorchBackend)
+    weights = backend.weights
+    lanes = len(twin.states[0].lanes)
+    return random.integers(0, weights.vocabulary + 1, (1, weights.codebooks)).repeat(lanes, 0)
+
+
+def _worst(results: Sequence[Agreement]) -> Agreement:
+    return Agreement(min(one.cosine for one in results), float(np.mean([one.top for one in results])))
+
+
+def prompt(size: int, hidden: int, seed: int = 0) -> Tensor:
+    """States (size, hidden) of a prompt that nobody wrote."""
+    return torch.randn(size, hidden, generator=torch.Generator().manual_seed(seed))
+
+
+# --- what a backend's tests call, each with the backend's tolerance -------------------------------------------------
+
+
+def check_a_stream_through_its_life(weights: DecoderWeights, prepare: Prepare, cosine: float, top: float = 0.0) -> None:
+    """From the start through several shadows, with prompts that come, go and change in the middle, and a reset."""
+    (twin,) = twins(weights, prepare)
+    random, d = np.random.default_rng(0), weights.hidden
+    changes: list[tuple[Tensor | None, Tensor | None]] = [(None, None)]
+    if weights.layers[0].cross is not None:
+        changes += [(prompt(5, d), None), (prompt(9, d, 1), prompt(3, d, 2)), (None, prompt(4, d, 3)), (None, None)]
+    results = []
+    for conditional, null in changes:
+        twin.set_prompts(conditional, null)
+        results.append(play([twin], 11, random))
+    twin.reset()
+    results.append(play([twin], 30, random))
+    worst = _worst(results)
+    assert worst.cosine > cosine, worst
+    assert worst.top >= top, worst
+
+
+def check_streams_that_join_and_leave(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
+    """In one batch, each with prompts, a past and a shadow of its own, in any order."""
+    policies = [StreamingPolicy(keep, 3 * keep + 1) for keep in (3, 5, 8)]
+    one, two, three = twins(weights, prepare, policies)
+    random, d = np.random.default_rng(1), weights.hidden
+    if weights.layers[0].cross is not None:
+        one.set_prompts(prompt(6, d), None)
+        three.set_prompts(prompt(2, d, 1), prompt(7, d, 2))
+    for batch in ([one], [two, one], [one, two, three], [three, two], [two, three], [one]):
+        worst = play(batch, 9, random)
+        assert worst.cosine > cosine, worst
+
+
+def check_a_neighbour_changes_nothing(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
+    """A stream's logits in a batch are its logits alone."""
+    backend, d = prepare(weights), weights.hidden
+    states = [backend.new_state(POLICY) for _ in range(3)]
+    prompts: list[tuple[Any, Any]] = [(None, None)] * 3
+    if weights.layers[0].cross is not None:
+        prompts = [(backend.prompt(prompt(5, d)), None)] * 2 + [(backend.prompt(prompt(8, d, 1)), None)]
+    random = np.random.default_rng(2)
+    for _ in range(25):
+        column = random.integers(0, weights.vocabulary, (1, weights.codebooks))
+        own = column.repeat(len(states[0].lanes), 0)
+        alone = backend.step(states[:1], [own], prompts[:1])
+        other = random.integers(0, weights.vocabulary, own.shape)
+        together = backend.step(states[1:], [own, other], prompts[1:])
+        assert agree(alone[0], together[0]).cosine > cosine
+        for state in states:
+            state.advance()
+
+
+def check_a_prefill_is_its_steps(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
+    """Many inputs at once are the same inputs one by one, for the logits and for what comes after them."""
+    random, d = np.random.default_rng(3), weights.hidden
+    for parts in ((1,), (9,), (4, 5)):
+        (twin,) = twins(weights, prepare)
+        if weights.layers[0].cross is not None:
+            twin.set_prompts(prompt(5, d), prompt(2, d, 1))
+        results = [play([twin], 2, random)]
+        inputs = torch.randn(2, sum(parts), d, generator=torch.Generator().manual_seed(4))
+        for part in torch.split(inputs, list(parts), dim=1):
+            results.append(agree(*twin.prefill(part)))
+            assert twin.states[1].positions == twin.states[0].positions
+        results.append(play([twin], 25, random))
+        assert _worst(results).cosine > cosine, results
+
+
+def check_a_reset_forgets_everything(weights: DecoderWeights, prepare: Prepare) -> None:
+    """To the bit."""
+    backend = prepare(weights)
+    used, fresh = backend.new_state(POLICY), backend.new_state(POLICY)
+    columns = np.random.default_rng(5).integers(0, weights.vocabulary, (30, 1, weights.codebooks))
+    for column in columns[:17]:  # the shadow is at work here
+        backend.step([used], [column.repeat(len(used.lanes), 0)], [(None, None)])
+        used.advance()
+    used.reset()
+    for column in columns[:12]:
+        found, expected = (backend.step([state], [column], [(None, None)]) for state in (used, fresh))
+        torch.testing.assert_close(found, expected, atol=0, rtol=0)
+        used.advance()
+        fresh.advance()
+
+
+def check_a_prefill_into_the_shadows_time_is_refused(weights: DecoderWeights, prepare: Prepare) -> None:
+    backend = prepare(weights)
+    with pytest.raises(ValueError, match="too long"):
+        backend.prefill(backend.new_state(POLICY), torch.zeros(2, 14, weights.hidden), (None, None))
+
+
+def check_everything(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
+    """All of the above."""
+    check_a_stream_through_its_life(weights, prepare, cosine)
+    check_streams_that_join_and_leave(weights, prepare, cosine)
+    check_a_neighbour_changes_nothing(weights, prepare, cosine)
+    check_a_prefill_is_its_steps(weights, prepare, cosine)
+    check_a_reset_forgets_everything(weights, prepare)
+    check_a_prefill_into_the_shadows_time_is_refused(weights, prepare)
+
+
+def nano_agreement(prepare: Prepare, steps: int = 120) -> Agreement:
+    """On nano, through two shadows, with the tokens that the reference samples: guidance 3, no other filter."""
+    checkpoint = load_checkpoint("nano")
+    (twin,) = twins(checkpoint.decoder, prepare, [StreamingPolicy(keep=20, max_position=60)])
+    twin.set_prompts(checkpoint.prompts.states("deep house with warm bass and piano"), None)
+    generator = torch.Generator().manual_seed(6)
+    column = np.full(checkpoint.decoder.codebooks, checkpoint.pad)
+    results = []
+    for _ in range(steps):
+        expected, found = (
+            backend.step([state], [column[None].repeat(len(state.lanes), 0)], [prompts])[0]
+            for backend, state, prompts in zip(twin.backends, twin.states, twin.prompts, strict=True)
+        )
+        results.append(agree(expected, found))
+        guided = expected[1] + 3 * (expected[0] - expected[1])
+        column = torch.multinomial(guided.softmax(-1), 1, generator=generator)[:, 0].numpy()
+        for state in twin.states:
+            state.advance()
+    return _worst(results)
+
+
+def shapes() -> dict[str, DecoderWeights]:
+    """Decoders of every kind, small."""
+    return {name: random_decoder(**shape) for name, shape in SHAPES.items()}

@@ -1,0 +1,143 @@
+"""Every backend does what the reference does, to its stated tolerance, and can be chosen by name."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from musicgen import ModelError, MusicGen
+from musicgen.backends import NAMES, choose, obstacle, prepare
+from musicgen.backends.threads import best_threads
+from musicgen.backends.torch_step import TorchBackend
+from tests.musicgen import backend_parity as parity
+from tests.musicgen.random_decoder import random_decoder
+
+# The least cosine of a row's logits on random weights, which are harder to quantise than trained ones, and on nano;
+# and the share of likeliest tokens that are the same on nano.
+TOLERANCES = {
+    "torch": (0.999999, 0.999999, 1.0),
+    "native": (0.99, 0.999, 0.95),
+    "native-int4": (0.9, 0.97, 0.75),
+    "onnx": (0.99, 0.999, 0.95),
+}
+
+
+def require(name: str) -> None:
+    reason = obstacle(name)
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def preparing(tmp_path: Path) -> Callable[[str], parity.Prepare]:
+    """A backend by name, with one thread."""
+    return lambda name: lambda weights: prepare(weights, name, threads=1, folder=tmp_path)
+
+
+@pytest.mark.parametrize("shape", parity.SHAPES)
+@pytest.mark.parametrize("name", TOLERANCES)
+def test_a_backend_does_what_the_reference_does(
+    name: str, shape: str, preparing: Callable[[str], parity.Prepare]
+) -> None:
+    require(name)
+    parity.check_everything(parity.shapes()[shape], preparing(name), TOLERANCES[name][0])
+
+
+@pytest.mark.parametrize("name", TOLERANCES)
+def test_a_backend_plays_nano(name: str, preparing: Callable[[str], parity.Prepare]) -> None:
+    require(name)
+    found = parity.nano_agreement(preparing(name))
+    _, cosine, top = TOLERANCES[name]
+    assert found.cosine >= cosine, found
+    assert found.top >= top, found
+
+
+@pytest.mark.parametrize("name", TOLERANCES)
+def test_the_same_seed_plays_the_same_on_the_same_backend(name: str) -> None:
+    require(name)
+    played = []
+    for threads in (1, 2):
+        stream = MusicGen.load("nano", backend=name, threads=threads).stream("lo-fi piano", seed=5)
+        played.append(np.stack([stream.next_frame() for _ in range(40)]))
+    torch.set_num_threads(1)
+    np.testing.assert_array_equal(*played)
+
+
+def test_auto_is_a_backend_that_can_run_here_and_says_why() -> None:
+    name, reason = choose()
+    assert name in NAMES and not obstacle(name)
+    assert reason.endswith(".")
+    assert MusicGen.load("nano").backend.name == choose(random_decoder(hidden=256, heads=4))[0]
+
+
+def test_auto_without_the_fast_ones_is_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("musicgen.backends.obstacle", lambda name: f"No {name}." if name != "torch" else "")
+    assert choose() == ("torch", "It runs everywhere. No native.")
+
+
+def test_auto_passes_over_what_a_decoder_does_not_suit() -> None:
+    require("native")
+    name, reason = choose(random_decoder(hidden=64, heads=2))
+    assert name == "torch"
+    assert "heads of size 64" in reason
+
+
+def test_auto_keeps_the_dtype_that_was_asked_for(tiny_model_dir: Path) -> None:
+    model = MusicGen.load(str(tiny_model_dir), dtype=torch.bfloat16)
+    assert model.backend.name == "torch"
+    assert model.stream("warm bass").next_frame().shape == (4,)
+
+
+def test_a_backend_that_is_missing_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("musicgen.backends.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"pip install .*\[onnx\]"):
+        prepare(random_decoder(), "onnx")
+
+
+def test_a_gpu_that_is_missing_is_named() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(ModelError, match="GPU"):
+        prepare(random_decoder(), "cuda")
+
+
+def test_a_backend_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ModelError, match="auto, torch, native"):
+        MusicGen.load("nano", backend="fpga")
+
+
+@pytest.mark.parametrize(
+    ("times", "most", "expected"),
+    [
+        ({1: 8.0, 2: 4.0, 4: 2.0, 8: 1.9}, 8, 4),
+        ({1: 8.0, 2: 7.9, 4: 1.0}, 4, 1),
+        ({1: 8.0, 2: 4.0, 4: 2.0}, 3, 2),
+        ({}, 1, 1),
+        ({}, 0, 1),
+    ],
+)
+def test_more_threads_have_to_earn_their_cores(
+    monkeypatch: pytest.MonkeyPatch, times: dict[int, float], most: int, expected: int
+) -> None:
+    used: list[int] = []
+    monkeypatch.setattr("musicgen.backends.threads.least_time", lambda step: times[used[-1]])
+    assert best_threads(used.append, lambda: None, most) == expected
+    assert used[-1] == expected
+
+
+def test_threads_may_be_set_and_are_told(tiny_model_dir: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        assert MusicGen.load(str(tiny_model_dir), backend="torch", threads=2).backend.threads == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_parity_checks_notice_a_position_that_is_one_off() -> None:
+    weights = random_decoder()
+    shifted = replace(weights, positions=weights.positions.roll(1, 0))
+    with pytest.raises(AssertionError):
+        parity.check_a_stream_through_its_life(weights, lambda _: TorchBackend(shifted, threads=1), 0.999)
