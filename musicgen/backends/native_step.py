@@ -9,8 +9,6 @@ import ctypes
 import functools
 import importlib.machinery
 import mmap
-import os
-import time
 import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musicgen.backends import Prompts
+from musicgen.backends.threads import best_threads, cores, least_time
 from musicgen.cache import State, StreamingPolicy
 from musicgen.decoder import DecoderWeights, LayerWeights
 from musicgen.errors import ModelError
@@ -176,8 +175,6 @@ class NativeBackend:
         The library is not there, or the decoder does not suit it.
     """
 
-    name = "native"
-
     def __init__(
         self, weights: DecoderWeights, *, bits: int = 8, threads: int | None = None, kernels: str | None = None
     ) -> None:
@@ -185,6 +182,7 @@ class NativeBackend:
         reason = refusal(weights)
         if reason:
             raise ModelError(f"This model cannot be used: {reason}. Use the torch backend.")
+        self.name = "native" if bits == 8 else "native-int4"
         self.bits = bits
         self.kernels = kernels or globals()["kernels"]()[0]
         self._layers, self._heads = len(weights.layers), weights.head_count
@@ -193,9 +191,11 @@ class NativeBackend:
         self._cross_kv = [_floats(layer.cross.kv) for layer in weights.layers if layer.cross is not None]
         self._packed = _Packed(self._library, weights, bits)
         self.step_bytes = self._packed.size
-        self._open(threads or 1)
         if threads is None:
-            self._open(self._best_threads())
+            state, column = self.new_state(StreamingPolicy(1, 2)), np.zeros((1, self._codebooks), np.int64)
+            best_threads(self._open, lambda: self.step([state], [column], [(None, None)]), cores())
+        else:
+            self._open(threads)
 
     def _open(self, threads: int) -> None:
         handle = self._library.native_open(self._packed.weights, self.kernels.encode(), threads)
@@ -206,22 +206,6 @@ class NativeBackend:
         self._close, previous = close, getattr(self, "_close", None)
         if previous is not None:
             previous()
-
-    def _best_threads(self) -> int:
-        """The smallest number of threads that no other, twice as large, beats by a tenth."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        state = self.new_state(StreamingPolicy(1, 2))
-        column = np.zeros((1, self._codebooks), np.int64)
-        best, least = 1, float("inf")
-        threads = 1
-        while threads <= cores:
-            self._open(threads)
-            taken = least_time(lambda: self.step([state], [column], [(None, None)]))
-            if taken > 0.9 * least:
-                break
-            best, least = threads, taken
-            threads *= 2
-        return best
 
     def prompt(self, states: Tensor) -> NativePrompt | None:
         """See :meth:`musicgen.backends.Backend.prompt`. None in a decoder without cross-attention."""
@@ -309,17 +293,6 @@ class NativeBackend:
         return size / least_time(lambda: self._library.native_read(self._handle, buffer.ctypes.data, size))
 
 
-def least_time(run: Any, repeats: int = 5) -> float:
-    """Seconds of the fastest of some runs, after one that does not count."""
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 class _Packed:
     """A decoder's weights, packed, and the structures that point to them."""
 
@@ -330,7 +303,7 @@ class _Packed:
         self.size = sum(sizes)
         self._memory = _memory(self.size)
         places = np.split(self._memory, np.cumsum(sizes)[:-1])
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             packed = pool.map(lambda job, place: _pack(library, job[1], job[2], place), jobs, places)
             matrices = iter(list(packed))
         self._kept: list[Tensor] = []

@@ -1,0 +1,46 @@
+"""The native library under sanitizers, and on an emulated ARM processor: where the compilers and qemu are installed."""
+
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from musicgen.backends import native_step
+
+NATIVE = Path(native_step.__file__).parent / "native"
+SELFTEST = Path(__file__).parent / "native_selftest.cpp"
+ARM = "aarch64-linux-gnu-g++"
+
+
+def built(folder: Path, compiler: str, *options: str) -> Path:
+    """The self-test with the library in it."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    program = folder / "selftest"
+    sources = [SELFTEST, *sorted(NATIVE.glob("*.cpp"))]
+    subprocess.run([compiler, "-std=c++17", "-pthread", *options, *sources, "-o", program], check=True)
+    return program
+
+
+def kernels_that_agree(*command: str | Path) -> set[str]:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {line.split()[0] for line in done.stdout.splitlines()}
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="the sanitizers are tried on Linux")
+@pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
+def test_no_sanitizer_complains(tmp_path: Path, sanitizers: str) -> None:
+    """Every kernel of this machine, with three threads too: no byte outside its buffer, no data race."""
+    options = ("-O1", "-g", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all")
+    assert "portable" in kernels_that_agree(built(tmp_path, "g++", *options))
+
+
+@pytest.mark.skipif(platform.machine() in ("aarch64", "arm64"), reason="needs no emulator: the other tests ran on ARM")
+def test_arm_agrees_with_plain_code(tmp_path: Path) -> None:
+    if shutil.which("qemu-aarch64") is None:
+        pytest.skip("qemu-aarch64 is not installed")
+    program = built(tmp_path, ARM, "-O2", "-static")
+    assert kernels_that_agree("qemu-aarch64", program) == {"neondot", "neon", "portable"}
