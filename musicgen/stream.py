@@ -100,10 +100,11 @@ class MusicGen:
         device
             As torch names it: "cpu", "cuda", "mps".
         dtype
-            Of the decoder; None for float32. Text encoder, codec and sampling always compute in float32.
+            Of the decoder; None for float32, and for bfloat16 with the "cuda" backend. Text encoder, codec and sampling
+            always compute in float32.
         backend
             What computes the steps: "torch" is exact, "native" and "onnx" have 8-bit weights, see
-            :data:`musicgen.backends.NAMES`; "auto" for the fastest that can run here.
+            :data:`musicgen.backends.NAMES`; "auto" for the fastest that can run here, "cuda" on an NVIDIA GPU.
         threads
             Of a step; None for as many as a short measurement finds best. The torch backend's are torch's own, of the
             whole process.
@@ -119,6 +120,8 @@ class MusicGen:
         from musicgen.checkpoint import load_checkpoint
         from musicgen.hub import find_folder
 
+        if dtype is None and device.startswith("cuda") and backend in ("auto", "cuda"):
+            dtype = torch.bfloat16
         checkpoint = load_checkpoint(name, device, dtype)
         made = prepare(checkpoint.decoder, backend, threads=threads, folder=find_folder(name), progress=progress)
         return cls(checkpoint, made)

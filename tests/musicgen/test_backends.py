@@ -10,6 +10,7 @@ import torch
 
 from musicgen import ModelError, MusicGen
 from musicgen.backends import NAMES, choose, obstacle, prepare
+from musicgen.backends.cuda_step import CudaBackend
 from musicgen.backends.threads import best_threads
 from musicgen.backends.torch_step import TorchBackend
 from tests.musicgen import backend_parity as parity
@@ -44,6 +45,12 @@ def test_a_backend_does_what_the_reference_does(
 ) -> None:
     require(name)
     parity.check_everything(parity.shapes()[shape], preparing(name), TOLERANCES[name][0])
+
+
+@pytest.mark.parametrize("shape", parity.SHAPES)
+def test_what_a_gpu_would_replay_does_what_the_reference_does(shape: str) -> None:
+    """The step that is captured there, with its static shapes, run here without a capture."""
+    parity.check_everything(parity.shapes()[shape], CudaBackend, 0.999999)
 
 
 @pytest.mark.parametrize("name", TOLERANCES)
