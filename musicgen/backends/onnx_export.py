@@ -7,14 +7,14 @@ described at https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOper
 
 import hashlib
 import json
-import os
-import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import onnx
@@ -39,6 +39,7 @@ BLOCK = 128  # weights that share a scale
 PROBES = 64  # random columns whose keys and values are looked at, in each of two rows
 HEADROOM = 2.5  # of the 8-bit range over their peaks. nano's own music goes 1.2 times beyond them, in one channel 2.6
 ACCURACY = 4  # of MatMulNBits: the input is quantised too, by row and block, and the products are summed in integers
+STALE = 3600  # seconds after which an unfinished file is nobody's
 EPSILON = 1e-5  # of torch's layer norm
 OPSET = 17  # of the standard operators: the first with LayerNormalization
 IR_VERSION = 8
@@ -184,13 +185,15 @@ def _save(tensors: dict[str, Tensor], about: dict[str, Any], path: Path) -> None
     """Write under another name, then rename: nobody ever sees half a file."""
     checksum = _checksum(about, ((name, tuple(tensors[name].shape), _bytes(tensors[name])) for name in sorted(tensors)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-    os.close(handle)
+    for left in path.parent.glob(f"{path.name}.*.part"):  # by one that was killed; a younger one may still be writing
+        if time.time() - left.stat().st_mtime > STALE:
+            left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:
         save_file(tensors, temporary, {"decoder": json.dumps(about | {"crc32": checksum})})
-        Path(temporary).replace(path)
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> Exported | None:

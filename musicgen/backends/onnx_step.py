@@ -46,7 +46,7 @@ class Memory:
     batch: "Batch | None" = None
 
 
-Member = tuple[Memory, tuple[int, ...], Prompts]  # of a batch: a stream's memory, active lanes and prompts
+Member = tuple[NDArray[np.int8], tuple[int, ...], Prompts]  # of a batch: a stream's past, active lanes and prompts
 
 
 @dataclass(eq=False)
@@ -56,7 +56,7 @@ class Batch:
     Attributes
     ----------
     members
-        Memory, active lanes and prompts of every stream.
+        Past, active lanes and prompts of every stream.
     columns
         For every row, which of the streams' columns it consumes.
     feeds
@@ -158,7 +158,7 @@ class OnnxBackend:
 
     def _batch(self, states: Sequence[State], prompts: Sequence[Prompts]) -> Batch:
         """The last batch where nothing but tokens and positions has changed, otherwise a new one."""
-        members = [(state.memory, tuple(state.lanes), pair) for state, pair in zip(states, prompts, strict=True)]
+        members = [(state.memory.past, tuple(state.lanes), pair) for state, pair in zip(states, prompts, strict=True)]
         front: Memory = states[0].memory
         if front.batch is None or not _same(front.batch.members, members):
             front.batch = self._bind_batch(members)
@@ -184,7 +184,7 @@ class OnnxBackend:
         if len(members) > 1:
             feeds["sections"] = np.array([2 * len(lanes) for _, lanes, _ in members], np.int64)
         feeds |= _cross_feeds(self.exported, [prompt for _, lanes, pair in members for _ in lanes for prompt in pair])
-        pasts = [memory.past[:, :, 2 * min(lanes) : 2 * max(lanes) + 2] for memory, lanes, _ in members]
+        pasts = [past[:, :, 2 * min(lanes) : 2 * max(lanes) + 2] for past, lanes, _ in members]
         session = self._session(len(members))
         logits = np.zeros((len(wanted), self.exported.codebooks * self.exported.vocabulary), np.float32)
         return Batch(members, np.array(columns), feeds, logits, session, _bind(session, feeds, pasts, logits))
@@ -199,7 +199,7 @@ class OnnxBackend:
         for row, prompt in enumerate(prompts):  # one by one: behind a past, attention takes many inputs of one row only
             feeds = {
                 "tokens": np.full((1, count, exported.codebooks), nothing, np.int64),
-                "positions": np.arange(start, start + count)[None],
+                "positions": np.arange(start, start + count, dtype=np.int64)[None],
                 "extra": inputs[row : row + 1].float().cpu().contiguous().numpy(),
                 "wanted": np.array([count - 1], np.int64),
                 "last.0": np.array([start + count - 1], np.int32),

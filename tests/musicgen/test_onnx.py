@@ -1,5 +1,6 @@
 """The 8-bit backend in ONNX Runtime: close to the reference whatever is done to its streams, and safe on disk."""
 
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -179,3 +180,16 @@ def test_nothing_is_left_behind_where_there_is_no_room(tmp_path: Path, monkeypat
     with pytest.raises(ModelError, match="make room"):
         prepare(random_decoder(), tmp_path / "checkpoint")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_what_a_killed_preparation_left_is_cleared_away_in_time(tmp_path: Path) -> None:
+    weights = random_decoder()
+    prepare(weights, tmp_path)
+    (path,) = stored(tmp_path)
+    path.unlink()
+    old, young = (path.with_name(f"{path.name}.{name}.part") for name in ("old", "young"))
+    for part in (old, young):
+        part.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    prepare(weights, tmp_path)
+    assert path.exists() and young.exists() and not old.exists()
