@@ -44,6 +44,8 @@ def prompted(report: dict[str, Any]) -> str:
     if part := report.get("key"):
         three = (percent(part[name]) for name in ("nano", "decoded_renders", "renders"))
         rows.append(("key as prompted, of 24", *three, "50%"))
+        three = (percent(part[f"{name}_or_relative"]) for name in ("nano", "decoded_renders", "renders"))
+        rows.append(("the same, or its relative key, which has the same notes", *three, ""))
     if part := report.get("unseen"):
         shares = percent(part["nano"]["top3"]), percent(part["top3_against_other_prompts"])
         rows.append(
@@ -149,7 +151,8 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
 
 def figures(report: dict[str, Any]) -> str:
     """Every part of the report that was measured, as Markdown."""
-    return "\n\n".join([prompted(report), *(show(report) for name, show in SECTIONS.items() if name in report)])
+    played = f"Nano played on the {report['backend']} backend."
+    return "\n\n".join([played, prompted(report), *(show(report) for name, show in SECTIONS.items() if name in report)])
 
 
 def write_card(metrics: Path, out: Path) -> None:

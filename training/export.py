@@ -7,7 +7,6 @@ The same checkpoints give the same bytes. The text encoder, which never changes,
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from safetensors.torch import save_file
 from transformers import GenerationConfig, MusicgenConfig, MusicgenForConditionalGeneration
 
 from training import text
+from training.card import write_card
 from training.codec import load_codec
 from training.model import LENGTH, PAD, load_nano
 
@@ -93,48 +93,6 @@ def write_tokenizer(out: Path) -> None:
     tokenizer.save_pretrained(out)
     path = out / "tokenizer_config.json"
     write_json(path, {**json.loads(path.read_text()), "model_input_names": ["input_ids", "attention_mask"]})
-
-
-def metrics_table(report: dict[str, Any]) -> str:
-    """What `training.evaluate` measured, as Markdown."""
-    style, tempo, codec, levels = (report[key] for key in ("style", "tempo", "codec", "loudness"))
-    per_book = " / ".join(f"{x:.0%}" for x in codec["codes_used_held_out"])
-    rows = [
-        ("style recognised, nano (top 1 / top 3)", f"{style['nano']['top1']:.0%} / {style['nano']['top3']:.0%}"),
-        ("style recognised, decoded renders (top 1)", f"{style['decoded_renders']['top1']:.0%}"),
-        ("style recognised, renders (top 1)", f"{style['renders']['top1']:.0%}"),
-        ("style, chance", f"{style['chance']:.0%}"),
-        ("tempo as prompted, nano", f"{tempo['nano']:.0%}"),
-        ("tempo against other clips' prompts, nano", f"{tempo['nano_against_shuffled_prompts']:.0%}"),
-        ("tempo, renders with drums", f"{tempo['renders_with_drums']:.0%}"),
-        (
-            "near-silent 1.5 s pieces, nano / renders",
-            f"{levels['nano']['silent']:.1%} / {levels['renders']['silent']:.1%}",
-        ),
-        (
-            "median loudness, nano / renders",
-            f"{levels['nano']['median_lufs']:.1f} / {levels['renders']['median_lufs']:.1f} LUFS",
-        ),
-        ("codec log-mel L1 (natural logarithm)", f"{codec['log_mel_l1']:.3f}"),
-        ("codec multi-resolution STFT distance", f"{codec['mr_stft']:.3f}"),
-        ("codec SI-SDR", f"{codec['si_sdr_db']:.1f} dB"),
-        ("codes used, each codebook", per_book),
-    ]
-    if "cross_entropy" in report:
-        for key, label in (("validation", "with captions"), ("validation_null", "without")):
-            values = " / ".join(f"{x:.2f}" for x in report["cross_entropy"][key])
-            rows.append((f"validation cross entropy of the codebooks, {label} (nats)", values))
-    rows.append(("clips generated / held-out clips", f"{report['clips']['generated']} / {report['clips']['held_out']}"))
-    return "\n".join(["| measure | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
-
-
-def write_card(metrics: Path, out: Path) -> None:
-    """README.md with the measures, if there are any, and NOTICE."""
-    here = Path(__file__).parent
-    table = metrics_table(json.loads(metrics.read_text())) if metrics.exists() else "Not measured yet."
-    card = (here / "nano_card.md").read_text(encoding="utf-8").replace("<!-- metrics -->", table)
-    (out / "README.md").write_text(card, encoding="utf-8")
-    shutil.copyfile(here / "nano_notice.txt", out / "NOTICE")
 
 
 def export(codec: Path, words: Path | None, model: Path, metrics: Path, out: Path) -> None:

@@ -104,8 +104,8 @@ def chroma(audio: Audio) -> torch.Tensor:
     What stands still from one window to the next counts and what is broad in frequency does not: harmonies, not drums
     (after Fitzgerald 2010, median filtering).
     """
-    magnitude = spectrum(torch.from_numpy(audio)[None], CHROMA_WINDOW)[0, :CHROMA_BINS].abs().T  # (windows, bins)
-    tonal = F.pad(magnitude[None], (0, 0, 4, 4), mode="replicate")[0].unfold(0, 9, 1).median(-1).values
+    magnitude = spectrum(torch.from_numpy(audio)[None], CHROMA_WINDOW)[0, :CHROMA_BINS, ::2].abs().T  # (windows, bins)
+    tonal = F.pad(magnitude[None], (0, 0, 2, 2), mode="replicate")[0].unfold(0, 5, 1).median(-1).values
     broad = F.pad(tonal[None], (15, 15), mode="replicate")[0].unfold(1, 31, 1).median(-1).values
     peaks = (tonal - 2 * broad).clamp_min(0).sqrt()
     classes = (peaks @ _pitch_classes()).mean(0).view(2, 12)
@@ -138,7 +138,7 @@ def fit_key(examples: torch.Tensor, keys: torch.Tensor) -> KeyProfiles:
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(examples), keys) + 1e-3 * model.profiles.square().mean()
+        loss = F.cross_entropy(model(examples), keys) + 3e-3 * model.profiles.square().mean()
         torch.autograd.backward(loss)
         return loss
 

@@ -84,7 +84,7 @@ def main() -> None:
         start = time.monotonic()
         part = PARTS[name](studio)
         # Read again just before writing: another part may have been measured in another process meanwhile.
-        report = {**read_report(path, studio.fingerprint), name: part}
+        report = {**read_report(path, studio.fingerprint), "backend": studio.model.backend.name, name: part}
         path.write_text(json.dumps(report, indent=1))
         print(json.dumps({"part": name, "seconds": round(time.monotonic() - start), **part}), flush=True)
     if arguments.picture:

@@ -260,18 +260,22 @@ def key(studio: Studio) -> dict[str, Any]:
         scores = studio.jury.key(torch.stack([judge.chroma(clip) for clip in clips]))
         return [int(x) for x in scores.argmax(1)]
 
-    truth = [studio.held[i].key for i in tonal]
-    asked, heard = [w.key for w in wanted], found(played)
-    return {
-        "renders": share([a == b for a, b in zip(found([studio.held[i].audio for i in tonal]), truth, strict=True)]),
-        "decoded_renders": share(
-            [a == b for a, b in zip(found([studio.decoded[i] for i in tonal]), truth, strict=True)]
-        ),
-        "nano": share([a == b for a, b in zip(heard, asked, strict=True)]),
-        "nano_tonic": share([a % 12 == (b or 0) % 12 for a, b in zip(heard, asked, strict=True)]),
-        "chance": 1 / 24,
-        "clips": {"nano": len(wanted), "renders": len(tonal)},
+    truth = [studio.held[i].key or 0 for i in tonal]
+    groups = {
+        "renders": (found([studio.held[i].audio for i in tonal]), truth),
+        "decoded_renders": (found([studio.decoded[i] for i in tonal]), truth),
+        "nano": (found(played), [w.key or 0 for w in wanted]),
     }
+    report: dict[str, Any] = {"chance": 1 / 24, "clips": {"nano": len(wanted), "renders": len(tonal)}}
+    for name, (heard, asked) in groups.items():
+        report[name] = share([a == b for a, b in zip(heard, asked, strict=True)])
+        report[f"{name}_or_relative"] = share([a in (b, relative(b)) for a, b in zip(heard, asked, strict=True)])
+    return report
+
+
+def relative(key: int) -> int:
+    """The minor key with a major key's notes, or the other way round: progressions often leave open which it is."""
+    return 12 + (key + 9) % 12 if key < 12 else (key + 3) % 12
 
 
 # --- words that nobody trained ------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ class Studio:
     @cached_property
     def model(self) -> musicgen.MusicGen:
         """What plays."""
-        return musicgen.MusicGen.load(str(self.arguments.model))
+        return musicgen.MusicGen.load(str(self.arguments.model), threads=self.arguments.threads)
 
     @cached_property
     def encodec(self) -> Any:
