@@ -153,13 +153,15 @@ def read_audiocraft(folder: Path) -> AudioCraftFiles:
     text_config, text_state, text_folder = _text_encoder(settings)
     channels = 2 if settings.get("interleave_stereo_codebooks.use", bool, False) else 1
     codec_config, codec_state = _codec(settings, settings.get("transformer_lm.n_q", int) // channels)
+    generation = _generation_settings(settings, codec_config)
     decoder = _decoder_config(settings, melody, channels)
+    decoder.max_position_embeddings = max(2048, generation["max_length"])
     parts: dict[str, Any] = {"text_encoder": text_config, "audio_encoder": codec_config, "decoder": decoder}
     return AudioCraftFiles(
         config=MusicgenMelodyConfig(**parts, **_melody_settings(settings)) if melody else MusicgenConfig(**parts),
         state={**text_state, **codec_state, **state},
         text_encoder=text_folder,
-        settings=_generation_settings(settings, codec_config),
+        settings=generation,
         origin=settings.get("continue_from", str, "").removeprefix("//pretrained/"),
     )
 
@@ -285,6 +287,7 @@ def _melody_settings(settings: _Settings) -> dict[str, Any]:
 
 def _generation_settings(settings: _Settings, codec: PreTrainedConfig) -> dict[str, Any]:
     pad = settings.get("transformer_lm.card", int)
+    delays, turns = _pattern(settings)
     seconds = settings.get("dataset.segment_duration", float, 30.0)
     return {
         "bos_token_id": pad,
@@ -293,26 +296,30 @@ def _generation_settings(settings: _Settings, codec: PreTrainedConfig) -> dict[s
         "do_sample": True,
         "guidance_scale": 3.0,  # what AudioCraft's own MusicGen takes for every checkpoint, as is the top_k
         "top_k": 250,
-        "max_length": int(seconds * cast(Any, codec).frame_rate),
-        "codebook_delays": _delays(settings),
+        "max_length": int(seconds * cast(Any, codec).frame_rate) * (max(turns) + 1),
+        "codebook_delays": delays,
+        "codebook_turns": turns,
     }
 
 
-def _delays(settings: _Settings) -> list[int]:
-    """Steps that each codebook waits, of the pattern that the model was trained with."""
+def _pattern(settings: _Settings) -> tuple[list[int], list[int]]:
+    """Delays and turns of the codebooks, as the model was trained with them."""
     codebooks = settings.get("transformer_lm.n_q", int)
-    pattern = settings.get("codebooks_pattern.modeling", str)
-    if pattern == "parallel":
-        return [0] * codebooks
+    none, pattern = [0] * codebooks, settings.get("codebooks_pattern.modeling", str)
     if pattern in ("coarse_first", "valle"):  # an older name of the same
         raise ModelError(
             f"The model in {settings.folder} makes all of its first codebook before the others (coarse-first): "
             "nothing could be heard before the piece is over, so it cannot be streamed."
         )
-    settings.require("codebooks_pattern.modeling", "delay", "parallel")
+    settings.require("codebooks_pattern.modeling", "delay", "parallel", "unroll")
+    if pattern == "parallel":
+        return none, none
+    if pattern == "unroll":
+        settings.require("codebooks_pattern.unroll.delays", none)
+        return none, settings.get("codebooks_pattern.unroll.flattening", list, list(range(codebooks)))
     settings.require("codebooks_pattern.delay.flatten_first", 0)
     settings.require("codebooks_pattern.delay.empty_initial", 0)
-    return settings.get("codebooks_pattern.delay.delays", list, list(range(codebooks)))
+    return settings.get("codebooks_pattern.delay.delays", list, list(range(codebooks))), none
 
 
 # ----------------------------------------------------------------------------------------------------- text encoder

@@ -30,7 +30,7 @@ from musicgen.cache import StreamingPolicy
 from musicgen.codec import CodecWeights, codec_weights
 from musicgen.conditioning import PromptEncoder
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
-from musicgen.delay import delays_of
+from musicgen.delay import DelayLine, delays_of
 from musicgen.errors import ModelError
 from musicgen.hub import find_folder
 from musicgen.melody import MelodyEncoder
@@ -53,6 +53,7 @@ class Checkpoint:
     channels: int
     pad: int
     delays: tuple[int, ...]
+    turns: tuple[int, ...]
     decoder: DecoderWeights
     prompts: PromptEncoder
     melodies: MelodyEncoder | None
@@ -100,7 +101,8 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
     target = _device(device)
     files = read_files(find_folder(name))
     config = files.model.config
-    policy = _policy(files)
+    delays, turns = _pattern(files)
+    policy = _policy(files, max(turns) + 1)
     model = files.model.to(target)
     prompts = PromptEncoder(files.tokenizer, model.text_encoder, _projection(model, "enc_to_dec_proj"))
     melodies = _melodies(files) if config.model_type == "musicgen_melody" else None
@@ -111,7 +113,8 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
         licence=_licence(name, files),
         channels=config.decoder.audio_channels,
         pad=config.decoder.pad_token_id,
-        delays=_delays(files),
+        delays=delays,
+        turns=turns,
         decoder=decoder,
         prompts=prompts,
         melodies=melodies,
@@ -278,7 +281,7 @@ def _device(device: str) -> torch.device:
     return target
 
 
-def _policy(files: _Files) -> StreamingPolicy:
+def _policy(files: _Files, turns: int) -> StreamingPolicy:
     """What the model's card says under "streaming" in generation_config.json, else what its length allows."""
     positions = files.model.config.decoder.max_position_embeddings
     if "streaming" in files.settings:
@@ -286,29 +289,38 @@ def _policy(files: _Files) -> StreamingPolicy:
             policy = StreamingPolicy(**files.settings["streaming"])
             if policy.max_position > positions:
                 raise ValueError(f"max_position is above the model's {positions} positions")
+            if policy.keep % turns or policy.max_position % turns:
+                raise ValueError(f"keep and max_position must be whole frames, {turns} steps each")
             return policy
         except (TypeError, ValueError) as error:
             raise ModelError(
                 f"The key 'streaming' in {files.folder / 'generation_config.json'} is wrong: {error}."
             ) from error
-    longest = min(files.settings.get("max_length") or 1500, positions)
+    frames = min(files.settings.get("max_length") or 1500, positions) // turns
     usual = StreamingPolicy()
-    max_position = min(usual.max_position, longest)
-    return StreamingPolicy(min(usual.keep, max_position // 2), max_position)
+    life = min(usual.max_position, frames)
+    return StreamingPolicy(min(usual.keep, life // 2) * turns, life * turns)
 
 
-def _delays(files: _Files) -> tuple[int, ...]:
-    """What the model's card says under "codebook_delays" in generation_config.json, else what MusicGen's have."""
+def _pattern(files: _Files) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Delays and turns, see :class:`musicgen.delay.DelayLine`: of generation_config.json, else MusicGen's usual ones.
+
+    Its keys are "codebook_delays" and "codebook_turns", each a whole number for each codebook.
+    """
     decoder = files.model.config.decoder
     usual = delays_of(decoder.num_codebooks, decoder.audio_channels)
     delays = files.settings.get("codebook_delays", usual)
-    whole = isinstance(delays, list | tuple) and all(isinstance(delay, int) and delay >= 0 for delay in delays)
-    if not whole or len(delays) != len(usual):
+    turns = files.settings.get("codebook_turns", [0] * len(usual))
+    try:
+        if len(delays) != len(usual) or not all(isinstance(number, int) for number in (*delays, *turns)):
+            raise ValueError(f"each needs a whole number for each of {len(usual)} codebooks")
+        DelayLine(delays, decoder.pad_token_id, turns)
+    except (TypeError, ValueError) as error:
         raise ModelError(
-            f"The key 'codebook_delays' in {files.folder / 'generation_config.json'} is wrong: "
-            f"it needs one whole number >= 0 for each of {len(usual)} codebooks."
-        )
-    return tuple(delays)
+            f"The keys 'codebook_delays' and 'codebook_turns' in {files.folder / 'generation_config.json'} "
+            f"are wrong: {error}."
+        ) from error
+    return tuple(delays), tuple(turns)
 
 
 def _sampling(files: _Files) -> Sampling:

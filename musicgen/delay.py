@@ -2,7 +2,10 @@
 
 MusicGen predicts the codebooks of one frame at different steps: with delay ``d[k]``, step ``s`` predicts frame
 ``s - d[k]`` of codebook ``k``, and a frame is whole once its most delayed codebook is there (Copet et al. 2023, "Simple
-and Controllable Music Generation", section 2.2).
+and Controllable Music Generation", section 2.2). With all delays 0 the codebooks of a frame come at once (parallel).
+
+A model can also take several steps a frame, its turns: codebook ``k`` is predicted in turn ``g[k]``, so that it knows
+those of earlier turns (flattening). Then step ``s`` is turn ``s % turns`` of its frame, and a delay counts frames.
 """
 
 from collections.abc import Sequence
@@ -22,24 +25,39 @@ def delays_of(codebooks: int, channels: int) -> tuple[int, ...]:
 
 
 class DelayLine:
-    """The last ``max(delays) + 1`` sampled columns of one stream.
+    """The last sampled columns of one stream, as many as it takes to make a frame whole.
 
     Parameters
     ----------
     delays
-        Steps that each codebook waits, >= 0.
+        Frames that each codebook waits, >= 0.
     pad
-        The token that stands where a codebook has no frame yet.
+        The token that stands where a codebook has no frame yet, or where it is not its turn.
+    turns
+        The turn that each codebook is predicted in, in ascending order and none left out; None: there is one only.
+
+    Attributes
+    ----------
+    steps
+        Columns taken so far.
+    turns_a_frame
+        Steps a frame.
     """
 
-    def __init__(self, delays: Sequence[int], pad: int) -> None:
+    def __init__(self, delays: Sequence[int], pad: int, turns: Sequence[int] | None = None) -> None:
         if not delays or min(delays) < 0:
             raise ValueError("delays are one whole number >= 0 for each codebook")
+        turns = [0] * len(delays) if turns is None else list(turns)
+        if len(turns) != len(delays) or turns != sorted(turns) or set(turns) != set(range(max(turns) + 1)):
+            raise ValueError("turns are 0 or more for each codebook, ascending, and none is left out")
         self.delays = np.array(delays, dtype=np.int64)
-        self.depth = int(self.delays.max()) + 1
+        self.turns_a_frame = turns[-1] + 1
         self.pad = pad
+        # the step at which each codebook's frame 0 is predicted
+        self._first = self.delays * self.turns_a_frame + np.array(turns)
+        self._depth = (int(self.delays.max()) + 1) * self.turns_a_frame
         self._codebooks = np.arange(len(delays))
-        self._columns = np.full((self.depth, len(delays)), pad, dtype=np.int64)
+        self._columns = np.full((self._depth, len(delays)), pad, dtype=np.int64)
         self._last: Tokens = self._columns[0]
         self.steps = 0
 
@@ -47,24 +65,30 @@ class DelayLine:
         """What the step at ``position`` consumes: the last sampled column, without frames from before position 0.
 
         A cache that joined late counts its positions from its own start, so it sees padding where the frame of a
-        delayed codebook is older than that start: exactly what a stream that begins there sees.
+        delayed codebook is older than that start: exactly what a stream that begins there sees. It may join with the
+        first turn of a frame only.
         """
-        if position >= self.depth:
+        if position >= self._depth and self.turns_a_frame == 1:
             return self._last
-        column: Tokens = np.where(position > self.delays, self._last, self.pad)
+        column: Tokens = self.masked(np.array([position]), self._last[None])[0]
         return column
 
-    def push(self, column: Tokens) -> Tokens | None:
-        """Take the column that step ``steps`` sampled, (K,); return the frame it completes, or None before the first.
+    def masked(self, positions: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What steps at ``positions`` (T,) consume, if those before them sampled ``columns`` (T, K)."""
+        since = positions[:, None] - 1 - self._first
+        return np.where((since >= 0) & (since % self.turns_a_frame == 0), columns, self.pad)
 
-        What a delayed codebook samples before its frame 0 is dropped.
+    def push(self, column: Tokens) -> Tokens | None:
+        """Take the column that step ``steps`` sampled, (K,); return the frame it completes, if it completes one.
+
+        What a codebook samples before its frame 0, or where it is not its turn, is dropped.
         """
-        self._columns[self.steps % self.depth] = column
+        self._columns[self.steps % self._depth] = column
         self._last = column
         self.steps += 1
-        if self.steps < self.depth:
+        if self.steps < self._depth or self.steps % self.turns_a_frame:
             return None
-        rows = (self.steps - self.depth + self.delays) % self.depth
+        rows = (self.steps - self._depth + self._first) % self._depth
         frame: Tokens = self._columns[rows, self._codebooks]
         return frame
 

@@ -81,8 +81,9 @@ class PrefixLanes:
             self._build(None if last else CATCH_UP)
 
     def _start(self, lane: int, begin: int, prefix: Prefix) -> None:
-        state = self._state
-        self._building, self._rest = lane, prefix(begin)
+        state, turns = self._state, self._line.turns_a_frame
+        begin -= begin % turns  # a lane begins with the first turn of a frame
+        self._building, self._rest = lane, prefix(begin // turns)
         self._begins[lane], self._made_of[lane] = begin, self._wanted
         state.positions[lane], state.starts[lane] = 0, self._rest.shape[1]
 
@@ -111,4 +112,4 @@ class PrefixLanes:
         count = self._line.steps - begin - done
         own = np.arange(done, done + (count if most is None else min(count, most)))
         columns = self._columns[(begin + own - 1) % len(self._columns)]
-        return torch.from_numpy(np.where(own[:, None] > self._line.delays, columns, self._line.pad))
+        return torch.from_numpy(self._line.masked(own, columns))

@@ -62,7 +62,7 @@ class MusicGen:
         self._prompts = checkpoint.prompts
         self._codec = checkpoint.codec
         self._pad = checkpoint.pad
-        self._delays = checkpoint.delays
+        self._delays, self._turns = checkpoint.delays, checkpoint.turns
         self._device = checkpoint.decoder.device
         self._positions = len(checkpoint.decoder.positions)
         self._melodies = checkpoint.melodies
@@ -231,7 +231,9 @@ class Stream:
         self._state = model.backend.new_state(
             replace(policy, max_position=policy.max_position + prefix, prefix=prefix) if prefix else policy
         )
-        self._delay = DelayLine(model._delays, model._pad)
+        self._delay = DelayLine(model._delays, model._pad, model._turns)
+        if policy.keep % self._delay.turns_a_frame or policy.max_position % self._delay.turns_a_frame:
+            raise ValueError(f"keep and max_position must be whole frames, {self._delay.turns_a_frame} steps each")
         embedding = model._embedding
         self._lanes = PrefixLanes(model.backend, self._state, self._delay, embedding) if embedding else None
         self._melody: Melody | None = None
@@ -283,7 +285,7 @@ class Stream:
         """
         if melody is not None and not self.model.follows_melody:
             raise ModelError(f"{self.model.name} follows no melody: use a melody model.")
-        self._melody, self._melody_start = melody, self._delay.steps
+        self._melody, self._melody_start = melody, self._delay.steps // self._delay.turns_a_frame
         self._change_prefix()
 
     def _change_prefix(self) -> None:

@@ -32,6 +32,43 @@ def test_what_goes_in_delayed_comes_out_whole_and_in_order(delays: list[int], co
     np.testing.assert_array_equal(np.array(out).reshape(-1, len(delays)), frames[: max(0, count - max(delays))])
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=6),
+    st.integers(0, 30),
+    st.integers(0, 2**32 - 1),
+)
+def test_frames_of_several_turns_come_out_whole_and_in_order(
+    codebooks: list[tuple[int, bool]], count: int, seed: int
+) -> None:
+    """A codebook that waits some frames, and begins a new turn or shares the one before."""
+    random = np.random.default_rng(seed)
+    delays = [delay for delay, _ in codebooks]
+    turns = [int(turn) for turn in np.cumsum([0, *(new for _, new in codebooks[1:])])]
+    per_frame = turns[-1] + 1
+    frames = random.integers(0, 50, (count, len(delays)))
+    line = DelayLine(delays, PAD, turns)
+    out = []
+    for step in range(count * per_frame):
+        time, turn = divmod(step, per_frame)
+        mine = [turn == turns[k] and time >= d for k, d in enumerate(delays)]
+        column = [frames[time - d, k] if mine[k] else random.integers(50, 90) for k, d in enumerate(delays)]
+        frame = line.push(np.array(column))
+        # the next step sees what was sampled in its codebooks' turn, and padding for the others
+        np.testing.assert_array_equal(
+            line.column(step + 1), [c if m else PAD for c, m in zip(column, mine, strict=True)]
+        )
+        if frame is not None:
+            assert turn == per_frame - 1
+            out.append(frame)
+    np.testing.assert_array_equal(np.array(out).reshape(-1, len(delays)), frames[: max(0, count - max(delays))])
+
+
+@pytest.mark.parametrize("turns", [[0, 2, 2], [1, 1, 1], [1, 0, 2], [0, 0]])
+def test_impossible_turns_are_refused(turns: list[int]) -> None:
+    with pytest.raises(ValueError, match="turns"):
+        DelayLine([0, 1, 2], PAD, turns)
+
+
 @given(delay_lists, st.integers(0, 30), st.integers(0, 30))
 def test_a_late_joiner_sees_padding_where_frames_are_older_than_its_start(
     delays: list[int], start: int, position: int

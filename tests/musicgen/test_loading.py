@@ -117,6 +117,26 @@ def test_a_policy_beyond_the_models_positions(copy: Path) -> None:
     assert "max_position" in refusal(copy)
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        {"codebook_delays": [0, 1]},
+        {"codebook_delays": [0, 1, 2, 0.5]},
+        {"codebook_delays": [0, 1, 2, -3]},
+        {"codebook_delays": 7},
+        {"codebook_turns": [0, 2, 3, 4]},
+    ],
+)
+def test_a_pattern_that_cannot_be(copy: Path, pattern: dict[str, Any]) -> None:
+    edit(copy / "generation_config.json", **pattern)
+    assert "codebook_delays" in refusal(copy)
+
+
+def test_a_policy_that_breaks_frames_apart(copy: Path) -> None:
+    edit(copy / "generation_config.json", codebook_turns=[0, 1, 2, 3], streaming={"keep": 8, "max_position": 30})
+    assert "whole frames" in refusal(copy)
+
+
 def test_a_device_that_is_not_here(tiny_model_dir: Path) -> None:
     assert "cpu" in refusal(tiny_model_dir, device="cuda:99")
     assert "cpu" in refusal(tiny_model_dir, device="gramophone")
