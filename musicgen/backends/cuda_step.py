@@ -3,8 +3,8 @@
 The shapes never change: both lanes of every stream are computed, attention runs over all positions behind a mask, and
 cross-attention over the longest prompt. Tokens, positions and prompts are tensors that are written before a replay, so
 nothing live needs another capture; only another set of streams does. What is captured, :func:`static_step`, is plain
-torch and runs on any device, uncaptured, which is how it is tested where there is no GPU. Sampling stays outside, so its
-values need no tensors.
+torch and runs on any device, uncaptured, which is how it is tested where there is no GPU; the capture itself has not
+been. Sampling stays outside, so its values need no tensors.
 """
 
 from collections import OrderedDict
