@@ -19,8 +19,8 @@ from musicgen.cache import State
 from musicgen.delay import DelayLine
 
 CATCH_UP = 32
-"""Positions of a new lane that are consumed before each step. A processor reads the weights once for all of them, so
-they take about as long as a step; a prefix of 250 and the last 600 frames then need 28 steps, half a second."""
+"""Positions of a new lane that are consumed before each step: a prefix of 250 and the last 600 frames then need 28
+steps, half a second. A fixed number, so that the same changes at the same frames give the same music on any machine."""
 
 Prefix = Callable[[int], Tensor]
 """The inputs (2, P, d) float32, conditional and null, of a lane whose first frame is the stream's frame number so."""
