@@ -148,7 +148,7 @@ class CudaBackend(TorchBackend):
 
     def _capture(self, together: _Set) -> None:
         """Record the step. A run before the capture writes the same keys and values that the replay writes again."""
-        aside = torch.cuda.Stream()
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(WARM_UPS):

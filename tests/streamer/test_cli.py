@@ -80,6 +80,7 @@ def test_help_needs_no_torch() -> None:
     [
         (["render", "x.wav", "--model", "no-such-model"], "no-such-model"),
         (["render", "x.wav", "--model", "EMPTY"], "EMPTY"),
+        (["render", "x.wav", "--backend", "fpga"], "fpga"),
         (["render", "x.wav", "--seconds", "-3"], "-3"),
         (["render", "nowhere/x.wav"], "nowhere"),
         (["render", "x.ogg"], ".flac"),
@@ -119,8 +120,9 @@ def test_a_wrong_use_is_explained(run: Run, arguments: list[str]) -> None:
 def test_render_gives_the_same_file_for_the_same_seed(run: Run, tiny_model_dir: Path, tmp_path: Path) -> None:
     for name, seed in (("a.wav", 7), ("b.wav", 7), ("c.wav", 8)):
         arguments = ("--seconds", "0.5", "--seed", str(seed), "--model", tiny_model_dir, "--prompt", "folk")
-        code, _, err = run("render", tmp_path / name, *arguments)
+        code, out, err = run("render", tmp_path / name, *arguments, "--backend", "torch", "--threads", "1")
         assert code == 0, err
+        assert f"seed {seed}, computed by torch with 1 thread" in out
     a, b, c = ((tmp_path / name).read_bytes() for name in ("a.wav", "b.wav", "c.wav"))
     assert a == b != c
     assert soundfile.info(tmp_path / "a.wav").duration == pytest.approx(0.5, abs=1e-4)
@@ -177,6 +179,7 @@ def test_models_are_listed_with_what_to_choose_by(run: Run) -> None:
     code, out, _ = run("models")
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert lines["Backend:"].split()[1].rstrip(".") in ("native", "onnx", "torch")
     assert len([name for name in lines if name.startswith("facebook/")]) == 10
     assert "MIT" in lines["nano"] and "mono" in lines["nano"]
     for expected in ("3.29 B", "stereo", "text, continuation", "17.6 GB", "CC-BY-NC-4.0"):
