@@ -34,9 +34,9 @@ from training.muon import Muon
 
 PAD = CODES
 LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
-SHORT = 128  # columns of the crops of every other step: where little has been heard, the caption has most to say
+SHORT = 128  # columns of the crops of every fourth step: where little has been heard, the caption has most to say
 COLUMNS = 4096  # of a step, on each worker: 8 crops of 512 or 32 of 128
-SPLICED = 0.4  # of the crops change over to another song
+SPLICED = 0.3  # of the crops change over to another song
 CORRUPTED = 0.05  # of the input codes are replaced at random: a stream has to live with its own mistakes
 SONG_STARTS = 0.3
 CAPTION_DROPOUT = 0.1
@@ -361,7 +361,7 @@ def train(arguments: argparse.Namespace) -> None:
                 group["lr"] = rate * factor
             optimizer.zero_grad()
         rng = loop.draws(arguments.seed, step)
-        columns, *others = corpus.batch(rng, (LENGTH, SHORT)[step % 2])
+        columns, *others = corpus.batch(rng, SHORT if step % 4 == 3 else LENGTH)
         batch = [x.to(device) for x in (corrupt(columns, rng), *others)]
         average += train_step(model, batch).cpu() / 25
         loop.average_gradients(model.parameters())
