@@ -6,8 +6,18 @@ from musicgen.conditioning import Conditioning
 from musicgen.errors import ModelError
 from musicgen.melody import Melody
 from musicgen.sampling import Sampling
-from musicgen.stream import MusicGen, Stream, next_frames
+from musicgen.stream import MusicGen, Stream, next_chunks, next_frames
 
-__all__ = ["Conditioning", "Melody", "ModelError", "MusicGen", "Sampling", "Stream", "StreamingPolicy", "next_frames"]
+__all__ = [
+    "Conditioning",
+    "Melody",
+    "ModelError",
+    "MusicGen",
+    "Sampling",
+    "Stream",
+    "StreamingPolicy",
+    "next_chunks",
+    "next_frames",
+]
 
 import_torchaudio()  # before musicgen.checkpoint imports transformers, see there

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from musicgen.backends import Backend, Prompts, prepare
 from musicgen.cache import StreamingPolicy
-from musicgen.codec import open_decoder
+from musicgen.codec import decode_many, open_decoder
 from musicgen.conditioning import Conditioning
 from musicgen.delay import DelayLine, Tokens
 from musicgen.errors import ModelError
@@ -353,10 +353,7 @@ class Stream:
             (samples, channels) float32 at the model's sample rate. A codec that looks ahead owes the last samples until
             more frames come, so the first chunks are shorter, perhaps empty; all later ones have ``frames * hop``.
         """
-        codes = np.stack([self.next_frame() for _ in range(frames)], axis=1)
-        audio = np.concatenate([self._ahead, self._codec.decode(codes)])
-        self._ahead = audio[:0]
-        return audio
+        return next_chunks([self], frames)[0]
 
     def flush(self) -> Audio:
         """The samples that the codec still owes, (samples, channels): the end of the piece. Then only reset goes on."""
@@ -426,3 +423,20 @@ def next_frames(streams: Sequence[Stream]) -> list[Tokens]:
             if frame is not None:
                 frames[stream] = frame
     return [frames[stream] for stream in streams]
+
+
+def next_chunks(streams: Sequence[Stream], frames: int) -> list[Audio]:
+    """The next frames of every stream as :meth:`Stream.next_chunk` gives them, computed together as far as possible.
+
+    Raises
+    ------
+    ValueError
+        They are not of one model.
+    """
+    made = [next_frames(streams) for _ in range(frames)]
+    codes = [np.stack(own, axis=1) for own in zip(*made, strict=True)]
+    sounds = decode_many([stream._codec for stream in streams], codes)
+    chunks = [np.concatenate([stream._ahead, sound]) for stream, sound in zip(streams, sounds, strict=True)]
+    for stream in streams:
+        stream._ahead = stream._ahead[:0]
+    return chunks

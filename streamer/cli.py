@@ -10,11 +10,11 @@ import inspect
 import json
 import os
 import signal
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +32,7 @@ from streamer.errors import UserError
 
 if TYPE_CHECKING:
     from musicgen import MusicGen
+    from streamer.bench import Figures, Ratio
     from streamer.instrument import Instrument, Status
     from streamer.player import Device
 
@@ -238,18 +239,28 @@ def _summarise(now: Status) -> None:
 @app.command()
 @_with_controls("lead")
 def render(
-    out: Annotated[Path, typer.Argument(help="File to write; .wav or .flac.")],
+    out: Annotated[Path, typer.Argument(help="File to write; .wav, .flac, .mp3, .ogg or .opus.")],
     seconds: Annotated[float, typer.Option(help="Length.")] = 20.0,
     model: Model = "nano",
     backend: Backend = "auto",
     threads: Threads = None,
+    variations: Annotated[
+        int, typer.Option(min=1, help="Pieces made in one batch, seeds counting up: out-1.wav, out-2.wav ...")
+    ] = 1,
+    normalise: Annotated[
+        str | None,
+        typer.Option(help="Level of the whole piece: loudness (-14 LUFS), peak, rms, clip or none; else as live."),
+    ] = None,
+    compressor: Annotated[bool, typer.Option(help="Bend peaks that --normalise loudness drives too high.")] = False,
     **values: Value,
 ) -> None:
     """Write music to a file, as fast as the machine can; the same seed on the same backend gives the same file."""
-    from streamer.render import check_path, check_seconds
+    from streamer.render import check_normalise, check_path, check_seconds, targets
 
-    check_path(out)
+    for target in targets(out, variations):
+        check_path(target)
     check_seconds(seconds)
+    check_normalise(normalise)
 
     from streamer.controls import Controls
     from streamer.render import render as render_file
@@ -259,9 +270,19 @@ def render(
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(escape(out.name), total=seconds)
         controls = Controls(**({"prompt": PROMPT} | values))
-        render_file(loaded, controls, seconds, out, lambda done: progress.update(task, completed=done))
-    made = f"seed {controls.get('seed')}, computed by {_engine(loaded.backend.name, loaded.backend.threads)}"
-    console.print(escape(f"Wrote {seconds:g} s to {out}: {made}."))
+        written = render_file(
+            loaded,
+            controls,
+            seconds,
+            out,
+            lambda done: progress.update(task, completed=done),
+            variations=variations,
+            normalise=normalise,
+            compressor=compressor,
+        )
+    engine = _engine(loaded.backend.name, loaded.backend.threads)
+    for seed, path in enumerate(written, int(controls.get("seed"))):
+        console.print(escape(f"Wrote {seconds:g} s to {path}: seed {seed}, computed by {engine}."))
 
 
 def _load(name: str, backend: str, threads: int | None) -> MusicGen:
@@ -359,52 +380,70 @@ def devices() -> None:
 
 @app.command()
 def bench(
-    model: Model = "nano",
-    backend: Backend = "auto",
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="nano, small, medium, stereo-large, ... or a folder; repeatable."),
+    ] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", help="Repeatable; all for the CPU if left out.")
+    ] = None,
     threads: Threads = None,
-    steps: Annotated[int, typer.Option(min=10, help="Frames to measure over.")] = 200,
+    seconds: Annotated[float, typer.Option(min=0.0, help="For each measurement.")] = 3.0,
+    against: Annotated[str | None, typer.Option(help="'transformers': its generate is measured in turns.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False,
 ) -> None:
-    """Measure how fast a model runs on this machine."""
-    loaded = _load(model, backend, threads)
-    figures = {"threads": loaded.backend.threads, **_measure(loaded, steps)}
+    """Measure what this machine can play live; nothing is downloaded, released models get random weights."""
+    from streamer import bench as measuring
+
+    if against not in (None, measuring.TRANSFORMERS):
+        raise UserError(f"Nothing can be measured against '{against}': use --against {measuring.TRANSFORMERS}.")
+    models, backends = model or ["nano", "small"], backend or measuring.BACKENDS
+    results: list[object] = []
+    with console.status("Measuring ...") as status:
+        for name in models:
+            status.update(f"Measuring {escape(name)} ...")
+            results += measuring.measure(name, backends, threads, seconds)
+            if against:
+                status.update(f"Measuring {escape(name)} beside transformers ...")
+                results += measuring.against(name, backends, threads)
+    figures = [result for result in results if isinstance(result, measuring.Figures)]
+    ratios = [result for result in results if isinstance(result, measuring.Ratio)]
+    left_out = [result for result in results if isinstance(result, str)]
     if as_json:
-        typer.echo(json.dumps({"model": model, "backend": loaded.backend.name, **figures}))
+        report = {"models": [asdict(row) for row in figures], "against": [asdict(row) for row in ratios]}
+        typer.echo(json.dumps(report | {"left_out": left_out}))
         return
-    table = Table("", "median", "worst of 20", box=None)
-    table.add_row("one step", f"{figures['step_ms']:.2f} ms", f"{figures['step_p95_ms']:.2f} ms")
-    table.add_row("codec, a frame", f"{figures['codec_ms']:.2f} ms", "")
-    table.add_row("a frame has", f"{figures['frame_ms']:.2f} ms", "")
-    console.print(table)
-    engine = _engine(loaded.backend.name, loaded.backend.threads)
-    console.print(f"{escape(model)}: {figures['rtf']:.2f} x real time, {engine}")
+    console.print(_figures_table(figures))
+    if ratios:
+        console.print(_ratios_table(ratios))
+    for sentence in left_out:
+        console.print(escape(_capital(sentence)))
 
 
-def _measure(model: MusicGen, steps: int) -> dict[str, float]:
-    """Milliseconds of a step and of decoding a frame, and the real-time factor of both together."""
-    step = _milliseconds(model.stream(PROMPT).next_frame, steps)
-    sounding = model.stream(PROMPT)
-    whole = statistics.median(_milliseconds(lambda: sounding.next_chunk(1), steps))
-    frame = 1000 / model.frame_rate
-    median = statistics.median(step)
-    return {
-        "step_ms": median,
-        "step_p95_ms": sorted(step)[int(0.95 * len(step))],
-        "codec_ms": max(0.0, whole - median),
-        "frame_ms": frame,
-        "rtf": frame / whole,
-    }
+def _figures_table(figures: list[Figures]) -> Table:
+    names = ("Model", "Backend", "Threads", "Step", "Slowest", "Decode 1 s", "Real time", "Safe lead")
+    table = Table(*(Column(name, no_wrap=True) for name in names), box=None)
+    for row in figures:
+        table.add_row(
+            escape(row.model),
+            row.backend,
+            str(row.threads),
+            f"{row.step_ms:.1f} ms",
+            f"{row.step_worst_ms:.1f} ms",
+            f"{row.decode_ms:.0f} ms",
+            f"{row.rtf:.2f}x",
+            "too slow" if row.lead_ms is None else f"{row.lead_ms:.0f} ms",
+        )
+    return table
 
 
-def _milliseconds(work: Callable[[], object], times: int) -> list[float]:
-    for _ in range(5):  # caches start cold
-        work()
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        taken.append(1000 * (time.perf_counter() - start))
-    return taken
+def _ratios_table(ratios: list[Ratio]) -> Table:
+    names = ("Model", "Backend", "Threads", "Step", "transformers", "", "Faster")
+    table = Table(*(Column(name, no_wrap=True) for name in names), box=None)
+    for row in ratios:
+        steps = (f"{row.step_ms:.1f} ms", f"{row.transformers_ms:.1f} ms", row.dtype)
+        table.add_row(escape(row.model), row.backend, str(row.threads), *steps, f"{row.ratio:.1f}x")
+    return table
 
 
 if __name__ == "__main__":

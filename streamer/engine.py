@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import soxr
@@ -75,7 +75,8 @@ class Model(Protocol):
 class Engine:
     """Music as blocks of any size.
 
-    The sound's way: stream -> `Loudness` -> `Fader` (volume, mute) -> resampling -> `Limiter` -> loudspeakers.
+    The sound's way: stream -> `Loudness` -> `Fader` (volume, mute) -> resampling -> `Limiter` -> loudspeakers. Without
+    levelling, for a piece that is finished before it is heard: stream -> `Fader` -> resampling.
 
     Parameters
     ----------
@@ -91,6 +92,8 @@ class Engine:
         Frames made at once. Changes wait for the end of a chunk, so small answers fast; large costs less.
     log : iterable of (frame, batch), optional
         Changes to be made before exactly these frames, counted as in `frames_done`.
+    level : bool
+        Whether the loudness is moved to that of the controls and peaks are limited.
 
     Attributes
     ----------
@@ -115,6 +118,7 @@ class Engine:
         channels: int = 2,
         chunk_frames: int = 1,
         log: Iterable[LogEntry] = (),
+        level: bool = True,
     ) -> None:
         self.controls = controls
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
@@ -127,6 +131,7 @@ class Engine:
         self._heard: deque[dict[str, Value]] = deque()
         self._log = deque(sorted(log, key=lambda entry: entry[0]))
         self._ready = _Queue(channels)
+        self._level = level
 
         defaults = model.defaults
         controls.adopt(**{name: getattr(defaults, field) for name, field in SAMPLING.items()})
@@ -138,9 +143,11 @@ class Engine:
         self._fader.to(self._gain())
 
         wide = min(model.channels, channels)
-        self._loudness = Loudness(model.sample_rate, wide, copies=channels // wide)
         self._resample = _resampler(model.sample_rate, self.sample_rate, wide)
-        self._limiter = Limiter(self.sample_rate, wide)
+        self._loudness = self._limit = _as_it_is
+        if level:
+            self._loudness = Loudness(model.sample_rate, wide, copies=channels // wide).process
+            self._limit = Limiter(self.sample_rate, wide).process
 
     def read(self, samples: int) -> Samples:
         """The next block.
@@ -169,24 +176,30 @@ class Engine:
                 self._model.encode_prompt(str(clamp(name, value)))
 
     def _make(self) -> None:
-        """Make the next chunk, ending where the log has a change if that is earlier."""
+        """Make the next chunk."""
+        frames = self._due()
+        if frames:
+            self._play(frames)
+
+    def _due(self) -> int:
+        """Take in the changes; how many frames to make now: up to where the log has a change, if that is earlier."""
         changed = self._changes()
         self._apply(changed)
         if "reset" in changed:
             self._reset()
-            return
-        frames = self._chunk_frames
-        if self._log:
-            frames = min(frames, self._log[0][0] - self.frames_done)
-        self._play(frames)
+            return 0
+        return min(self._chunk_frames, self._log[0][0] - self.frames_done) if self._log else self._chunk_frames
 
     def _play(self, frames: int) -> None:
-        chunk = self._stream.next_chunk(frames)
+        self._finish(self._stream.next_chunk(frames), frames)
+
+    def _finish(self, chunk: Samples, frames: int) -> None:
+        """From what the stream made of so many frames to what is heard of it."""
         self.frames_done += frames
         if chunk.shape[1] > self.channels:
             chunk = chunk.mean(axis=1, keepdims=True, dtype=np.float32)
-        sound = self._fader.process(self._loudness.process(chunk))
-        self._ready.put(self._limiter.process(self._resample(sound)))
+        sound = self._fader.process(self._loudness(chunk))
+        self._ready.put(self._limit(self._resample(sound)))
 
     def _changes(self) -> dict[str, Value]:
         """What was asked for since the last chunk. The last prompt, seed or reset is enough: a flood costs no more."""
@@ -221,7 +234,28 @@ class Engine:
     def _gain(self) -> float:
         if self._now["mute"]:
             return 0.0
-        return amplitude(float(self._now["volume"]) + float(self._now["loudness"]) - REFERENCE)
+        loudness = float(self._now["loudness"]) - REFERENCE if self._level else 0.0
+        return amplitude(float(self._now["volume"]) + loudness)
+
+
+def read_together(engines: Sequence[Engine], samples: int) -> list[Samples]:
+    """The next block of every engine, as `Engine.read` gives it, their streams stepped in one batch.
+
+    Parameters
+    ----------
+    engines
+        Different ones, of one `musicgen.MusicGen`.
+    """
+    from musicgen import next_chunks
+
+    while waiting := [engine for engine in engines if engine._ready.samples < samples]:
+        due = {engine: frames for engine in waiting if (frames := engine._due())}
+        if due:
+            frames = min(due.values())
+            streams = [cast(Any, engine._stream) for engine in due]
+            for engine, chunk in zip(due, next_chunks(streams, frames), strict=True):
+                engine._finish(chunk, frames)
+    return [engine.read(samples) for engine in engines]
 
 
 class _Queue:
@@ -263,9 +297,13 @@ def _start(model: Model, now: dict[str, Value]) -> Stream:
     )
 
 
+def _as_it_is(samples: Samples) -> Samples:
+    return samples
+
+
 def _resampler(source: int, target: int, channels: int) -> Callable[[Samples], Samples]:
     if source == target:
-        return lambda samples: samples
+        return _as_it_is
     stream = soxr.ResampleStream(source, target, channels, dtype="float32")
 
     def resample(samples: Samples) -> Samples:

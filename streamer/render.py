@@ -1,25 +1,53 @@
-"""Offline: the engine's music to a sound file, as fast as the machine can."""
+"""Offline: the engine's music to sound files, as fast as the machine can."""
 
 from __future__ import annotations
 
 import math
 import os
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from streamer.controls import Controls
-from streamer.engine import Engine, LogEntry, Model
+from streamer.dynamics import Samples
+from streamer.engine import Engine, LogEntry, Model, read_together
 from streamer.errors import UserError
+from streamer.normalise import STRATEGIES, strategy
 
-FORMATS = {".wav": "WAV", ".flac": "FLAC"}
-SUBTYPE = "PCM_24"
-"""24 bits: below any hearing, read by every DAW; and unlike libsndfile's float WAV it holds no time stamp."""
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of sound file, in libsndfile's names.
+
+    Attributes
+    ----------
+    rates
+        Samples a second that it can hold; none: any.
+    """
+
+    container: str
+    subtype: str
+    rates: tuple[int, ...] = ()
+
+
+# 24 bits: below any hearing, read by every DAW; and unlike libsndfile's float WAV it holds no time stamp.
+FORMATS = {
+    ".wav": Format("WAV", "PCM_24"),
+    ".flac": Format("FLAC", "PCM_24"),
+    ".mp3": Format("MP3", "MPEG_LAYER_III", (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)),
+    ".ogg": Format("OGG", "VORBIS"),
+    ".opus": Format("OGG", "OPUS", (8000, 12000, 16000, 24000, 48000)),
+}
 SAMPLE_BYTES = 3
 WAV_BYTES = 2**32 - 2**12
 """What a WAV file's 32-bit sizes can tell, less room for its header."""
+BEST_RATE = 48_000
+"""For a format that cannot hold the model's own rate."""
 
 
 def render(
@@ -32,11 +60,14 @@ def render(
     sample_rate: int | None = None,
     channels: int = 2,
     log: Iterable[LogEntry] = (),
-) -> None:
-    """Write what the engine plays to a WAV or FLAC file of 24 bits.
+    variations: int = 1,
+    normalise: str | None = None,
+    compressor: bool = False,
+) -> list[Path]:
+    """Write what the engine plays to a sound file: WAV and FLAC of 24 bits, MP3, Ogg Vorbis, Opus.
 
     The file appears when it is whole. Nothing is left of one that fails, and one that was there before stays till then.
-    The same model, controls and log give identical files.
+    The same model, controls and log give identical WAV, FLAC and MP3 files; an Ogg file has a serial number of its own.
 
     Parameters
     ----------
@@ -45,35 +76,67 @@ def render(
     seconds : float
         Length, above 0; the file has exactly ``round(seconds * sample_rate)`` samples, and at least one.
     path : str or Path
-        Ends in .wav or .flac.
+        Ends in one of `FORMATS`.
     progress : callable, optional
         Called with the seconds done so far, about twice for each of them.
-    sample_rate, channels, log
+    sample_rate : int, optional
+        Hz; unless given the model's own, or `BEST_RATE` where the format cannot hold that.
+    channels, log
         See `Engine`.
+    variations : int
+        Pieces to make in one batch, with the seeds seed, seed + 1, ...; of several, path "a.wav" is written as
+        "a-1.wav", "a-2.wav", ...
+    normalise : str, optional
+        Level of the whole piece, one of `streamer.normalise.STRATEGIES`; it is then held in memory. Unless given the
+        loudness follows the controls, as live.
+    compressor : bool
+        See `streamer.normalise.loudness`.
+
+    Returns
+    -------
+    list of Path
+        The files.
 
     Raises
     ------
     UserError
-        For a length or a path that cannot be, and when the file cannot be written.
+        For a length or a path that cannot be, and when a file cannot be written.
     """
-    target = Path(path)
-    check_path(target)
+    paths = targets(path, variations)
+    for target in paths:
+        check_path(target)
     check_seconds(seconds)
-    engine = Engine(model, controls, sample_rate=sample_rate, channels=channels, log=log)
-    samples = max(1, round(seconds * engine.sample_rate))
-    if target.suffix.lower() == ".wav" and samples * channels * SAMPLE_BYTES > WAV_BYTES:
+    kind = FORMATS[paths[0].suffix.lower()]
+    rate = _rate(kind, model.sample_rate, sample_rate)
+    samples = max(1, round(seconds * rate))
+    if kind.container == "WAV" and samples * channels * SAMPLE_BYTES > WAV_BYTES:
         raise UserError(f"{seconds:g} s are more than a WAV file can hold: write a .flac file instead")
-    # In the same folder, so that the last step is a rename within one file system.
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-    try:
-        # Opened by Python first: where the system refuses, it says why, and libsndfile would not.
-        unfinished.open("xb").close()
-        _write(engine, samples, unfinished, FORMATS[target.suffix.lower()], progress)
-        unfinished.replace(target)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise UserError(f"{target} could not be written: {_reason(error, unfinished)}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    log, level = list(log), normalise is None
+    engines = [Engine(model, controls, sample_rate=rate, channels=channels, log=log, level=level)]
+    for own in _other_seeds(controls, variations):  # which have taken over the model's defaults by now
+        engines.append(Engine(model, own, sample_rate=rate, channels=channels, log=log, level=level))
+    blocks = _blocks(engines, samples, progress)
+    if normalise is not None:
+        shape = strategy(normalise, compressor)
+        whole = [np.concatenate(own) for own in zip(*blocks, strict=True)]
+        blocks = _cut([shape(sound, rate) for sound in whole], rate // 2)
+    _write(blocks, paths, kind, rate, channels, samples)
+    return paths
+
+
+def targets(path: str | Path, variations: int = 1) -> list[Path]:
+    """The files that so many variations are written to.
+
+    Raises
+    ------
+    UserError
+        For a number of them below 1.
+    """
+    if variations < 1:
+        raise UserError(f"{variations} variations are no music: choose 1 or more")
+    path = Path(path)
+    numbers = range(1, variations + 1)
+    return [path] if variations == 1 else [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in numbers]
 
 
 def check_path(path: str | Path) -> None:
@@ -82,11 +145,19 @@ def check_path(path: str | Path) -> None:
     Raises
     ------
     UserError
-        For an ending other than .wav and .flac, a folder that does not exist, and a path that is a folder.
+        For an unknown ending, a format that this libsndfile lacks, a folder that does not exist, and a path that is a
+        folder.
     """
     target = Path(path)
     if target.suffix.lower() not in FORMATS:
-        raise UserError(f"{target} has no known ending: name a file that ends in .wav or .flac")
+        *most, last = FORMATS
+        raise UserError(f"{target} has no known ending: name a file that ends in {', '.join(most)} or {last}")
+    kind = FORMATS[target.suffix.lower()]
+    if not soundfile.check_format(kind.container, kind.subtype):
+        raise UserError(
+            f"{target.suffix} files cannot be written by this machine's libsndfile "
+            f"{soundfile.__libsndfile_version__}: install a newer soundfile package, or write a .flac file"
+        )
     if not target.parent.is_dir():
         raise UserError(f"the folder {target.parent} does not exist: create it first, or choose another")
     if target.is_dir():
@@ -107,18 +178,92 @@ def check_seconds(seconds: float) -> None:
         raise UserError(f"{seconds:g} seconds is no length: choose a number above 0")
 
 
-def _write(engine: Engine, samples: int, path: Path, container: str, progress: Callable[[float], None] | None) -> None:
-    block = engine.sample_rate // 2
-    rate, channels = engine.sample_rate, engine.channels
-    with soundfile.SoundFile(path, "w", rate, channels, SUBTYPE, format=container) as file:
-        for start in range(0, samples, block):
-            count = min(block, samples - start)
-            file.write(engine.read(count))
-            if progress is not None:
-                progress((start + count) / rate)
-    # libsndfile does not report every short write: a FLAC file that lacks its last bytes closes without a word.
-    if (found := soundfile.info(path).frames) != samples:
-        raise OSError(f"only {found} of {samples} samples arrived")
+def check_normalise(name: str | None) -> None:
+    """Refuse a level that is none of `streamer.normalise.STRATEGIES`.
+
+    Raises
+    ------
+    UserError
+    """
+    if name is not None and name not in STRATEGIES:
+        *most, last = STRATEGIES
+        raise UserError(f"there is no normalisation '{name}': choose {', '.join(most)} or {last}")
+
+
+def _rate(kind: Format, own: int, asked: int | None) -> int:
+    if asked is None:
+        return own if not kind.rates or own in kind.rates else BEST_RATE
+    if kind.rates and asked not in kind.rates:
+        raise UserError(f"{kind.subtype} cannot hold {asked} Hz: choose one of {', '.join(map(str, kind.rates))}")
+    return asked
+
+
+def _other_seeds(controls: Controls, variations: int) -> list[Controls]:
+    values, seed = controls.values(), int(controls.get("seed"))
+    return [Controls(**(values | {"seed": (seed + i) % 2**31})) for i in range(1, variations)]
+
+
+def _blocks(
+    engines: Sequence[Engine], samples: int, progress: Callable[[float], None] | None
+) -> Iterator[list[Samples]]:
+    """What the engines play, half a second at a time."""
+    rate = engines[0].sample_rate
+    for start in range(0, samples, rate // 2):
+        count = min(rate // 2, samples - start)
+        yield [engines[0].read(count)] if len(engines) == 1 else read_together(engines, count)
+        if progress is not None:
+            progress((start + count) / rate)
+
+
+def _cut(sounds: Sequence[Samples], block: int) -> Iterator[list[Samples]]:
+    for start in range(0, len(sounds[0]), block):
+        yield [sound[start : start + block] for sound in sounds]
+
+
+def _write(
+    blocks: Iterator[list[Samples]], paths: Sequence[Path], kind: Format, rate: int, channels: int, samples: int
+) -> None:
+    """Write to files beside the real ones, which are replaced once all are whole."""
+    with ExitStack() as undo:
+        unfinished = [undo.enter_context(_unfinished(path)) for path in paths]
+        with ExitStack() as closing:
+            files = []
+            for path, part in zip(paths, unfinished, strict=True):
+                closing.enter_context(_explained(path, part))
+                # Opened by Python first: where the system refuses, it says why, and libsndfile would not.
+                part.open("xb").close()
+                opened = soundfile.SoundFile(part, "w", rate, channels, kind.subtype, format=kind.container)
+                files.append(closing.enter_context(opened))
+            for block in blocks:
+                for file, path, part, sound in zip(files, paths, unfinished, block, strict=True):
+                    with _explained(path, part):
+                        file.write(sound)
+        for path, part in zip(paths, unfinished, strict=True):
+            with _explained(path, part):
+                # libsndfile does not report every short write: a FLAC file can lack its last bytes without a word.
+                if (found := soundfile.info(part).frames) != samples:
+                    raise OSError(f"only {found} of {samples} samples arrived")
+        for path, part in zip(paths, unfinished, strict=True):
+            with _explained(path, part):
+                part.replace(path)
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """A name in the same folder, so that the last step is a rename within one file system; nothing stays of it."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(path: Path, part: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise UserError(f"{path} could not be written: {_reason(error, part)}") from error
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 
+from musicgen import MusicGen
 from streamer import Controls, Engine, UserError
+from streamer import render as rendering
 from streamer.render import render
 from tests.streamer.sine import SineModel
 
@@ -78,8 +81,8 @@ def test_more_than_a_wav_file_holds_is_refused_before_it_is_made(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("out.mp3", "ends in .wav or .flac"),
-        ("out", "ends in .wav or .flac"),
+        ("out.aiff", "ends in .wav, .flac, .mp3, .ogg or .opus"),
+        ("out", "ends in .wav, .flac, .mp3, .ogg or .opus"),
         ("nowhere/out.wav", "does not exist"),
         ("folder.wav", "is a folder"),
     ],
@@ -139,3 +142,76 @@ def test_a_render_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         render(SineModel(), Controls(), 3.0, tmp_path / "out.wav", interrupt)
     assert not list(tmp_path.iterdir())
+
+
+# Formats
+
+
+@pytest.mark.parametrize(
+    ("ending", "subtype", "rate"),
+    [("mp3", "MPEG_LAYER_III", 32_000), ("ogg", "VORBIS", 32_000), ("opus", "OPUS", 48_000)],
+)
+def test_what_the_ending_names_is_written(tmp_path: Path, ending: str, subtype: str, rate: int) -> None:
+    """Whole, in a rate that the format has, and sounding as the WAV file does."""
+    if not soundfile.check_format(rendering.FORMATS[f".{ending}"].container, subtype):
+        pytest.skip(f"this libsndfile writes no {ending}")
+    render(SineModel(), Controls(), 2.0, tmp_path / "out.wav", sample_rate=rate)
+    path = tmp_path / f"out.{ending}"
+    render(SineModel(), Controls(), 2.0, path)
+    info = soundfile.info(path)
+    assert (info.subtype, info.samplerate, info.frames) == (subtype, rate, 2 * rate)
+    heard, made = (soundfile.read(file)[0][rate // 2 : -rate // 4] for file in (path, tmp_path / "out.wav"))
+    assert np.sqrt(np.mean((heard - made) ** 2)) < 0.1 * np.sqrt(np.mean(made**2))
+
+
+def test_a_rate_that_the_format_cannot_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="OPUS cannot hold 44100 Hz: choose one of 8000"):
+        render(SineModel(), Controls(), 1.0, tmp_path / "out.opus", sample_rate=44_100)
+
+
+def test_a_format_that_libsndfile_lacks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(rendering.FORMATS, ".mp3", rendering.Format("MP3", "VORBIS"))  # which no libsndfile can write
+    with pytest.raises(UserError, match=r"\.mp3 files cannot be written by this machine's libsndfile"):
+        render(SineModel(), Controls(), 1.0, tmp_path / "out.mp3")
+
+
+# Variations
+
+
+def test_variations_are_the_pieces_of_the_following_seeds(tmp_path: Path, tiny_model: MusicGen) -> None:
+    paths = render(tiny_model, Controls(prompt="techno", seed=5), 0.7, tmp_path / "out.wav", variations=3)
+    assert [path.name for path in paths] == ["out-1.wav", "out-2.wav", "out-3.wav"]
+    for number, path in enumerate(paths):
+        alone = tmp_path / "alone.wav"
+        render(tiny_model, Controls(prompt="techno", seed=5 + number), 0.7, alone)
+        np.testing.assert_allclose(soundfile.read(path)[0], soundfile.read(alone)[0], atol=1e-4)
+
+
+def test_no_variation_is_no_music(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="choose 1 or more"):
+        render(SineModel(), Controls(), 1.0, tmp_path / "out.wav", variations=0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
+def test_of_variations_that_cannot_be_written_none_is_left(tmp_path: Path, tiny_model: MusicGen) -> None:
+    with full_disk(20_000), pytest.raises(UserError, match="could not be written: File too large"):
+        render(tiny_model, Controls(), 1.0, tmp_path / "out.wav", variations=2)
+    assert not list(tmp_path.iterdir())
+
+
+# Levels
+
+
+def test_a_normalised_file_is_as_loud_as_the_definition_says(tmp_path: Path) -> None:
+    path = tmp_path / "out.flac"
+    render(SineModel(level=0.03), Controls(), 3.0, path, normalise="loudness")
+    sound, rate = soundfile.read(path)
+    assert pyloudnorm.Meter(rate).integrated_loudness(sound) == pytest.approx(-14, abs=0.05)
+
+
+def test_without_normalisation_the_file_is_the_models_own_sound(tmp_path: Path, tiny_model: MusicGen) -> None:
+    """Behind the first frame, which is faded in."""
+    path = tmp_path / "out.wav"
+    render(tiny_model, Controls(prompt="jazz", seed=3), 0.5, path, channels=1, normalise="none")
+    made = np.concatenate(list(tiny_model.stream("jazz", seed=3).audio(0.5)))
+    np.testing.assert_allclose(soundfile.read(path)[0][640:], made[640:, 0], atol=1e-5)
