@@ -382,7 +382,7 @@ def devices() -> None:
 def bench(
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="nano, small, medium, stereo-large, ... or a folder; repeatable."),
+        typer.Option("--model", help="nano, small, stereo-large, ... or a folder; repeatable."),
     ] = None,
     backend: Annotated[
         list[str] | None, typer.Option("--backend", help="Repeatable; all for the CPU if left out.")

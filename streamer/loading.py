@@ -10,6 +10,7 @@ from streamer.errors import UserError
 
 if TYPE_CHECKING:
     from musicgen import MusicGen
+    from musicgen.backends import Backend
 
 
 def load(
@@ -18,10 +19,7 @@ def load(
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> MusicGen:
-    """Load a model, see `musicgen.MusicGen.load`, and set torch's threads, which the codec uses, for it.
-
-    They are as many as the step has, but leave one core to the audio callback: torch's threads spin at barriers, and
-    collapse beside a busy neighbour.
+    """Load a model, see `musicgen.MusicGen.load`, and set torch's threads for it, see `share_threads`.
 
     Raises
     ------
@@ -31,16 +29,27 @@ def load(
     import torch
 
     from musicgen import ModelError, MusicGen
-    from musicgen.backends.threads import cores
 
     torch.set_num_threads(1)
     try:
         model = MusicGen.load(name, backend=backend, threads=threads, progress=progress)
     except ModelError as error:
         raise UserError(str(error)) from None
-    if model.backend.name != "torch":
-        torch.set_num_threads(max(1, min(model.backend.threads, cores() - 1)))
+    share_threads(model.backend)
     return model
+
+
+def share_threads(backend: Backend) -> None:
+    """Give torch, which the codec uses, as many threads as the step has, but leave one core to the audio callback.
+
+    torch's threads spin at barriers, and collapse beside a busy neighbour. The torch backend has set its own.
+    """
+    import torch
+
+    from musicgen.backends.threads import cores
+
+    if backend.name != "torch":
+        torch.set_num_threads(max(1, min(backend.threads, cores() - 1)))
 
 
 def reading_speed() -> float:
