@@ -28,6 +28,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPI
 from musicgen.audiocraft import is_audiocraft, read_audiocraft
 from musicgen.cache import StreamingPolicy
 from musicgen.codec import CodecWeights, codec_weights
+from musicgen.codec.encoder import CodecEncoder
 from musicgen.conditioning import PromptEncoder
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.delay import DelayLine, delays_of
@@ -58,6 +59,7 @@ class Checkpoint:
     prompts: PromptEncoder
     melodies: MelodyEncoder | None
     codec: CodecWeights
+    encoder: CodecEncoder
     defaults: Sampling
     policy: StreamingPolicy
 
@@ -119,6 +121,7 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
         prompts=prompts,
         melodies=melodies,
         codec=codec_weights(model.audio_encoder),
+        encoder=CodecEncoder(model.audio_encoder, config.decoder.num_codebooks // config.decoder.audio_channels),
         defaults=_sampling(files),
         policy=policy,
     )

@@ -92,6 +92,18 @@ class DelayLine:
         frame: Tokens = self._columns[rows, self._codebooks]
         return frame
 
+    def sampled(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What the steps up to the one that completes the last of these frames (K, F) sample, (steps, K).
+
+        It is -1 where that is not one of these frames: a delayed codebook's steps before its frame 0, a codebook's
+        steps that are not its turn, and the frames to come.
+        """
+        steps = (frames.shape[1] + int(self.delays.max())) * self.turns_a_frame
+        since = np.arange(steps)[:, None] - self._first
+        number = since // self.turns_a_frame
+        known = (since % self.turns_a_frame == 0) & (number >= 0) & (number < frames.shape[1])
+        return np.where(known, frames[self._codebooks, np.clip(number, 0, frames.shape[1] - 1)], -1)
+
     def reset(self) -> None:
         """Forget every column."""
         self.steps = 0

@@ -66,7 +66,7 @@ class PrefixLanes:
         """Before a step: start a lane where one is due, and build on."""
         state, policy = self._state, self._state.policy
         live = state.lanes[0]
-        if self._line.steps == 0 and state.position == 0:
+        if state.position == 0:  # frames that a stream continues are there already
             self._start(live, 0, prefix)
             self._build(None)
             return

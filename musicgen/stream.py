@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -61,13 +62,14 @@ class MusicGen:
         self.backend = backend
         self._prompts = checkpoint.prompts
         self._codec = checkpoint.codec
+        self._encoder = checkpoint.encoder
         self._pad = checkpoint.pad
         self._delays, self._turns = checkpoint.delays, checkpoint.turns
         self._device = checkpoint.decoder.device
         self._positions = len(checkpoint.decoder.positions)
         self._melodies = checkpoint.melodies
         self._longest_prefix = checkpoint.melodies.length + checkpoint.prompts.longest if checkpoint.melodies else 0
-        self._embedding = (checkpoint.decoder.embed, checkpoint.decoder.offsets) if checkpoint.melodies else None
+        self._embedding = (checkpoint.decoder.embed, checkpoint.decoder.offsets)
         # lru_cache answers for known prompts at once, also while another thread is encoding a new one
         self._conditioning = lru_cache(maxsize=PROMPTS_KEPT)(self._encode)
         self.name = checkpoint.name
@@ -157,6 +159,30 @@ class MusicGen:
             raise ModelError(f"{self.name} follows no melody: use a melody model, such as 'facebook/musicgen-melody'.")
         return melody(sound, sample_rate, self.sample_rate)
 
+    def encode(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Frames of a sound, to be continued, see :meth:`Stream.continue_from`. From any thread.
+
+        Parameters
+        ----------
+        sound
+            (samples, channels) at the model's rate and with its channels.
+
+        Returns
+        -------
+        NDArray
+            (K, frames) int64; the last frame is filled up with silence.
+
+        Raises
+        ------
+        ValueError
+            It has other channels, no samples, or some that are no numbers.
+        """
+        if sound.ndim != 2 or sound.shape[1] != self.channels or not len(sound):
+            raise ValueError(f"a sound of shape {sound.shape} cannot be encoded: it must be (samples, {self.channels})")
+        if not np.isfinite(sound).all():
+            raise ValueError("a sound must have finite samples only")
+        return self._encoder.encode(sound)
+
     def stream(
         self,
         prompt: str = "",
@@ -234,8 +260,9 @@ class Stream:
         self._delay = DelayLine(model._delays, model._pad, model._turns)
         if policy.keep % self._delay.turns_a_frame or policy.max_position % self._delay.turns_a_frame:
             raise ValueError(f"keep and max_position must be whole frames, {self._delay.turns_a_frame} steps each")
-        embedding = model._embedding
-        self._lanes = PrefixLanes(model.backend, self._state, self._delay, embedding) if embedding else None
+        self._lanes = (
+            PrefixLanes(model.backend, self._state, self._delay, model._embedding) if model.follows_melody else None
+        )
         self._melody: Melody | None = None
         self._melody_start = 0  # the frame at which its loop begins
         self._codec = open_decoder(model._codec, model.channels, codec)
@@ -322,6 +349,94 @@ class Stream:
         self._ahead = np.zeros((0, self.model.channels), np.float32)  # decoded, not given yet
         self.frames_done = 0
 
+    @property
+    def memory_frames(self) -> int:
+        """How many frames :meth:`continue_from` and :meth:`reanchor` can take in; of more they take the last ones."""
+        return (self._state.policy.life - self._state.policy.keep) // self._delay.turns_a_frame
+
+    def continue_from(self, frames: NDArray[np.int64], seed: int) -> Audio:
+        """Start the piece anew as the continuation of frames.
+
+        The tokens that follow are those of transformers' ``generate(decoder_input_ids=frames)``.
+
+        Parameters
+        ----------
+        frames
+            (K, F) int64, see :meth:`MusicGen.encode`; F >= 1.
+
+        Returns
+        -------
+        Audio
+            Their sound, (samples, channels). What :meth:`next_chunk` gives then follows it without a seam; a codec that
+            looks ahead owes its last samples until then.
+
+        Raises
+        ------
+        ValueError
+            The frames are not the model's.
+        """
+        self._check_frames(frames)
+        self.reset(seed)
+        sound = self._codec.decode(frames)
+        self._replay(frames[:, -self.memory_frames :])
+        return sound
+
+    def reanchor(self, frames: NDArray[np.int64], seed: int) -> None:
+        """Go on as if these frames (K, F), F >= 1, had been played last; the sound goes on without a seam.
+
+        It takes about as long as an answer to a prompt of so many tokens: some steps.
+
+        Raises
+        ------
+        ValueError
+            The frames are not the model's.
+        """
+        self._check_frames(frames)
+        frames, turns = frames[:, -self.memory_frames :], self._delay.turns_a_frame
+        self.reseed(seed)
+        # a melody goes on where it is, while the frames are counted anew
+        self._melody_start += frames.shape[1] + int(self._delay.delays.max()) - self._delay.steps // turns
+        self._replay(frames)
+
+    def _replay(self, frames: NDArray[np.int64]) -> None:
+        """Make these frames the past, at most as many as fit."""
+        self._state.reset()
+        self._delay.reset()
+        if self._lanes is not None:
+            self._lanes.reset()
+        sampled = self._delay.sampled(frames)
+        whole = frames.shape[1] * self._delay.turns_a_frame  # steps that know all they consume
+        for column in sampled[:whole]:
+            self._push(column)
+        if self._lanes is None:
+            inputs = self._delay.masked(np.arange(whole), np.roll(sampled[:whole], 1, axis=0))
+            table, offsets = self.model._embedding
+            embedded = F.embedding(torch.from_numpy(inputs).to(table.device) + offsets, table).sum(1)
+            with torch.inference_mode():
+                self.model.backend.prefill(self._state, embedded.expand(2, -1, -1), self._kv)
+        for column in sampled[whole:]:
+            logits = self.model.backend.step([self._state], [self._columns()], [self._kv])[0]
+            self._state.advance()
+            drawn = sample(logits, self.sampling, self._generator).cpu().numpy()
+            self._push(np.where(column >= 0, column, drawn))
+
+    def _check_frames(self, frames: NDArray[np.int64]) -> None:
+        vocabulary = self.model._pad
+        if frames.ndim != 2 or len(frames) != self.model.codebooks or not frames.shape[1]:
+            raise ValueError(f"frames of shape {frames.shape} are not the model's: ({self.model.codebooks}, 1 or more)")
+        if not 0 <= frames.min() <= frames.max() < vocabulary:
+            raise ValueError(f"a token of the frames is outside 0 .. {vocabulary - 1}")
+
+    @property
+    def _kv(self) -> Prompts:
+        return self._prompts[0].kv, self._prompts[1].kv
+
+    def _push(self, column: Tokens) -> Tokens | None:
+        frame = self._delay.push(column)
+        if self._lanes is not None:
+            self._lanes.pushed(column)
+        return frame
+
     def next_frame(self) -> Tokens:
         """The next frame, (K,) int64. The first one takes as many steps more as the largest delay."""
         return next_frames([self])[0]
@@ -337,9 +452,7 @@ class Stream:
         """Draw from a step's logits; the frame that is whole with it, if one is."""
         self._state.advance()
         column: Tokens = sample(logits, self.sampling, self._generator).cpu().numpy()
-        frame = self._delay.push(column)
-        if self._lanes is not None:
-            self._lanes.pushed(column)
+        frame = self._push(column)
         if frame is not None:
             self.frames_done += 1
         return frame
@@ -414,7 +527,7 @@ def next_frames(streams: Sequence[Stream]) -> list[Tokens]:
     frames: dict[Stream, Tokens] = {}
     while len(frames) < len(streams):
         waiting = [stream for stream in streams if stream not in frames]
-        prompts: list[Prompts] = [(stream._prompts[0].kv, stream._prompts[1].kv) for stream in waiting]
+        prompts = [stream._kv for stream in waiting]
         columns = [stream._columns() for stream in waiting]
         states = [stream._state for stream in waiting]
         logits = model.backend.step(states, columns, prompts)
