@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from musicgen import MusicGen
 from musicgen.backends import prepare
-from musicgen.models.table import RELEASED
+from musicgen.models.table import RELEASED, Card
 from streamer import bench, cli
 from streamer.worker import BLOCK_SECONDS
 
@@ -78,7 +78,7 @@ def test_the_table_names_what_was_left_out(capsys: pytest.CaptureFixture[str], m
 
 
 @pytest.mark.parametrize("card", RELEASED, ids=lambda card: card.name)
-def test_random_weights_have_the_released_shape(card: bench.Card) -> None:
+def test_random_weights_have_the_released_shape(card: Card) -> None:
     with torch.device("meta"):
         weights = bench.random_decoder(replace(card, positions=4))
     layer = weights.layers[0]

@@ -1,0 +1,300 @@
+"""What a CPU is promised: a line of JSON for each goal, as soon as it is measured.
+
+    python -m benchmarks.cpu [--only peers end_to_end memory growth nano streams first_sound neighbour] [--threads 2]
+
+musicgen-small's shape with random weights, guidance on, a past of 600 frames; nano is itself. Ratios are of the least
+times of one run in turns. "value" is to be compared with "at_least" or "at_most"; the goals hold for two threads on
+two cores of a quiet machine. Beside a busy neighbour nothing is promised: there the slow-down is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from musicgen import Stream, StreamingPolicy, next_chunks
+from musicgen.backends import obstacle
+from musicgen.backends.native_step import NativeBackend
+from musicgen.checkpoint import Checkpoint, load_checkpoint
+from musicgen.codec import multiplies_natively
+from streamer.bench import (
+    BACKENDS,
+    PEERS,
+    TRANSFORMERS,
+    begin,
+    beside_transformers,
+    card,
+    opened,
+    random_checkpoint,
+    random_codec,
+    standing,
+    transformers_model,
+)
+
+SMALL = "small"
+PLACE = 600
+CHUNK = 5  # frames
+ROUNDS = 4
+RATIOS = {("native", "float32"): 12, ("native", "bfloat16"): 6, ("onnx", "float32"): 7, ("onnx", "bfloat16"): 3.3}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=GOALS, default=list(GOALS))
+    parser.add_argument("--threads", type=int, default=2, help="of a step, where two are not part of the goal")
+    options = parser.parse_args()
+    for name in options.only:
+        try:
+            GOALS[name](options.threads)
+        except Exception as error:  # the other goals are measured all the same
+            print(json.dumps({"goal": name, "failed": f"{type(error).__name__}: {error}"}), flush=True)
+
+
+def show(goal: str, value: float, **rest: object) -> None:
+    print(json.dumps({"goal": goal, "value": round(value, 2), **rest}), flush=True)
+
+
+@cache
+def small() -> Checkpoint:
+    """musicgen-small's shape, with positions to spare, and the codec in half precision where that is fast."""
+    shape = card(SMALL)
+    assert shape is not None
+    half = multiplies_natively(torch.float16)
+    return replace(
+        random_checkpoint(replace(shape, positions=1600)), codec=random_codec(torch.float16 if half else torch.float32)
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- goals
+
+
+def peers(threads: int) -> None:
+    """A step against one of transformers' ``generate``, in turns."""
+    with ExitStack() as stack:
+        names = [name for name in ("native", "onnx") if not obstacle(name)]
+        models = {name: stack.enter_context(opened(small(), name, threads)) for name in names}
+        for dtype in PEERS:
+            torch.set_num_threads(threads)
+            peer = transformers_model(SMALL, dtype)
+            runs = {name: standing(model, PLACE).next_frame for name, model in models.items()}
+            best = {name: 1000 * seconds for name, seconds in beside_transformers(peer, PLACE, runs).items()}
+            del peer
+            theirs, label = best[TRANSFORMERS], str(dtype).removeprefix("torch.")
+            for name in names:
+                show(
+                    f"step, {name} against transformers {label}",
+                    theirs / best[name],
+                    at_least=RATIOS[name, label],
+                    step_ms=round(best[name], 1),
+                    transformers_ms=round(theirs, 1),
+                    threads=threads,
+                )
+
+
+def end_to_end(threads: int) -> None:
+    """Tokens and codec, as a render makes them; live, the shadow is at work too."""
+    with opened(small(), "native", threads) as model:
+        codec = str(small().codec.table.dtype).removeprefix("torch.")
+        for codec_threads in sorted({torch.get_num_threads(), threads}):
+            torch.set_num_threads(codec_threads)
+            stood, played = standing(model, PLACE), begin(model, policy=StreamingPolicy())
+            show(
+                "small end to end, chunks of 5 frames, native",
+                rtf([stood]),
+                at_least=1.2,
+                with_shadow=round(rtf([played]), 2),
+                codec=codec,
+                threads=threads,
+                codec_threads=codec_threads,
+            )
+
+
+def memory(threads: int) -> None:
+    """Bytes that a native step must read, over its time, over the rate at which the same threads read memory."""
+    with opened(small(), "native", threads) as model:
+        backend, stream = model.backend, standing(model, PLACE)
+        assert isinstance(backend, NativeBackend)
+        past = stream._state.memory[0].nbytes * PLACE // stream._state.policy.max_position  # both rows of the live lane
+        read, step = backend.step_bytes + past, still(stream)
+        rates, steps = [], []
+        for _ in range(ROUNDS):
+            rates.append(backend.read_rate())
+            steps += [timed(step) for _ in range(10)]
+        reached = read / min(steps)
+        show(
+            "share of the memory's read rate, native",
+            reached / max(rates),
+            at_least=0.6,
+            step_ms=round(1000 * min(steps), 2),
+            step_mb=round(read / 1e6),
+            gb_per_second=round(reached / 1e9, 1),
+            memory_gb_per_second=round(max(rates) / 1e9, 1),
+            threads=threads,
+        )
+
+
+def growth(threads: int) -> None:
+    """A step behind a long past over one behind a short one, in turns."""
+    for name in ("native", "onnx"):
+        if obstacle(name):
+            continue
+        with opened(small(), name, threads) as model:
+            steps = {place: still(standing(model, place)) for place in (100, 1200)}
+            times: dict[int, list[float]] = {place: [] for place in steps}
+            for _ in range(40):
+                for place, step in steps.items():
+                    times[place].append(timed(step))
+        short, long = (1000 * min(times[place]) for place in (100, 1200))
+        show(
+            f"step at cache 1200 over 100, {name}",
+            long / short,
+            at_most=1.35,
+            step_ms_at_100=round(short, 2),
+            step_ms_at_1200=round(long, 2),
+            threads=threads,
+        )
+
+
+def nano(threads: int) -> None:
+    """nano with one thread, on one core."""
+    with only_cores(1), opened(load_checkpoint("nano"), "native", 1) as model:
+        torch.set_num_threads(1)
+        show("nano on one core, native", rtf([begin(model)]), at_least=8, chunks_of_1=round(rtf([begin(model)], 1), 2))
+
+
+def streams(threads: int) -> None:
+    """How many streams of nano play at real time in one batch on two cores: halving the gap until it is closed."""
+    with only_cores(2), opened(load_checkpoint("nano"), "native", 2) as model:
+        torch.set_num_threads(2)
+        playing: list[Stream] = []
+        factors = {}
+        enough, few = 0, 8
+        too_many: int | None = None
+        while too_many is None or too_many - enough > 1:
+            playing += [begin(model) for _ in range(few - len(playing))]
+            factors[few] = round(rtf(playing[:few]), 2)
+            if factors[few] >= 1:
+                enough = few
+            else:
+                too_many = few
+            few = 2 * enough if too_many is None else (enough + too_many) // 2
+        show("streams of nano at real time on two cores", enough, at_least=12, rtf_by_streams=factors)
+
+
+def first_sound(threads: int) -> None:
+    """From the start of `streamer play` to the word that it plays, which comes after the first sound."""
+    times = sorted(seconds_to_play() for _ in range(3))
+    show(
+        "seconds from `streamer play` (nano) to the first sound", times[0], at_most=3, all=[round(t, 2) for t in times]
+    )
+
+
+def neighbour(threads: int) -> None:
+    """A step beside a process that keeps one core busy, with the threads that each backend chooses."""
+    for name in BACKENDS:
+        if obstacle(name):
+            continue
+        with opened(small(), name) as model, busy_process() as process:
+            step = still(standing(model, PLACE))
+            times: dict[str, list[float]] = {"alone": [], "beside": []}
+            for _ in range(ROUNDS):
+                for state, order in (("alone", signal.SIGSTOP), ("beside", signal.SIGCONT)):
+                    process.send_signal(order)
+                    step()
+                    end = time.perf_counter() + 0.7
+                    while time.perf_counter() < end:
+                        times[state].append(timed(step))
+            alone, beside = (1000 * statistics.median(times[state]) for state in ("alone", "beside"))
+            show(
+                f"slow-down of a step beside a busy process, {name}",
+                beside / alone,
+                median_ms=[round(alone, 1), round(beside, 1)],
+                slowest_ms=[round(1000 * max(times[state]), 1) for state in ("alone", "beside")],
+                threads=model.backend.threads,
+            )
+
+
+GOALS: dict[str, Callable[[int], None]] = {
+    goal.__name__: goal for goal in (peers, end_to_end, memory, growth, nano, streams, first_sound, neighbour)
+}
+
+
+# ------------------------------------------------------------------------------------------------------------- parts
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Seconds of one run."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def still(stream: Stream) -> Callable[[], object]:
+    """The backend's part of a step, which can be repeated where it stands."""
+    prompts: Any = (stream._prompts[0].kv, stream._prompts[1].kv)
+    columns, backend = stream._columns(), stream.model.backend
+    return lambda: backend.step([stream._state], [columns], [prompts])
+
+
+def rtf(playing: list[Stream], frames: int = CHUNK) -> float:
+    """Seconds of sound that each stream makes in a second, in the best round; a round is half a second of sound."""
+    chunks = 25 // frames
+    next_chunks(playing, frames)
+    least = min(timed(lambda: [next_chunks(playing, frames) for _ in range(chunks)]) for _ in range(ROUNDS))
+    return chunks * frames / playing[0].model.frame_rate / least
+
+
+@contextmanager
+def only_cores(count: int) -> Iterator[None]:
+    """Keep this process to so many cores, where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def busy_process() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def seconds_to_play() -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "streamer.cli", "play", "--seconds", "0.2", "--osc-port", "0"]
+        command += ["--wav-out", str(Path(folder) / "heard.wav")]
+        start = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if "Ctrl-C" in line:
+                    return time.perf_counter() - start
+    raise RuntimeError("`streamer play` did not play")
+
+
+if __name__ == "__main__":
+    main()
