@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,10 +95,10 @@ class Studio:
 
     @cached_property
     def jury(self) -> Jury:
-        """Fitted once for a set of songs, whatever model is judged."""
+        """Fitted once for a set of songs and a way to listen, whatever model is judged."""
         songs, seed = self.arguments.jury_songs, self.arguments.seed
         path = self.arguments.out / "jury.pt"
-        of = json.dumps([str(self.arguments.data), songs, seed, STYLES, [*INSTRUMENTS]])
+        of = json.dumps([str(self.arguments.data), songs, seed, STYLES, INSTRUMENTS, inspect.getsource(judge)])
         state = loop.load(path) if path.exists() else {}
         if state.get("of") == of:
             return read_jury(state)
