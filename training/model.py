@@ -40,7 +40,9 @@ SPLICED = 0.3  # of the crops change over to another song
 CORRUPTED = 0.05  # of the input codes are replaced at random: a stream has to live with its own mistakes
 SONG_STARTS = 0.3
 CAPTION_DROPOUT = 0.1
-NAMED_TEMPO = 0.5  # of the captions, beside those that come up by chance: tempo is the hardest thing to learn
+PLAIN = 0.5  # of the captions are those that many songs share, see `tokens.plain_captions`
+# What else keeps captions from being learnt by heart with their songs: tokens left out, states disturbed.
+TOKEN_DROPOUT, STATE_NOISE = 0.15, 0.2
 # The first codebook carries the notes and the beat, the last one mostly noise.
 CODEBOOK_WEIGHTS = (1.6, 1.0, 0.8, 0.6)
 VALIDATION_SHARE = 32  # one song in this many is kept apart
@@ -211,11 +213,13 @@ class Corpus:
         return self.codes[first : first + count]
 
     def _caption(self, song: dict[str, Any], rng: np.random.Generator) -> NDArray[np.float16]:
-        texts = song["texts"]
-        named = [text for text in texts if text[2]]
-        choice = named if named and rng.random() < NAMED_TEMPO else texts
-        first, length, _ = choice[rng.integers(len(choice))]
-        return self.states[first : first + length]
+        written, plain = song["texts"][: -tokens.PLAIN], song["texts"][-tokens.PLAIN :]
+        choice = plain if rng.random() < PLAIN or not written else written
+        first, length = choice[rng.integers(len(choice))]
+        kept = rng.random(length) >= TOKEN_DROPOUT
+        states = self.states[first : first + length][kept if kept.any() else slice(None)]
+        noisy: NDArray[np.float16] = (states + rng.normal(0, STATE_NOISE, states.shape)).astype(np.float16)
+        return noisy
 
 
 def frames_a_beat(song: dict[str, Any]) -> int:

@@ -11,7 +11,6 @@ the new one.
 
 import argparse
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from training.captions import spoken_bpm
 from training.codec import HOP, codebooks, encode, load_codec
 from training.compose.theory import TONICS
 
-NAMES_TEMPO = re.compile(r"\d bpm|\dbpm|tempo \d", re.IGNORECASE)
+PLAIN = 5  # captions that every song has beside its own
 
 
 def encode_songs(codec: Path, data: Path, cache: Path) -> None:
@@ -73,7 +72,7 @@ def plain_captions(song: dict[str, Any]) -> list[str]:
 
 
 def pack_states(songs: list[dict[str, Any]], tuned: Path | None, target: Path) -> None:
-    """Encode every distinct caption into one file; gives each song ``texts``: (first, tokens, names a bpm)."""
+    """Encode every distinct caption into one file; gives each song ``texts``: (first, tokens), the plain ones last."""
     for song in songs:
         song["captions"] += plain_captions(song)
     captions = sorted({caption for song in songs for caption in song["captions"]})
@@ -83,7 +82,7 @@ def pack_states(songs: list[dict[str, Any]], tuned: Path | None, target: Path) -
     places = {c: (int(e) - len(s), len(s)) for c, s, e in zip(captions, states, ends, strict=True)}
     np.save(target, np.concatenate(states))
     for song in songs:
-        song["texts"] = [(*places[c], bool(NAMES_TEMPO.search(c))) for c in song["captions"]]
+        song["texts"] = [places[c] for c in song["captions"]]
 
 
 def write_codebooks(codec: Path, target: Path) -> None:

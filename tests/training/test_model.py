@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from training import model as training_model
+from training import tokens
 from training.codec import CODEBOOKS, CODES
 from training.model import PAD, Nano, decoder_config, delay, forward, losses
 
@@ -66,7 +67,7 @@ def test_a_crop_changes_song_on_a_beat_and_caption_up_to_a_beat_before(seed: int
     # Codes say where they come from: song, and frame within it.
     codes = np.stack([np.repeat([0, 1], frames), np.tile(np.arange(frames), 2)], 1).repeat(2, 1).astype(np.int16)
     songs = [
-        {"first": i * frames, "frames": frames, "bpm": 3000 / beat, "texts": [(i, 1, True)]}
+        {"first": i * frames, "frames": frames, "bpm": 3000 / beat, "texts": [(i, 1)] * tokens.PLAIN}
         for i, beat in enumerate(beats)
     ]
     corpus = training_model.Corpus(codes, np.arange(2, dtype=np.float16)[:, None].repeat(384, 1), songs)
@@ -74,8 +75,11 @@ def test_a_crop_changes_song_on_a_beat_and_caption_up_to_a_beat_before(seed: int
     song, frame = crop[:, 0], crop[:, 2]
     (first, begin, change), (second, again, end) = read
     assert (begin, end) == (0, 512) and change == again and len(crop) == 512
-    (cut,) = np.flatnonzero(np.diff(frame) != 1) + 1
-    assert (song[:cut] == first[0, 0]).all() and (song[cut:] == second[0, 0]).all()
+    jumps = np.flatnonzero(np.diff(frame) != 1) + 1
+    assume(len(jumps))  # by chance a song may go on with itself
+    (cut,) = jumps
+    assert (song[:cut] == song[0]).all() and (song[cut:] == song[-1]).all()
+    assert [round(float(states.mean())) for states in (first, second)] == [song[0], song[-1]]
     assert 0 <= cut - change < beats[song[0]]
     assert (frame[0] + cut) % beats[song[0]] == 0 and frame[cut] % (4 * beats[song[-1]]) == 0
 
