@@ -18,6 +18,9 @@ using namespace native;
 namespace {
 
 const Kernels* const kKernels[] = {
+#if defined(__x86_64__) && defined(__linux__)
+    &amx,
+#endif
 #if defined(__x86_64__)
     &avx512vnni, &avxvnni, &avx2,
 #elif defined(__aarch64__)

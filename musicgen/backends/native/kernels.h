@@ -63,6 +63,6 @@ struct Kernels {
     uint64_t (*read)(const uint8_t* buffer, size_t size);
 };
 
-extern const Kernels portable, avx2, avxvnni, avx512vnni, neon, neondot;
+extern const Kernels portable, avx2, avxvnni, avx512vnni, amx, neon, neondot;
 
 }  // namespace native
