@@ -32,6 +32,7 @@ from streamer.errors import UserError
 
 if TYPE_CHECKING:
     from musicgen import MusicGen
+    from streamer.beginning import Excerpt
     from streamer.bench import Figures, Ratio
     from streamer.instrument import Instrument, Status
     from streamer.player import Device
@@ -58,6 +59,9 @@ Backend = Annotated[
     str, typer.Option("--backend", help="What computes: auto, native, native-int4, onnx, torch or cuda.")
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Of a step; measured unless given.")]
+From = Annotated[float, typer.Option("--from", min=0, help="Where in that file to begin, seconds.")]
+ContinueFrom = Annotated[Path | None, typer.Option(help="A sound file to begin with and go on from.")]
+To = Annotated[float | None, typer.Option("--to", min=0, help="Where to leave it; its end unless given.")]
 Model = Annotated[str, typer.Option("--model", help='"nano", a folder, or a hub id: see `streamer models`.')]
 
 
@@ -124,6 +128,9 @@ def play(
     osc_host: Annotated[str, typer.Option(help="Listen for OSC here; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     osc_port: Annotated[int, typer.Option(help="UDP port for OSC.")] = 7770,
     osc_prefix: Annotated[str, typer.Option(help="What all OSC addresses begin with.")] = "/mg",
+    continue_from: ContinueFrom = None,
+    start: From = 0.0,
+    end: To = None,
     **values: Value,
 ) -> None:
     """Play without end, steered over OSC."""
@@ -133,10 +140,11 @@ def play(
 
     if seconds is not None:
         check_seconds(seconds)
+    excerpt, _ = _excerpt(continue_from, start, end)
     chosen, wav = _output(device, wav_out)
     rate, channels = (chosen.rate, min(chosen.channels, 2)) if chosen else (RATE_WITHOUT_DEVICE, 2)
     instrument = Instrument(
-        music(model, rate, channels, backend, threads),
+        music(model, rate, channels, backend, threads, excerpt),
         {"prompt": PROMPT} | values,
         device=chosen,
         wav=wav,
@@ -150,6 +158,18 @@ def play(
             instrument.start()
         _introduce(instrument, f"udp://{osc_host}:{instrument.server.port}", f"{osc_prefix}/prompt")
         _watch(instrument, seconds)
+
+
+def _excerpt(path: Path | None, start: float, end: float | None) -> tuple[Excerpt | None, float]:
+    """The part of a file to continue from, and its seconds."""
+    from streamer.beginning import Excerpt, check_excerpt
+
+    if path is None:
+        if start or end is not None:
+            raise UserError("--from and --to are places in a file: name it with --continue-from")
+        return None, 0.0
+    excerpt = Excerpt(path, start, end)
+    return excerpt, check_excerpt(excerpt)
 
 
 def _output(device: str | None, wav: Path | None) -> tuple[Device | None, Path | None]:
@@ -252,20 +272,27 @@ def render(
         typer.Option(help="Level of the whole piece: loudness (-14 LUFS), peak, rms, clip or none; else as live."),
     ] = None,
     compressor: Annotated[bool, typer.Option(help="Bend peaks that --normalise loudness drives too high.")] = False,
+    continue_from: ContinueFrom = None,
+    start: From = 0.0,
+    end: To = None,
     **values: Value,
 ) -> None:
     """Write music to a file, as fast as the machine can; the same seed on the same backend gives the same file."""
-    from streamer.render import check_normalise, check_path, check_seconds, targets
+    from streamer.render import check_longer, check_normalise, check_path, check_seconds, targets
 
     for target in targets(out, variations):
         check_path(target)
     check_seconds(seconds)
     check_normalise(normalise)
+    excerpt, given = _excerpt(continue_from, start, end)
+    check_longer(seconds, given)
 
+    from streamer.beginning import read_beginning
     from streamer.controls import Controls
     from streamer.render import render as render_file
 
     loaded = _load(model, backend, threads)
+    beginning = read_beginning(excerpt, loaded) if excerpt else None
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f}/{task.total:.1f} s"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(escape(out.name), total=seconds)
@@ -279,6 +306,7 @@ def render(
             variations=variations,
             normalise=normalise,
             compressor=compressor,
+            beginning=beginning,
         )
     engine = _engine(loaded.backend.name, loaded.backend.threads)
     for seed, path in enumerate(written, int(controls.get("seed"))):

@@ -12,8 +12,10 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from osc.tree import Value
+from streamer.beginning import Beginning, join
 from streamer.controls import SAMPLING, Controls, clamp
 from streamer.dynamics import REFERENCE, Fader, Limiter, Loudness, Samples, amplitude
 from streamer.errors import UserError
@@ -44,6 +46,7 @@ class Stream(Protocol):
     def set_negative_prompt(self, text: str) -> None: ...
     def reseed(self, seed: int) -> None: ...
     def reset(self, seed: int) -> None: ...
+    def continue_from(self, frames: NDArray[np.int64], seed: int) -> Samples: ...
     def next_chunk(self, frames: int) -> Samples: ...
 
 
@@ -94,6 +97,8 @@ class Engine:
         Changes to be made before exactly these frames, counted as in `frames_done`.
     level : bool
         Whether the loudness is moved to that of the controls and peaks are limited.
+    beginning : Beginning, optional
+        What is heard first and gone on from. A reset does not come back to it.
 
     Attributes
     ----------
@@ -119,6 +124,7 @@ class Engine:
         chunk_frames: int = 1,
         log: Iterable[LogEntry] = (),
         level: bool = True,
+        beginning: Beginning | None = None,
     ) -> None:
         self.controls = controls
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
@@ -138,6 +144,11 @@ class Engine:
         controls.listen(lambda changed, _: self._heard.append(changed))
         self._now = controls.values()
         self._stream = _start(model, self._now)
+        self._given = np.zeros((0, model.channels), np.float32)  # of the beginning, to be played before the stream
+        if beginning is not None:
+            decoded = self._stream.continue_from(beginning.frames, int(self._now["seed"]))
+            start = len(beginning.sound) - beginning.frames.shape[1] * model.hop
+            self._given = join(beginning.sound, decoded, start, model.sample_rate)
         # From silence: a clip that begins in the middle of a wave would click.
         self._fader = Fader(model.hop, 0.0)
         self._fader.to(self._gain())
@@ -191,7 +202,12 @@ class Engine:
         return min(self._chunk_frames, self._log[0][0] - self.frames_done) if self._log else self._chunk_frames
 
     def _play(self, frames: int) -> None:
-        self._finish(self._stream.next_chunk(frames), frames)
+        if len(self._given):
+            count = frames * self._model.hop
+            chunk, self._given = self._given[:count], self._given[count:]
+        else:
+            chunk = self._stream.next_chunk(frames)
+        self._finish(chunk, frames)
 
     def _finish(self, chunk: Samples, frames: int) -> None:
         """From what the stream made of so many frames to what is heard of it."""
@@ -228,6 +244,7 @@ class Engine:
         """Begin anew from the seed: one frame of the old music fades out, the new music fades in."""
         self._fader.to(0.0)
         self._play(1)
+        self._given = self._given[:0]
         self._stream.reset(int(self._now["seed"]))
         self._fader.to(self._gain())
 
@@ -250,6 +267,8 @@ def read_together(engines: Sequence[Engine], samples: int) -> list[Samples]:
 
     while waiting := [engine for engine in engines if engine._ready.samples < samples]:
         due = {engine: frames for engine in waiting if (frames := engine._due())}
+        for engine in [engine for engine in due if len(engine._given)]:
+            engine._play(due.pop(engine))
         if due:
             frames = min(due.values())
             streams = [cast(Any, engine._stream) for engine in due]

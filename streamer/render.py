@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from streamer.beginning import Beginning
 from streamer.controls import Controls
 from streamer.dynamics import Samples
 from streamer.engine import Engine, LogEntry, Model, read_together
@@ -63,6 +64,7 @@ def render(
     variations: int = 1,
     normalise: str | None = None,
     compressor: bool = False,
+    beginning: Beginning | None = None,
 ) -> list[Path]:
     """Write what the engine plays to a sound file: WAV and FLAC of 24 bits, MP3, Ogg Vorbis, Opus.
 
@@ -81,8 +83,8 @@ def render(
         Called with the seconds done so far, about twice for each of them.
     sample_rate : int, optional
         Hz; unless given the model's own, or `BEST_RATE` where the format cannot hold that.
-    channels, log
-        See `Engine`.
+    channels, log, beginning
+        See `Engine`. The beginning counts in the length.
     variations : int
         Pieces to make in one batch, with the seeds seed, seed + 1, ...; of several, path "a.wav" is written as
         "a-1.wav", "a-2.wav", ...
@@ -111,10 +113,23 @@ def render(
     samples = max(1, round(seconds * rate))
     if kind.container == "WAV" and samples * channels * SAMPLE_BYTES > WAV_BYTES:
         raise UserError(f"{seconds:g} s are more than a WAV file can hold: write a .flac file instead")
-    log, level = list(log), normalise is None
-    engines = [Engine(model, controls, sample_rate=rate, channels=channels, log=log, level=level)]
-    for own in _other_seeds(controls, variations):  # which have taken over the model's defaults by now
-        engines.append(Engine(model, own, sample_rate=rate, channels=channels, log=log, level=level))
+    if beginning is not None:
+        check_longer(seconds, len(beginning.sound) / model.sample_rate)
+    changes = list(log)
+
+    def engine(own: Controls) -> Engine:
+        return Engine(
+            model,
+            own,
+            sample_rate=rate,
+            channels=channels,
+            log=changes,
+            level=normalise is None,
+            beginning=beginning,
+        )
+
+    engines = [engine(controls)]
+    engines += [engine(own) for own in _other_seeds(controls, variations)]  # of the model's defaults, adopted by now
     blocks = _blocks(engines, samples, progress)
     if normalise is not None:
         shape = strategy(normalise, compressor)
@@ -176,6 +191,17 @@ def check_seconds(seconds: float) -> None:
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise UserError(f"{seconds:g} seconds is no length: choose a number above 0")
+
+
+def check_longer(seconds: float, beginning: float) -> None:
+    """Refuse a piece that ends before its beginning (seconds) does.
+
+    Raises
+    ------
+    UserError
+    """
+    if seconds <= beginning:
+        raise UserError(f"the beginning alone is {beginning:.2f} s long: choose more than {seconds:g} seconds")
 
 
 def check_normalise(name: str | None) -> None:

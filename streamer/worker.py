@@ -17,11 +17,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.shared_memory import SharedMemory
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ from numpy.typing import NDArray
 from osc.tree import Value
 from streamer.errors import UserError
 from streamer.ring import Ring
+
+if TYPE_CHECKING:
+    from streamer.beginning import Excerpt
 
 BLOCK_SECONDS = 0.02
 HANG_SECONDS = 1.0
@@ -80,6 +84,8 @@ class Job:
         For the factory.
     imports : tuple of str
         Modules that a standby imports ahead of need.
+    opening : mapping
+        Further arguments for the first process alone: what its successors are not to repeat.
     """
 
     factory: str
@@ -87,31 +93,52 @@ class Job:
     channels: int
     arguments: Mapping[str, Value] = field(default_factory=dict)
     imports: tuple[str, ...] = ()
+    opening: Mapping[str, Value] = field(default_factory=dict)
 
 
-def music(model: str, rate: int, channels: int, backend: str = "auto", threads: int | None = None) -> Job:
-    """The job of playing a MusicGen model; see `streamer.loading.load`."""
+def music(
+    model: str,
+    rate: int,
+    channels: int,
+    backend: str = "auto",
+    threads: int | None = None,
+    excerpt: Excerpt | None = None,
+) -> Job:
+    """The job of playing a MusicGen model, see `streamer.loading.load`, on from an excerpt of a file."""
     imports = ("streamer.engine", "streamer.loading", "musicgen.checkpoint")
     arguments: dict[str, Value] = {"model": model, "backend": backend, "threads": threads or 0}
-    return Job("streamer.worker:play_model", rate, channels, arguments, imports)
+    opening: dict[str, Value] = {}
+    if excerpt is not None:
+        opening = {"path": str(excerpt.path), "start": excerpt.start, "end": excerpt.end or 0.0}
+    return Job("streamer.worker:play_model", rate, channels, arguments, imports, opening)
 
 
 def play_model(
-    values: dict[str, Value], rate: int, channels: int, model: str, backend: str, threads: int
+    values: dict[str, Value],
+    rate: int,
+    channels: int,
+    model: str,
+    backend: str,
+    threads: int,
+    path: str = "",
+    start: float = 0.0,
+    end: float = 0.0,
 ) -> tuple[Source, Facts]:
-    """The factory behind `music`; 0 threads are None.
+    """The factory behind `music`; 0 threads are None, and so is an end of 0.
 
     Raises
     ------
     UserError
-        When the model cannot be loaded.
+        When the model cannot be loaded or the file to go on from not be read.
     """
+    from streamer.beginning import Excerpt, read_beginning
     from streamer.controls import Controls
     from streamer.engine import Engine
     from streamer.loading import load
 
     loaded = load(model, backend, threads or None)
-    engine = Engine(loaded, Controls(**values), sample_rate=rate, channels=channels)
+    beginning = read_beginning(Excerpt(Path(path), start, end or None), loaded) if path else None
+    engine = Engine(loaded, Controls(**values), sample_rate=rate, channels=channels, beginning=beginning)
     adopted = {name: engine.controls.get(name) for name in ("temperature", "topk", "topp", "cfg")}
     facts = {"backend": loaded.backend.name, "threads": loaded.backend.threads, "defaults": adopted}
     return engine, {"model": loaded.name, "licence": loaded.licence, **facts}
@@ -302,7 +329,8 @@ class Worker:
         UserError
             When the job cannot be started; why.
         """
-        self._begin(self._child)
+        opening = {**self._job.arguments, **self._job.opening}
+        self._begin(self._child, replace(self._job, arguments=opening))
         self._supervisor.start()
         self._settled.wait()
         if self._problem is not None:
@@ -353,12 +381,12 @@ class Worker:
         theirs.close()  # else its end would not be the end of the pipe
         return _Child(process, ours)
 
-    def _begin(self, child: _Child) -> None:
+    def _begin(self, child: _Child, job: Job) -> None:
         """Tell a waiting process to start. From here on changes go to it."""
         self._status.now[()] = np.zeros((), _STATUS)
         self._child = child
         # Values are asked for after changes go to the new outbox: one that comes in between is sent twice, never lost.
-        start = (self._job, self._values())
+        start = (job, self._values())
         threading.Thread(target=_send, args=(child, start), daemon=True).start()
 
     def _supervise(self) -> None:
@@ -428,7 +456,7 @@ class Worker:
         successor, self._standby = self._standby, None
         if successor is None or not successor.process.is_alive():
             successor = self._spawn()
-        self._begin(successor)
+        self._begin(successor, self._job)
         self.restarts += 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.dynamics import Samples
 
@@ -57,6 +58,12 @@ class SineStream:
         self.random = np.random.default_rng(seed)
         self.frames, self.phase = 0, 0.5
         self.held = np.zeros((0, self.model.channels), np.float32)
+
+    def continue_from(self, frames: NDArray[np.int64], seed: int) -> Samples:
+        """The sound of the frames is their codebook 0."""
+        self.calls.append(f"continue {frames.shape[1]} {seed}")
+        self.random = np.random.default_rng(seed)
+        return np.repeat(frames[0].astype(np.float32), self.model.hop)[:, None].repeat(self.model.channels, 1)
 
     def next_chunk(self, frames: int) -> Samples:
         made = np.concatenate([self.held, *(self._frame() for _ in range(frames))])

@@ -84,6 +84,8 @@ def test_help_needs_no_torch() -> None:
         (["render", "nowhere/x.wav"], "nowhere"),
         (["render", "x.aiff"], ".flac"),
         (["render", "x.wav", "--normalise", "loud"], "peak"),
+        (["render", "x.wav", "--continue-from", "none.wav"], "none.wav"),
+        (["render", "x.wav", "--from", "3"], "--continue-from"),
         (["play", "--seconds", "-1"], "-1"),
         (["play", "--wav-out", "nowhere/x.wav", "--osc-port", "0"], "nowhere"),
         (["play", "--wav-out", "x.wav", "--osc-port", "0", "--model", "no-such-model"], "no-such-model"),
