@@ -89,7 +89,6 @@ def peers(threads: int) -> None:
         names = [name for name in ("native", "onnx") if not obstacle(name)]
         models = {name: stack.enter_context(opened(small(), name, threads)) for name in names}
         for dtype in PEERS:
-            torch.set_num_threads(threads)
             peer = transformers_model(SMALL, dtype)
             runs = {name: standing(model, PLACE).next_frame for name, model in models.items()}
             best = {name: 1000 * seconds for name, seconds in beside_transformers(peer, PLACE, runs).items()}
