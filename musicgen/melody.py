@@ -9,48 +9,25 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen._torchaudio import import_torchaudio
+PIECE = 235
+"""Chroma frames that are computed at once (30 s): a whole song then needs no more memory than its beginning."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Melody:
-    """A sound to follow the tune of. It is heard as a loop, and moves on with the music.
+    """What there is to follow in a sound. It is heard as a loop, and moves on with the music.
 
     Attributes
     ----------
-    sound
-        (samples,) float32 at the model's sample rate, not empty.
+    chroma
+        (frames, pitch classes) float32, a single 1 in each frame; at least one frame.
     """
 
-    sound: NDArray[np.float32]
-
-
-def melody(sound: NDArray[np.floating[Any]], sample_rate: int, wanted_rate: int) -> Melody:
-    """A melody of any sound.
-
-    Parameters
-    ----------
-    sound
-        (samples,) or (samples, channels).
-    sample_rate, wanted_rate
-        Its own, and the model's.
-
-    Raises
-    ------
-    ValueError
-        It is empty, or has samples that are no numbers.
-    """
-    mono = sound if sound.ndim == 1 else sound.mean(1)
-    if not len(mono) or not np.isfinite(mono).all():
-        raise ValueError("a melody needs at least one sample, and only finite ones")
-    resampled = import_torchaudio().functional.resample(
-        torch.from_numpy(mono.astype(np.float32)), sample_rate, wanted_rate, rolloff=0.945, lowpass_filter_width=24
-    )  # as transformers' feature extractor does it
-    return Melody(resampled.numpy())
+    chroma: Tensor
 
 
 class MelodyEncoder:
-    """Melodies to the decoder's inputs. May be called from any thread.
+    """Sounds to melodies, and melodies to the decoder's inputs. May be called from any thread.
 
     Parameters
     ----------
@@ -59,7 +36,7 @@ class MelodyEncoder:
     projection
         Weight (d, pitch classes) and bias (d,) to the decoder's size, None where sizes agree.
     length
-        Chroma frames that the decoder takes: a short melody repeats, a long one is cut.
+        Chroma frames that the decoder takes: a short melody repeats, of a long one it takes a part.
     pitch_classes
         Of the chroma.
     """
@@ -73,6 +50,61 @@ class MelodyEncoder:
         self._pitch_classes = pitch_classes
 
     @torch.inference_mode()
+    def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody:
+        """The melody of a sound: all the slow work, so that taking it in costs a step nothing.
+
+        Parameters
+        ----------
+        sound
+            (samples,) or (samples, channels).
+        sample_rate
+            Of the sound, Hz.
+
+        Raises
+        ------
+        ValueError
+            It is empty, or has samples that are no numbers.
+        """
+        mono = sound if sound.ndim == 1 else sound.mean(1)
+        if not len(mono) or not np.isfinite(mono).all():
+            raise ValueError("a melody needs at least one sample, and only finite ones")
+        import torchaudio  # takes a while, and only melodies need it
+
+        return Melody(
+            self._chroma(
+                torchaudio.functional.resample(
+                    torch.from_numpy(mono.astype(np.float32)),
+                    sample_rate,
+                    self._extractor.sampling_rate,
+                    rolloff=0.945,
+                    lowpass_filter_width=24,
+                )  # as the extractor itself does it
+            )
+        )
+
+    def _chroma(self, sound: Tensor) -> Tensor:
+        """What the extractor makes of a whole sound, of which it would otherwise take 30 s: its frames do not touch.
+
+        Each piece is heard with as much of its neighbours as a frame's window reaches over.
+        """
+        hop, margin = self._extractor.hop_length, -(-self._extractor.n_fft // self._extractor.hop_length)
+        frames = 1 + len(sound) // hop
+        if frames <= PIECE:
+            return self._extract(sound)
+        pieces = []
+        for first in range(0, frames, PIECE):
+            begin = max(0, first - margin)
+            heard = self._extract(sound[begin * hop : (first + PIECE + margin) * hop])
+            pieces.append(heard[first - begin : first - begin + min(PIECE, frames - first)])
+        return torch.cat(pieces)
+
+    def _extract(self, sound: Tensor) -> Tensor:
+        rate = self._extractor.sampling_rate
+        given = self._extractor(sound.numpy(), sampling_rate=rate, max_length=len(sound), return_tensors="pt")
+        chroma: Tensor = given["input_features"][0]
+        return chroma
+
+    @torch.inference_mode()
     def states(self, tune: Melody | None, offset: int = 0) -> Tensor:
         """The chroma at the decoder's size, (length, d) float32.
 
@@ -81,19 +113,15 @@ class MelodyEncoder:
         tune
             None for no melody: then every frame is of the first pitch class, which the models have learnt to mean it.
         offset
-            Samples of the melody that are over; it repeats.
+            Samples (at the model's rate) of the melody that are over, to the nearest chroma frame; it repeats.
+            AudioCraft trains on parts of a song that it cuts out of the song's chroma in the same way.
         """
         if tune is None:
             chroma = torch.zeros(self.length, self._pitch_classes)
             chroma[:, 0] = 1
         else:
-            chroma = self._chroma(np.roll(tune.sound, -offset))
+            first = round(offset / self._extractor.hop_length)
+            chroma = tune.chroma[(first + torch.arange(self.length)) % len(tune.chroma)]
         if self._projection is None:
             return chroma
         return F.linear(chroma.to(self._projection[0].device), *self._projection)
-
-    def _chroma(self, sound: NDArray[np.float32]) -> Tensor:
-        rate = self._extractor.sampling_rate
-        given = self._extractor(sound, sampling_rate=rate, return_tensors="pt")["input_features"][0]
-        chroma: Tensor = given.repeat(-(-self.length // len(given)), 1)[: self.length]
-        return chroma

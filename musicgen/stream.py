@@ -20,7 +20,7 @@ from musicgen.codec import decode_many, open_decoder
 from musicgen.conditioning import Conditioning
 from musicgen.delay import DelayLine, Tokens
 from musicgen.errors import ModelError
-from musicgen.melody import Melody, melody
+from musicgen.melody import Melody
 from musicgen.prefix import PrefixLanes
 from musicgen.sampling import Sampling, sample
 
@@ -139,7 +139,7 @@ class MusicGen:
         return Conditioning(text, None, states) if self._melodies else Conditioning(text, self.backend.prompt(states))
 
     def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody:
-        """Prepare a sound to be followed, see :meth:`Stream.set_melody`. From any thread.
+        """What there is to follow in a sound, see :meth:`Stream.set_melody`. From any thread: it takes a while.
 
         Parameters
         ----------
@@ -155,9 +155,9 @@ class MusicGen:
         ValueError
             The sound is empty, or has samples that are no numbers.
         """
-        if not self.follows_melody:
+        if self._melodies is None:
             raise ModelError(f"{self.name} follows no melody: use a melody model, such as 'facebook/musicgen-melody'.")
-        return melody(sound, sample_rate, self.sample_rate)
+        return self._melodies.melody(sound, sample_rate)
 
     def encode(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:
         """Frames of a sound, to be continued, see :meth:`Stream.continue_from`. From any thread.
@@ -302,8 +302,13 @@ class Stream:
         """The tune that is followed."""
         return self._melody
 
-    def set_melody(self, melody: Melody | None) -> None:
-        """Follow a tune from now on, in a loop, from its beginning; None for none. It is taken in as a prompt is.
+    def set_melody(self, melody: Melody | None, begins: int = 0) -> None:
+        """Follow a tune from now on, in a loop; None for none. It is taken in as a prompt is.
+
+        Parameters
+        ----------
+        begins
+            Frames from now on at which it begins; below 0 it has begun already.
 
         Raises
         ------
@@ -312,7 +317,7 @@ class Stream:
         """
         if melody is not None and not self.model.follows_melody:
             raise ModelError(f"{self.model.name} follows no melody: use a melody model.")
-        self._melody, self._melody_start = melody, self._delay.steps // self._delay.turns_a_frame
+        self._melody, self._melody_start = melody, self._delay.steps // self._delay.turns_a_frame + begins
         self._change_prefix()
 
     def _change_prefix(self) -> None:

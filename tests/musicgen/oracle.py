@@ -36,7 +36,7 @@ class Oracle:
         random_state: Tensor | None = None,
         frames: NDArray[np.int64] | None = None,
         negative: str = "",
-        melody: NDArray[np.float32] | None = None,
+        melody: NDArray[np.float32] | Tensor | None = None,
         **options: Any,
     ) -> NDArray[np.int64]:
         """Tokens (K, frames) of ``generate``; those that its padding at the end may change are left out.
@@ -48,7 +48,7 @@ class Oracle:
         frames
             (K, F) to continue.
         melody
-            Mono sound at the model's sample rate, to follow.
+            Mono sound at the model's sample rate, to follow, or its chroma (frames, 12).
         """
         caught: list[Tensor] = []
         encoder = self.model.audio_encoder
@@ -71,7 +71,7 @@ class Oracle:
         try:
             tokens = self.tokenizer([prompt], return_tensors="pt")
             if melody is not None:
-                tokens["input_features"] = self.chroma(melody)
+                tokens["input_features"] = melody[None] if isinstance(melody, Tensor) else self.chroma(melody)
             self.model.generate(**tokens, max_new_tokens=steps, do_sample=True, **options)
         finally:
             del encoder.decode

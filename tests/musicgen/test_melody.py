@@ -1,12 +1,13 @@
 """Melody models: their streams are transformers' ``generate``, and a new prompt or melody is taken in without a gap."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from transformers import MusicgenMelodyFeatureExtractor
 
 from musicgen import ModelError, MusicGen, StreamingPolicy, next_frames
 from musicgen.backends import NAMES, Backend, obstacle, prepare
@@ -33,6 +34,13 @@ def tune(*notes: float, seconds: float = 1.0) -> NDArray[np.float32]:
     """Notes (Hz) one after the other."""
     time = np.arange(int(seconds * RATE)) / RATE
     return np.concatenate([np.sin(2 * np.pi * note * time) for note in notes]).astype(np.float32)
+
+
+def moved_on(oracle: Oracle, sound: NDArray[np.float32], frames: int) -> torch.Tensor:
+    """The chroma that transformers hears in a sound of which so many codec frames are over, to the nearest of its own
+    frames, in a loop."""
+    chroma = oracle.chroma(sound)[0]
+    return chroma.roll(-round(frames * 640 / 4096), 0).repeat(235, 1)[:235]
 
 
 TUNE = tune(440, 523.25, 659.25, 392, seconds=1.5)
@@ -94,6 +102,17 @@ def test_chroma_is_transformers(mono: tuple[MusicGen, Oracle]) -> None:
     assert torch.equal(encoder.states(model.melody(stereo, RATE)), encoder.states(model.melody(0.25 * TUNE, RATE)))
 
 
+def test_the_chroma_of_a_whole_song_is_transformers(mono: tuple[MusicGen, Oracle]) -> None:
+    """Though it is made of pieces, and transformers itself stops after 30 s."""
+    model, oracle = mono
+    noise = np.random.default_rng(1).normal(size=70 * RATE).astype(np.float32)
+    for samples in (len(noise), 469 * 4096 + 1, 470 * 4096 - 1):
+        song = noise[:samples]
+        extractor = cast(Any, MusicgenMelodyFeatureExtractor).from_pretrained(oracle.folder)
+        whole = extractor(song, sampling_rate=RATE, max_length=samples, return_tensors="pt")["input_features"][0]
+        assert torch.equal(model.melody(song, RATE).chroma, whole)
+
+
 def test_a_melody_in_another_rate_has_the_same_notes(mono: tuple[MusicGen, Oracle]) -> None:
     model, _ = mono
     encoder = model._melodies
@@ -119,7 +138,7 @@ def frames_until_taken_in(stream: Stream) -> tuple[list[NDArray[np.int64]], int,
             return frames, steps, random_state
 
 
-@pytest.mark.parametrize("change", ["prompt", "negative prompt", "melody", "no melody"])
+@pytest.mark.parametrize("change", ["prompt", "negative prompt", "melody", "melody that has begun", "no melody"])
 def test_a_change_goes_on_as_generate_would_with_the_last_frames(pair: tuple[MusicGen, Oracle], change: str) -> None:
     """From the step on at which it has been taken in, and no frame is missing or comes twice."""
     model, oracle = pair
@@ -129,8 +148,8 @@ def test_a_change_goes_on_as_generate_would_with_the_last_frames(pair: tuple[Mus
     played = list(frames_of(stream, 40).T)
     changed_at = stream._delay.steps
     begin = changed_at - keep
-    prompt, negative, tune_there = "deep house", "", np.roll(TUNE, -begin * model.hop)
-    sound: NDArray[np.float32] | None = tune_there
+    prompt, negative = "deep house", ""
+    heard: torch.Tensor | None = moved_on(oracle, TUNE, begin)
     if change == "prompt":
         prompt = "calm piano with rain and warm bass"
         stream.set_prompt(prompt)
@@ -138,10 +157,13 @@ def test_a_change_goes_on_as_generate_would_with_the_last_frames(pair: tuple[Mus
         negative = "jazz"
         stream.set_negative_prompt(negative)
     elif change == "melody":
-        sound = np.roll(OTHER, keep * model.hop)  # its beginning is heard from the change on
+        heard = moved_on(oracle, OTHER, -keep)  # its beginning is heard from the change on
         stream.set_melody(model.melody(OTHER, RATE))
+    elif change == "melody that has begun":
+        heard = moved_on(oracle, OTHER, 30 - keep)
+        stream.set_melody(model.melody(OTHER, RATE), begins=-30)
     else:
-        sound = None
+        heard = None
         stream.set_melody(None)
     frames, steps, random_state = frames_until_taken_in(stream)
     assert changed_at < steps < changed_at + 25
@@ -149,7 +171,7 @@ def test_a_change_goes_on_as_generate_would_with_the_last_frames(pair: tuple[Mus
     assert len(played) == stream.frames_done
     whole = np.stack(played, 1)
     expected = oracle.generate(
-        prompt, 20, negative=negative, melody=sound, frames=whole[:, begin:steps], random_state=random_state, **OPTIONS
+        prompt, 20, negative=negative, melody=heard, frames=whole[:, begin:steps], random_state=random_state, **OPTIONS
     )
     until = expected.shape[1]
     assert until > steps - begin + 10
@@ -174,7 +196,7 @@ def test_a_reanchored_stream_continues_as_generate_would(mono: tuple[MusicGen, O
         whole = np.stack(played, 1)
         begin = steps - keep
         expected = oracle.generate(
-            "slow ambient strings", rest.shape[1] + 3, melody=np.roll(TUNE, -begin * model.hop),
+            "slow ambient strings", rest.shape[1] + 3, melody=moved_on(oracle, TUNE, begin),
             frames=whole[:, begin:steps], random_state=random_state, **OPTIONS,
         )  # fmt: skip
         until = min(expected.shape[1], whole.shape[1] - begin)
