@@ -1,6 +1,6 @@
 """MusicGen as an endless stream: prompt in, 50 Hz frames and audio out."""
 
-from musicgen._torchaudio import import_torchaudio
+from musicgen._torchaudio import forgive
 from musicgen.cache import StreamingPolicy
 from musicgen.conditioning import Conditioning
 from musicgen.errors import ModelError
@@ -20,4 +20,4 @@ __all__ = [
     "next_frames",
 ]
 
-import_torchaudio()  # before musicgen.checkpoint imports transformers, see there
+forgive()  # before anybody imports transformers, and torchaudio with it
