@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from musicgen.melody import melody
+from musicgen.melody import MelodyEncoder
 
 
 def test_transformers_can_be_imported_in_a_fresh_interpreter() -> None:
@@ -53,7 +53,7 @@ assert refused and not torchaudio._extension._IS_TORCHAUDIO_EXT_AVAILABLE
 def test_without_torchaudio_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchaudio", None)
     with pytest.raises(ModuleNotFoundError, match="torchaudio"):
-        melody(np.zeros(10), 8000, 16000)
+        MelodyEncoder(None, None, 235, 12).melody(np.zeros(10), 8000)
 
 
 def test_any_other_error_of_torchaudios_is_its_own() -> None:
