@@ -6,7 +6,7 @@ from musicgen.conditioning import Conditioning
 from musicgen.errors import ModelError
 from musicgen.melody import Melody
 from musicgen.sampling import Sampling
-from musicgen.stream import MusicGen, Stream, next_chunks, next_frames
+from musicgen.stream import MusicGen, Stream, Trace, next_chunks, next_frames
 
 __all__ = [
     "Conditioning",
@@ -16,6 +16,7 @@ __all__ = [
     "Sampling",
     "Stream",
     "StreamingPolicy",
+    "Trace",
     "next_chunks",
     "next_frames",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +30,23 @@ if TYPE_CHECKING:
 Audio = NDArray[np.float32]  # (samples, channels)
 
 PROMPTS_KEPT = 32  # encoded prompts; one of musicgen-small takes 0.2 MB a token
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a chunk was made of.
+
+    Attributes
+    ----------
+    frames
+        (K, F) int64.
+    entropy
+        (F,) float64, nats: how undecided the model was, in the conditional distribution of codebook 0 as it was last
+        drawn for each frame. Before guidance, temperature and top-k, so that it tells of the model and its past alone.
+    """
+
+    frames: NDArray[np.int64]
+    entropy: NDArray[np.float64]
 
 
 class MusicGen:
@@ -238,6 +255,10 @@ class Stream:
         May be changed at any time; the next step uses it.
     frames_done
         Frames given so far.
+    entropy
+        Of codebook 0 as it was last drawn, see :class:`Trace`; 0 before the first step.
+    trace
+        Of the last chunk; empty before the first one.
     """
 
     def __init__(
@@ -353,6 +374,8 @@ class Stream:
         self._codec.reset()
         self._ahead = np.zeros((0, self.model.channels), np.float32)  # decoded, not given yet
         self.frames_done = 0
+        self.entropy = 0.0
+        self.trace = Trace(np.zeros((self.model.codebooks, 0), np.int64), np.zeros(0))
 
     @property
     def memory_frames(self) -> int:
@@ -456,6 +479,8 @@ class Stream:
     def _take(self, logits: Tensor) -> Tokens | None:
         """Draw from a step's logits; the frame that is whole with it, if one is."""
         self._state.advance()
+        if self._delay.steps % self._delay.turns_a_frame == 0:  # codebook 0's turn
+            self.entropy = float(torch.special.entr(logits[0, 0].softmax(-1)).sum())
         column: Tokens = sample(logits, self.sampling, self._generator).cpu().numpy()
         frame = self._push(column)
         if frame is not None:
@@ -551,8 +576,13 @@ def next_chunks(streams: Sequence[Stream], frames: int) -> list[Audio]:
     ValueError
         They are not of one model.
     """
-    made = [next_frames(streams) for _ in range(frames)]
+    made, entropies = [], []
+    for _ in range(frames):
+        made.append(next_frames(streams))
+        entropies.append([stream.entropy for stream in streams])
     codes = [np.stack(own, axis=1) for own in zip(*made, strict=True)]
+    for stream, own, entropy in zip(streams, codes, zip(*entropies, strict=True), strict=True):
+        stream.trace = Trace(own, np.array(entropy))
     sounds = decode_many([stream._codec for stream in streams], codes)
     chunks = [np.concatenate([stream._ahead, sound]) for stream, sound in zip(streams, sounds, strict=True)]
     for stream in streams:

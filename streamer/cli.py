@@ -251,6 +251,7 @@ def _meter(level: float) -> str:
 
 def _summarise(now: Status) -> None:
     restarts = f", engine restarted {now.restarts} times" if now.restarts else ""
+    restarts += f", music brought back {now.collapses} times" if now.collapses else ""
     console.print(
         escape(f"Played {now.seconds:.1f} s on {now.output}: {now.xruns} xruns, {now.rtf:.1f}x real time{restarts}.")
     )
@@ -307,6 +308,7 @@ def render(
             normalise=normalise,
             compressor=compressor,
             beginning=beginning,
+            report=lambda sentence: errors.print(escape(sentence)),
         )
     engine = _engine(loaded.backend.name, loaded.backend.threads)
     for seed, path in enumerate(written, int(controls.get("seed"))):

@@ -21,6 +21,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         "negative", "text", default="", path="prompt/negative", doc="What to steer away from, in words. Empty: nothing."
     ),
     Parameter(
+        "melody",
+        "text",
+        default="",
+        doc="A sound file whose tune is followed, or `input` (`input:DEVICE`) for what is played live; empty: none. "
+        "Melody models only.",
+    ),
+    Parameter(
         "temperature",
         "float",
         0.05,
@@ -77,6 +84,12 @@ PARAMETERS: tuple[Parameter, ...] = (
         unit="LUFS",
         doc="The loudness the music is slowly brought to, before the volume.",
     ),
+    Parameter(
+        "guard",
+        "bool",
+        default=True,
+        doc="Brings the music back by itself where the model falls silent, freezes in a loop or loses its variety.",
+    ),
 )
 
 ACTIONS: tuple[Action, ...] = (
@@ -91,6 +104,8 @@ STATUS: dict[str, str] = {
     "rtf": "Real-time factor: seconds of music made in a second of work. Below 1 the machine is too slow.",
     "buffer_ms": "Sound queued ahead, ms.",
     "xruns": "How often the sound ran out, since the start.",
+    "collapses": "How often the guard brought the music back, since the start.",
+    "collapse": "The last time that it did: when, what had happened, and what it did.",
     "latency_ms": "From a change to its sound, as estimated from what is queued, ms.",
 }
 """What the instrument tells about itself, by name; published, never set."""

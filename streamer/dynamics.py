@@ -124,6 +124,34 @@ class Fader:
         return float(self._start + (self._target - self._start) * self._curve[self._done - 1])
 
 
+class Crossfade:
+    """Lets one sound go out while another comes in, with the curves of equal power, cosine and sine.
+
+    Parameters
+    ----------
+    old : Samples
+        How the old sound would have gone on, (samples, channels); the fade is as long.
+    """
+
+    def __init__(self, old: Samples) -> None:
+        self._old = old
+        self._done = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of the old sound is left."""
+        return self._done >= len(self._old)
+
+    def process(self, samples: Samples) -> Samples:
+        """The new sound (n, channels) with what is left of the old one; as many come out as go in."""
+        old = self._old[self._done : self._done + len(samples)]
+        phase = (np.arange(self._done, self._done + len(old))[:, None] + 0.5) / max(1, len(self._old)) * (np.pi / 2)
+        self._done += len(old)
+        faded = samples.copy()
+        faded[: len(old)] = old * np.cos(phase) + samples[: len(old)] * np.sin(phase)
+        return faded
+
+
 class Limiter:
     """A look-ahead peak limiter: no sample that comes out is above the ceiling, whatever goes in.
 

@@ -6,6 +6,7 @@ same samples, however the blocks are cut, live or offline.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, cast
@@ -17,8 +18,12 @@ from numpy.typing import NDArray
 from osc.tree import Value
 from streamer.beginning import Beginning, join
 from streamer.controls import SAMPLING, Controls, clamp
-from streamer.dynamics import REFERENCE, Fader, Limiter, Loudness, Samples, amplitude
+from streamer.dynamics import REFERENCE, Crossfade, Fader, Limiter, Loudness, Samples, amplitude
 from streamer.errors import UserError
+from streamer.guard import Collapse, Guard, Trace, asks_for_loops, fresh_seed
+from streamer.melodies import Melodies
+from streamer.melodies import Model as Follower
+from streamer.melodies import Stream as Following
 
 Batch = Sequence[tuple[str, Value | None]]
 LogEntry = tuple[int, Batch]
@@ -26,6 +31,13 @@ LogEntry = tuple[int, Batch]
 
 RATES = (8_000, 384_000)
 """Sample rates an output may have, Hz."""
+
+CROSSFADE_FRAMES = 10
+"""That the old music goes on for where the guard begins anew; they are made at once, so not many."""
+
+_MUSICAL = {"prompt", "negative", "melody", *SAMPLING}  # what decides which music is usual
+
+_log = logging.getLogger(__name__)
 
 
 class Sampling(Protocol):
@@ -37,26 +49,25 @@ class Sampling(Protocol):
     guidance: float
 
 
-class Stream(Protocol):
+class Stream(Following, Protocol):
     """What the engine asks of a `musicgen.Stream`."""
 
     @property
     def sampling(self) -> Sampling: ...
+    @property
+    def trace(self) -> Trace: ...
     def set_prompt(self, text: str) -> None: ...
     def set_negative_prompt(self, text: str) -> None: ...
     def reseed(self, seed: int) -> None: ...
     def reset(self, seed: int) -> None: ...
     def continue_from(self, frames: NDArray[np.int64], seed: int) -> Samples: ...
+    def reanchor(self, frames: NDArray[np.int64], seed: int) -> None: ...
     def next_chunk(self, frames: int) -> Samples: ...
 
 
-class Model(Protocol):
+class Model(Follower, Protocol):
     """What the engine asks of a `musicgen.MusicGen`."""
 
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def hop(self) -> int: ...
     @property
     def channels(self) -> int: ...
     @property
@@ -99,6 +110,8 @@ class Engine:
         Whether the loudness is moved to that of the controls and peaks are limited.
     beginning : Beginning, optional
         What is heard first and gone on from. A reset does not come back to it.
+    melodies : Melodies, optional
+        What prepares melodies; one for files, as they are, unless given.
 
     Attributes
     ----------
@@ -111,7 +124,7 @@ class Engine:
     Raises
     ------
     UserError
-        For an output that nobody can listen to.
+        For an output that nobody can listen to, and a melody that cannot be followed.
     """
 
     def __init__(
@@ -125,6 +138,7 @@ class Engine:
         log: Iterable[LogEntry] = (),
         level: bool = True,
         beginning: Beginning | None = None,
+        melodies: Melodies | None = None,
     ) -> None:
         self.controls = controls
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
@@ -144,11 +158,19 @@ class Engine:
         controls.listen(lambda changed, _: self._heard.append(changed))
         self._now = controls.values()
         self._stream = _start(model, self._now)
+        self._melodies = melodies or Melodies(model)
+        if self._now["melody"]:
+            self._melodies.follow(str(self._now["melody"]), self._stream)
         self._given = np.zeros((0, model.channels), np.float32)  # of the beginning, to be played before the stream
         if beginning is not None:
             decoded = self._stream.continue_from(beginning.frames, int(self._now["seed"]))
             start = len(beginning.sound) - beginning.frames.shape[1] * model.hop
             self._given = join(beginning.sound, decoded, start, model.sample_rate)
+        self._guard = Guard(model.sample_rate, model.hop)
+        if beginning is not None:
+            self._guard.begin(beginning.frames)
+        self._collapses: deque[str] = deque()
+        self._leaving: Crossfade | None = None  # from music that the guard has given up
         # From silence: a clip that begins in the middle of a wave would click.
         self._fader = Fader(model.hop, 0.0)
         self._fader.to(self._gain())
@@ -177,14 +199,25 @@ class Engine:
             self._make()
         return self._ready.take(samples)
 
+    def collapses(self) -> list[str]:
+        """A sentence for each collapse of the music that the guard has answered, since this was last asked."""
+        return [self._collapses.popleft() for _ in range(len(self._collapses))]
+
     def prepare(self, batch: Batch) -> None:
-        """Encode the prompts of a batch that is about to be applied, so that the music does not wait for it.
+        """Encode the prompts and hear the melody of a batch that is about to be applied: the music does not wait for it.
 
         Safe to call from another thread than the one that reads.
+
+        Raises
+        ------
+        UserError
+            The melody cannot be followed: why, and what to do.
         """
         for name, value in batch:
             if name in ("prompt", "negative"):
                 self._model.encode_prompt(str(clamp(name, value)))
+            elif name == "melody":
+                self._melodies.prepare(str(clamp(name, value)))
 
     def _make(self) -> None:
         """Make the next chunk."""
@@ -196,6 +229,7 @@ class Engine:
         """Take in the changes; how many frames to make now: up to where the log has a change, if that is earlier."""
         changed = self._changes()
         self._apply(changed)
+        self._melodies.refresh(self._stream)
         if "reset" in changed:
             self._reset()
             return 0
@@ -205,9 +239,33 @@ class Engine:
         if len(self._given):
             count = frames * self._model.hop
             chunk, self._given = self._given[:count], self._given[count:]
+            self._finish(chunk, frames)
         else:
-            chunk = self._stream.next_chunk(frames)
+            self._hear(self._stream.next_chunk(frames), frames)
+
+    def _hear(self, chunk: Samples, frames: int) -> None:
+        """Finish what the stream made of so many frames; the guard, where it is on, listens and may change the next."""
+        collapse = None
+        if self._now["guard"]:
+            loops = asks_for_loops(self._stream.sampling, self._model.defaults)
+            collapse = self._guard.hear(self._stream.trace, chunk, loops=loops)
+        if self._leaving is not None:
+            chunk = self._leaving.process(chunk)
+            self._leaving = None if self._leaving.over else self._leaving
         self._finish(chunk, frames)
+        if collapse is not None:
+            self._rescue(collapse)
+
+    def _rescue(self, collapse: Collapse) -> None:
+        """Go on as the guard says, with other random numbers: such as follow from seed and frame, as in a render."""
+        seconds = self.frames_done * self._model.hop // self._model.sample_rate
+        self._collapses.append(f"At {seconds // 60}:{seconds % 60:02d}: {collapse}")
+        seed = fresh_seed(int(self._now["seed"]), self.frames_done)
+        if collapse.healthy is not None:
+            self._stream.reanchor(collapse.healthy, seed)
+        else:
+            self._leaving = Crossfade(self._stream.next_chunk(CROSSFADE_FRAMES))
+            self._stream.reset(seed)
 
     def _finish(self, chunk: Samples, frames: int) -> None:
         """From what the stream made of so many frames to what is heard of it."""
@@ -228,6 +286,10 @@ class Engine:
 
     def _apply(self, changed: dict[str, Value]) -> None:
         self._now.update(changed)
+        if changed.keys() & _MUSICAL:
+            self._guard.asked()
+        if "guard" in changed:
+            self._guard.begin()
         for name, value in changed.items():
             if name == "prompt":
                 self._stream.set_prompt(str(value))
@@ -235,16 +297,26 @@ class Engine:
                 self._stream.set_negative_prompt(str(value))
             elif name in SAMPLING:
                 setattr(self._stream.sampling, SAMPLING[name], value)
+            elif name == "melody":
+                self._follow(str(value))
             elif name == "seed":
                 self._stream.reseed(int(value))
         if changed.keys() & {"volume", "mute", "loudness"}:
             self._fader.to(self._gain())
+
+    def _follow(self, melody: str) -> None:
+        try:
+            self._melodies.follow(melody, self._stream)
+        except UserError as error:  # of one that nobody prepared
+            _log.warning("%s: the music goes on as it was", error)
 
     def _reset(self) -> None:
         """Begin anew from the seed: one frame of the old music fades out, the new music fades in."""
         self._fader.to(0.0)
         self._play(1)
         self._given = self._given[:0]
+        self._leaving = None
+        self._guard.begin()
         self._stream.reset(int(self._now["seed"]))
         self._fader.to(self._gain())
 
@@ -273,7 +345,7 @@ def read_together(engines: Sequence[Engine], samples: int) -> list[Samples]:
             frames = min(due.values())
             streams = [cast(Any, engine._stream) for engine in due]
             for engine, chunk in zip(due, next_chunks(streams, frames), strict=True):
-                engine._finish(chunk, frames)
+                engine._hear(chunk, frames)
     return [engine.read(samples) for engine in engines]
 
 

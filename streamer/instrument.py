@@ -42,6 +42,10 @@ class Status:
         Sound queued ahead, and the same with what the device holds.
     xruns, restarts : int
         Interruptions heard; times that the engine's process was replaced.
+    collapses : int
+        How often the guard brought the music back, see `streamer.guard`.
+    collapse : str
+        The last time, as a sentence; "" if there was none.
     level : float
         Peak of the last block, dB below full scale.
     seconds : float
@@ -57,6 +61,8 @@ class Status:
     latency_ms: float
     xruns: int
     restarts: int
+    collapses: int
+    collapse: str
     level: float
     seconds: float
     playing: bool
@@ -155,6 +161,8 @@ class Instrument:
             latency_ms=1000 * (buffered + self.player.latency),
             xruns=self.playback.xruns,
             restarts=self.worker.restarts,
+            collapses=self.worker.collapses,
+            collapse=self.worker.collapse,
             level=decibels(self.playback.peak),
             seconds=self.playback.frames / self._rate,
             playing=self.playback.playing,
@@ -191,7 +199,7 @@ class Instrument:
     def _publish(self) -> None:
         while not self._closing.wait(_STATUS_SECONDS):
             now = self.status()
-            for name in ("rtf", "buffer_ms", "xruns", "latency_ms", "level"):
+            for name in ("rtf", "buffer_ms", "xruns", "collapses", "collapse", "latency_ms", "level"):
                 self.server.publish(f"status/{name}", getattr(now, name))
 
     def _report(self, sentence: str) -> None:

@@ -65,6 +65,7 @@ def render(
     normalise: str | None = None,
     compressor: bool = False,
     beginning: Beginning | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Write what the engine plays to a sound file: WAV and FLAC of 24 bits, MP3, Ogg Vorbis, Opus.
 
@@ -93,6 +94,8 @@ def render(
         loudness follows the controls, as live.
     compressor : bool
         See `streamer.normalise.loudness`.
+    report : callable, optional
+        Called with a sentence for each time that the guard brought the music back.
 
     Returns
     -------
@@ -130,7 +133,7 @@ def render(
 
     engines = [engine(controls)]
     engines += [engine(own) for own in _other_seeds(controls, variations)]  # of the model's defaults, adopted by now
-    blocks = _blocks(engines, samples, progress)
+    blocks = _blocks(engines, samples, progress, report)
     if normalise is not None:
         shape = strategy(normalise, compressor)
         whole = [np.concatenate(own) for own in zip(*blocks, strict=True)]
@@ -230,13 +233,20 @@ def _other_seeds(controls: Controls, variations: int) -> list[Controls]:
 
 
 def _blocks(
-    engines: Sequence[Engine], samples: int, progress: Callable[[float], None] | None
+    engines: Sequence[Engine],
+    samples: int,
+    progress: Callable[[float], None] | None,
+    report: Callable[[str], None] | None,
 ) -> Iterator[list[Samples]]:
     """What the engines play, half a second at a time."""
     rate = engines[0].sample_rate
     for start in range(0, samples, rate // 2):
         count = min(rate // 2, samples - start)
         yield [engines[0].read(count)] if len(engines) == 1 else read_together(engines, count)
+        for number, engine in enumerate(engines, 1):
+            for sentence in engine.collapses():
+                if report is not None:
+                    report(sentence if len(engines) == 1 else f"Variation {number}: {sentence}")
         if progress is not None:
             progress((start + count) / rate)
 

@@ -68,6 +68,10 @@ class Source(Protocol):
         """The next block, (samples, channels)."""
         ...
 
+    def collapses(self) -> list[str]:
+        """A sentence for each time that it had to bring the music back, since this was last asked."""
+        ...
+
 
 @dataclass(frozen=True)
 class Job:
@@ -210,7 +214,8 @@ def _build(job: Job, values: dict[str, Value]) -> tuple[Source, Facts]:
 
 def _play(source: Source, job: Job, connection: Connection, ring: Ring, status: Status) -> None:
     changes: queue.SimpleQueue[Batch] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(connection, source, changes), daemon=True).start()
+    speaking = threading.Lock()  # two threads tell the parent
+    threading.Thread(target=_receive, args=(connection, source, changes, speaking), daemon=True).start()
     now = status.now
     now["phase"] = _STARTING
     ring.cut()  # a predecessor's sound may still wait in there
@@ -227,6 +232,9 @@ def _play(source: Source, job: Job, connection: Connection, ring: Ring, status: 
         block = source.read(samples)
         took = time.perf_counter() - start
         ring.write(block)
+        for sentence in source.collapses():
+            with speaking:
+                connection.send(("collapse", sentence))
         if now["phase"] == _PLAYING:  # the first block pays for caches that start cold
             now["longest"] = max(now["longest"], took)
         made, busy = made * 0.98 + samples / job.rate, busy * 0.98 + took
@@ -236,7 +244,9 @@ def _play(source: Source, job: Job, connection: Connection, ring: Ring, status: 
         now["phase"] = _PLAYING
 
 
-def _receive(connection: Connection, source: Source, changes: queue.SimpleQueue[Batch]) -> None:
+def _receive(
+    connection: Connection, source: Source, changes: queue.SimpleQueue[Batch], speaking: threading.Lock
+) -> None:
     """The worker's other thread: takes changes in, and does the slow part of each before handing it over."""
     while True:
         try:
@@ -246,7 +256,7 @@ def _receive(connection: Connection, source: Source, changes: queue.SimpleQueue[
         try:
             source.prepare(batch)
         except Exception as error:  # whatever a client sent, the music goes on without it
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), speaking:
                 connection.send(("refused", f"{', '.join(name for name, _ in batch)}: {_sentence(error)}"))
         else:
             changes.put(batch)
@@ -298,6 +308,10 @@ class Worker:
     ----------
     restarts : int
         How many times a successor was started.
+    collapses : int
+        How often a source had to bring its music back.
+    collapse : str
+        The last time, as a sentence; "" if there was none.
     facts : dict
         What the factory told of its source.
     """
@@ -306,6 +320,7 @@ class Worker:
         self, job: Job, ring: Ring, values: Callable[[], dict[str, Value]], report: Callable[[str], None]
     ) -> None:
         self.restarts = 0
+        self.collapses, self.collapse = 0, ""
         self.facts: Facts = {}
         self._job = job
         self._ring = ring
@@ -421,6 +436,8 @@ class Worker:
                 elif kind == "failed":
                     child.failure = what
                 else:
+                    if kind == "collapse":
+                        self.collapses, self.collapse = self.collapses + 1, what
                     self._report(what)
 
     def _trouble(self, child: _Child) -> str:

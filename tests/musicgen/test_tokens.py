@@ -1,5 +1,6 @@
 """A stream's tokens are those of transformers' ``generate``, token for token."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from musicgen import MusicGen, StreamingPolicy, next_frames
 from tests.musicgen.oracle import Oracle
+from tests.musicgen.test_endless import record_logits
 from tests.musicgen.tiny import tiny_checkpoint
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -183,3 +185,22 @@ def test_streams_of_two_models_are_not_stepped_together(tiny_model: MusicGen, ti
     other = MusicGen.load(str(tiny_model_dir))
     with pytest.raises(ValueError, match="one model"):
         next_frames([tiny_model.stream(), other.stream()])
+
+
+@pytest.mark.parametrize("delays", [None, {"codebook_delays": [0, 0, 0, 0], "codebook_turns": [0, 1, 2, 3]}])
+def test_a_chunk_leaves_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delays: dict[str, Any] | None) -> None:
+    """Its frames, and the entropy of what codebook 0 of each was drawn from when it was last drawn."""
+    folder = tiny_checkpoint(tmp_path)
+    settings = folder / "generation_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | (delays or {})))
+    model = MusicGen.load(str(folder), backend="torch")
+    logits = record_logits(monkeypatch, model)
+    stream, twin = model.stream("jazz", seed=3), model.stream("jazz", seed=3)
+    assert stream.trace.frames.shape == (4, 0)
+    stream.next_chunk(3)
+    stream.next_chunk(5)
+    turns = 1 if delays is None else 4
+    drawn = logits[::turns][-5:]
+    expected = [torch.distributions.Categorical(logits=step[0, 0]).entropy() for step in drawn]
+    np.testing.assert_allclose(stream.trace.entropy, expected, rtol=1e-5)
+    np.testing.assert_array_equal(stream.trace.frames, frames_of(twin, 8)[:, 3:])

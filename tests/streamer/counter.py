@@ -43,10 +43,15 @@ class Counter:
         self._channels = channels
         self._sine = sine
         self._done = 0
+        self._prompt = ""
 
     def prepare(self, batch: Batch) -> None:
         if ("prompt", "unspeakable") in batch:
             raise ValueError("no such word")
+
+    def collapses(self) -> list[str]:
+        prompt, self._prompt = self._prompt, str(self.controls.get("prompt"))
+        return ["At 0:00: it fell apart."] if self._prompt == "collapse" != prompt else []
 
     def read(self, samples: int) -> NDArray[np.float32]:
         prompt = self.controls.get("prompt")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from musicgen.stream import Trace
 from streamer.dynamics import Samples
 
 LEVEL = 0.2
@@ -57,6 +58,7 @@ class SineStream:
         self.calls.append(f"reset {seed}")
         self.random = np.random.default_rng(seed)
         self.frames, self.phase = 0, 0.5
+        self.notes: list[int] = []
         self.held = np.zeros((0, self.model.channels), np.float32)
 
     def continue_from(self, frames: NDArray[np.int64], seed: int) -> Samples:
@@ -65,14 +67,25 @@ class SineStream:
         self.random = np.random.default_rng(seed)
         return np.repeat(frames[0].astype(np.float32), self.model.hop)[:, None].repeat(self.model.channels, 1)
 
+    def reanchor(self, frames: NDArray[np.int64], seed: int) -> None:
+        self.calls.append(f"reanchor {frames.shape[1]} {seed}")
+        self.random = np.random.default_rng(seed)
+
+    @property
+    def trace(self) -> Trace:
+        """The notes of the last chunk, as one codebook."""
+        return Trace(np.array([self.notes], np.int64), np.full(len(self.notes), np.log(12)))
+
     def next_chunk(self, frames: int) -> Samples:
+        self.notes.clear()
         made = np.concatenate([self.held, *(self._frame() for _ in range(frames))])
         ready = max(0, len(made) - self.model.look_ahead)
         self.held = made[ready:]
         return made[:ready]
 
     def _frame(self) -> Samples:
-        note = self.random.integers(12) + sum(map(ord, self.prompt)) % 7
+        note = int(self.random.integers(12)) + sum(map(ord, self.prompt)) % 7
+        self.notes.append(note)
         step = 2 * np.pi * 220 * 2 ** (note / 12) * self.sampling.temperature / self.model.sample_rate
         phases = self.phase + step * np.arange(1, self.model.hop + 1)
         self.phase = phases[-1] % (2 * np.pi)
@@ -83,6 +96,8 @@ class SineStream:
 
 
 class SineModel:
+    kind: type[SineStream] = SineStream
+
     def __init__(
         self, *, channels: int = 1, sample_rate: int = 32_000, look_ahead: int = 0, level: float = LEVEL
     ) -> None:
@@ -117,5 +132,5 @@ class SineModel:
             default.top_p if top_p is None else top_p,
             default.guidance if guidance is None else guidance,
         )
-        self.streams.append(SineStream(self, prompt, negative_prompt, sampling, seed))
+        self.streams.append(self.kind(self, prompt, negative_prompt, sampling, seed))
         return self.streams[-1]

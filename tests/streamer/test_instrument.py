@@ -128,6 +128,20 @@ def test_status_is_told_to_subscribers(instrument: Instrument, client: Client) -
     assert instrument.status().rtf > 1
 
 
+def test_music_that_was_brought_back_is_told(instrument: Instrument, client: Client, reports: Reports) -> None:
+    client.send("/mg/subscribe")
+    assert client.hear("/mg/status/collapses").params == [0]
+    client.send("/mg/prompt", "collapse")
+    assert client.hear("/mg/error").params == ["/mg/status", "At 0:00: it fell apart."]
+    until(lambda: instrument.status().collapses == 1 and reports)
+    assert instrument.status().collapse == reports[0] == "At 0:00: it fell apart."
+    while client.hear("/mg/status/collapses").params != [1]:
+        pass
+    client.send("/mg/get/status/collapse")
+    while client.hear("/mg/status/collapse").params != ["At 0:00: it fell apart."]:
+        pass
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9")
 def test_after_kill_9_it_fades_answers_and_plays_on(
     instrument: Instrument, client: Client, reports: Reports, tmp_path: Path

@@ -16,6 +16,7 @@ from musicgen import MusicGen
 from streamer import Controls, Engine, UserError
 from streamer import render as rendering
 from streamer.render import render
+from tests.streamer.sick import SickModel
 from tests.streamer.sine import SineModel
 
 
@@ -48,6 +49,13 @@ def test_two_renders_are_the_same_file(tmp_path: Path, ending: str) -> None:
     for path in (one, two):
         render(SineModel(), Controls(seed=7, prompt="rain"), 2.0, path, sample_rate=44_100)
     assert one.read_bytes() == two.read_bytes()
+
+
+def test_music_that_was_brought_back_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    render(SickModel("silence", well=500), Controls(), 15.0, tmp_path / "out.wav", report=told.append)
+    assert [sentence for sentence in told if "At 0:11: The music fell silent" in sentence] == told
+    assert len(told) == 1
 
 
 def test_progress_rises_to_the_whole_length(tmp_path: Path) -> None:
