@@ -6,6 +6,7 @@ same samples, however the blocks are cut, live or offline.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, cast
@@ -20,6 +21,9 @@ from streamer.controls import SAMPLING, Controls, clamp
 from streamer.dynamics import REFERENCE, Crossfade, Fader, Limiter, Loudness, Samples, amplitude
 from streamer.errors import UserError
 from streamer.guard import Collapse, Guard, Trace, asks_for_loops, fresh_seed
+from streamer.melodies import Melodies
+from streamer.melodies import Model as Follower
+from streamer.melodies import Stream as Following
 
 Batch = Sequence[tuple[str, Value | None]]
 LogEntry = tuple[int, Batch]
@@ -31,7 +35,9 @@ RATES = (8_000, 384_000)
 CROSSFADE_FRAMES = 10
 """That the old music goes on for where the guard begins anew; they are made at once, so not many."""
 
-_MUSICAL = {"prompt", "negative", *SAMPLING}  # what decides which music is usual
+_MUSICAL = {"prompt", "negative", "melody", *SAMPLING}  # what decides which music is usual
+
+_log = logging.getLogger(__name__)
 
 
 class Sampling(Protocol):
@@ -43,7 +49,7 @@ class Sampling(Protocol):
     guidance: float
 
 
-class Stream(Protocol):
+class Stream(Following, Protocol):
     """What the engine asks of a `musicgen.Stream`."""
 
     @property
@@ -59,13 +65,9 @@ class Stream(Protocol):
     def next_chunk(self, frames: int) -> Samples: ...
 
 
-class Model(Protocol):
+class Model(Follower, Protocol):
     """What the engine asks of a `musicgen.MusicGen`."""
 
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def hop(self) -> int: ...
     @property
     def channels(self) -> int: ...
     @property
@@ -108,6 +110,8 @@ class Engine:
         Whether the loudness is moved to that of the controls and peaks are limited.
     beginning : Beginning, optional
         What is heard first and gone on from. A reset does not come back to it.
+    melodies : Melodies, optional
+        What prepares melodies; one for files, as they are, unless given.
 
     Attributes
     ----------
@@ -120,7 +124,7 @@ class Engine:
     Raises
     ------
     UserError
-        For an output that nobody can listen to.
+        For an output that nobody can listen to, and a melody that cannot be followed.
     """
 
     def __init__(
@@ -134,6 +138,7 @@ class Engine:
         log: Iterable[LogEntry] = (),
         level: bool = True,
         beginning: Beginning | None = None,
+        melodies: Melodies | None = None,
     ) -> None:
         self.controls = controls
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
@@ -153,6 +158,9 @@ class Engine:
         controls.listen(lambda changed, _: self._heard.append(changed))
         self._now = controls.values()
         self._stream = _start(model, self._now)
+        self._melodies = melodies or Melodies(model)
+        if self._now["melody"]:
+            self._melodies.follow(str(self._now["melody"]), self._stream)
         self._given = np.zeros((0, model.channels), np.float32)  # of the beginning, to be played before the stream
         if beginning is not None:
             decoded = self._stream.continue_from(beginning.frames, int(self._now["seed"]))
@@ -196,13 +204,20 @@ class Engine:
         return [self._collapses.popleft() for _ in range(len(self._collapses))]
 
     def prepare(self, batch: Batch) -> None:
-        """Encode the prompts of a batch that is about to be applied, so that the music does not wait for it.
+        """Encode the prompts and hear the melody of a batch that is about to be applied: the music does not wait for it.
 
         Safe to call from another thread than the one that reads.
+
+        Raises
+        ------
+        UserError
+            The melody cannot be followed: why, and what to do.
         """
         for name, value in batch:
             if name in ("prompt", "negative"):
                 self._model.encode_prompt(str(clamp(name, value)))
+            elif name == "melody":
+                self._melodies.prepare(str(clamp(name, value)))
 
     def _make(self) -> None:
         """Make the next chunk."""
@@ -214,6 +229,7 @@ class Engine:
         """Take in the changes; how many frames to make now: up to where the log has a change, if that is earlier."""
         changed = self._changes()
         self._apply(changed)
+        self._melodies.refresh(self._stream)
         if "reset" in changed:
             self._reset()
             return 0
@@ -281,10 +297,18 @@ class Engine:
                 self._stream.set_negative_prompt(str(value))
             elif name in SAMPLING:
                 setattr(self._stream.sampling, SAMPLING[name], value)
+            elif name == "melody":
+                self._follow(str(value))
             elif name == "seed":
                 self._stream.reseed(int(value))
         if changed.keys() & {"volume", "mute", "loudness"}:
             self._fader.to(self._gain())
+
+    def _follow(self, melody: str) -> None:
+        try:
+            self._melodies.follow(melody, self._stream)
+        except UserError as error:  # of one that nobody prepared
+            _log.warning("%s: the music goes on as it was", error)
 
     def _reset(self) -> None:
         """Begin anew from the seed: one frame of the old music fades out, the new music fades in."""

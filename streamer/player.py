@@ -14,13 +14,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import UserError
 from streamer.ring import Ring
+
+Kind = Literal["output", "input"]
 
 FADE_SECONDS = 0.010
 RETRY_SECONDS = 2.0
@@ -270,7 +272,7 @@ def _open_wav(path: Path, playback: Playback) -> Any:
 
 @dataclass(frozen=True)
 class Device:
-    """An audio output.
+    """An audio output, or input.
 
     Parameters
     ----------
@@ -281,9 +283,9 @@ class Device:
     rate : int
         Frames per second it runs at (JACK's cannot be changed).
     channels : int
-        Most output channels.
+        The most it has.
     default : bool
-        Whether it is what plays when nobody chooses.
+        Whether it is what is taken when nobody chooses.
     """
 
     index: int
@@ -293,7 +295,14 @@ class Device:
     default: bool
 
 
-def _portaudio() -> Any:
+def portaudio() -> Any:
+    """The module `sounddevice`.
+
+    Raises
+    ------
+    UserError
+        PortAudio is not installed; the sentence names the command that does.
+    """
     try:
         import sounddevice
     except OSError:
@@ -303,30 +312,30 @@ def _portaudio() -> Any:
     return sounddevice
 
 
-def devices() -> list[Device]:
-    """All audio outputs there are; possibly none.
+def devices(kind: Kind = "output") -> list[Device]:
+    """All audio outputs, or inputs, there are; possibly none.
 
     Raises
     ------
     UserError
         When PortAudio is not installed; the sentence names the command that does.
     """
-    sounddevice = _portaudio()
+    sounddevice = portaudio()
     try:
-        default = sounddevice.query_devices(kind="output")["index"]
+        default = sounddevice.query_devices(kind=kind)["index"]
     except sounddevice.PortAudioError:  # PortAudio's first sound system may have none where its second does
         default = -1
     found = [
-        Device(index, info["name"], round(info["default_samplerate"]), info["max_output_channels"], index == default)
+        Device(index, info["name"], round(info["default_samplerate"]), channels, index == default)
         for index, info in enumerate(sounddevice.query_devices())
-        if info["max_output_channels"] > 0
+        if (channels := info[f"max_{kind}_channels"]) > 0
     ]
     if found and not any(device.default for device in found):
         found[0] = replace(found[0], default=True)
     return found
 
 
-def choose(found: Sequence[Device], choice: str | None = None) -> Device:
+def choose(found: Sequence[Device], choice: str | None = None, kind: Kind = "output") -> Device:
     """Of the devices the one with the number or the part of its name in `choice`; without a choice the default.
 
     Raises
@@ -336,7 +345,7 @@ def choose(found: Sequence[Device], choice: str | None = None) -> Device:
     """
     if not found:
         raise UserError(
-            "There is no audio output device: plug one in, or start a sound server (PipeWire, JACK), and try again."
+            f"There is no audio {kind} device: plug one in, or start a sound server (PipeWire, JACK), and try again."
         )
     if choice is None:
         return next(device for device in found if device.default)
@@ -344,7 +353,7 @@ def choose(found: Sequence[Device], choice: str | None = None) -> Device:
     alike = exact or [device for device in found if choice.lower() in device.name.lower()]
     if not alike:
         known = ", ".join(f"{device.index} ({device.name})" for device in found)
-        raise UserError(f"There is no output device {choice!r}; choose one of {known}.")
+        raise UserError(f"There is no {kind} device {choice!r}; choose one of {known}.")
     return alike[0]
 
 
@@ -373,7 +382,7 @@ class SoundDevicePlayer:
 
     def __init__(self, playback: Playback, device: Device) -> None:
         self.stuck = False
-        self._sounddevice = _portaudio()
+        self._sounddevice = portaudio()
         self._playback = playback
         self._called = time.monotonic()
         self._dead = False
@@ -530,7 +539,7 @@ class Output:
         player.start()
 
     def _same_device(self) -> Device:
-        sounddevice = _portaudio()
+        sounddevice = portaudio()
         # PortAudio looks at the hardware only when it starts.
         sounddevice._terminate()
         sounddevice._initialize()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from musicgen import Melody, StreamingPolicy
 from musicgen.stream import Trace
 from streamer.dynamics import Samples
 
@@ -49,6 +52,9 @@ class SineStream:
     def set_negative_prompt(self, text: str) -> None:
         self.calls.append(f"negative {text}")
         self.negative_prompt = text
+
+    def set_melody(self, melody: Melody | None, begins: int = 0) -> None:
+        self.calls.append(f"melody {melody and len(melody.chroma)} {begins}")
 
     def reseed(self, seed: int) -> None:
         self.calls.append(f"reseed {seed}")
@@ -96,6 +102,10 @@ class SineStream:
 
 
 class SineModel:
+    name = "sine"
+    follows_melody = True
+    policy = StreamingPolicy()
+
     kind: type[SineStream] = SineStream
 
     def __init__(
@@ -109,6 +119,10 @@ class SineModel:
         self.defaults = Sampling()
         self.encoded: list[str] = []
         self.streams: list[SineStream] = []
+
+    def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody:
+        """A frame for each second."""
+        return Melody(torch.ones(round(len(sound) / sample_rate), 12))
 
     def encode_prompt(self, text: str) -> object:
         self.encoded.append(text)

@@ -1,0 +1,225 @@
+"""What the parameter `melody` names -> what a stream follows: a sound file, or a live input."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from streamer.errors import UserError
+from streamer.listening import PERIOD, Heard, Input, Listener
+
+if TYPE_CHECKING:
+    from musicgen import Melody, StreamingPolicy
+
+INPUT = "input"
+LONGEST = 300.0
+"""Seconds of a file that are followed, the first ones."""
+_KEPT = 4  # prepared and not yet, or no longer, followed
+_LARGEST_RATIO = 1000  # of two rates, in lowest terms: torchaudio's resampler makes a filter for each step of it
+
+OpenInput = Callable[[str, float, bool], Input]
+"""Opens a device, see `streamer.listening.open_input`."""
+
+log = logging.getLogger(__name__)
+
+
+class Model(Protocol):
+    """What is asked of a `musicgen.MusicGen`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def hop(self) -> int: ...
+    @property
+    def policy(self) -> StreamingPolicy: ...
+    @property
+    def follows_melody(self) -> bool: ...
+    def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody: ...
+
+
+class Stream(Protocol):
+    """What is asked of a `musicgen.Stream`."""
+
+    def set_melody(self, melody: Melody | None, begins: int = 0) -> None: ...
+
+
+class Melodies:
+    """Prepares melodies on one thread, and hands them to a stream on another.
+
+    Parameters
+    ----------
+    model
+        For which.
+    stems
+        Whether files are followed without their drums and bass, see `musicgen.stems`.
+    open_input
+        Opens an input; None where there is no live music that could follow one.
+    period
+        Seconds between two melodies of an input, see `Listener`.
+    """
+
+    def __init__(
+        self, model: Model, *, stems: bool = False, open_input: OpenInput | None = None, period: float = PERIOD
+    ) -> None:
+        self._model = model
+        self._stems = stems
+        self._open_input = open_input
+        self._period = period
+        self._lock = threading.Lock()
+        self._prepared: dict[str, Melody | Listener] = {}  # the last ones, by their texts
+        self._listener: Listener | None = None  # that is followed
+        self._heard: Heard | None = None  # of it
+
+    def prepare(self, text: str) -> None:
+        """Do what takes its time: read the file, or open the device. From any thread.
+
+        A file is read again each time it is asked for: it may be another one by now.
+
+        Parameters
+        ----------
+        text
+            A file's path; "input" or "input:DEVICE"; "" for nothing.
+
+        Raises
+        ------
+        UserError
+            It cannot be followed: why, and what to do.
+        """
+        if not text:
+            return
+        if not self._model.follows_melody:
+            raise UserError(
+                f"{self._model.name} follows no melody: load a model that does, such as facebook/musicgen-melody"
+            )
+        source, _, device = text.partition(":")
+        if source == INPUT and self._listens(text):
+            return
+        made = self._listen(device) if source == INPUT else self._read(text)
+        with self._lock:
+            self._prepared.pop(text, None)
+            self._prepared[text] = made
+            for old in list(self._prepared)[:-_KEPT]:
+                forgotten = self._prepared.pop(old)
+                if isinstance(forgotten, Listener) and forgotten is not self._listener:
+                    forgotten.close()
+
+    def follow(self, text: str, stream: Stream) -> None:
+        """Have a stream follow what was prepared; an input once it has been heard. On the stream's thread.
+
+        Raises
+        ------
+        UserError
+            It was not prepared, and cannot be.
+        """
+        if text and text not in self._prepared:
+            self.prepare(text)
+        with self._lock:
+            found = self._prepared.get(text)
+        listener = found if isinstance(found, Listener) else None
+        if listener is not self._listener:
+            self._dismiss()
+            self._listener = listener
+        if not isinstance(found, Listener):
+            stream.set_melody(found)
+
+    def refresh(self, stream: Stream) -> None:
+        """Hand on what a live input has been heard to play since. On the stream's thread, before each chunk.
+
+        The music follows what was played a period ago: the sound ends where the next one will be ready.
+        """
+        if self._listener is None or self._listener.heard is self._heard:
+            return
+        self._heard = heard = self._listener.heard
+        if heard is not None:
+            rate = self._model.sample_rate / self._model.hop
+            stream.set_melody(heard.melody, round((self._period - heard.seconds) * rate))
+
+    def _dismiss(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        self._listener = self._heard = None
+
+    def _listens(self, text: str) -> bool:
+        """Whether this input is open already."""
+        with self._lock:
+            found = self._prepared.get(text)
+        return isinstance(found, Listener) and found.open
+
+    def _listen(self, device: str) -> Listener:
+        if self._open_input is None:
+            raise UserError("a live input can be followed in `streamer play` only: name a sound file")
+        open_input = self._open_input
+        # what a lane replays of the past, and what it plays until the next melody
+        seconds = self._model.policy.keep * self._model.hop / self._model.sample_rate + self._period
+        return Listener(lambda again: open_input(device, seconds, again), self._model.melody, self._period)
+
+    def _read(self, text: str) -> Melody:
+        path = check_file(text)
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            sound = file.read(round(LONGEST * rate), dtype="float32", always_2d=True)
+        wanted = self._model.sample_rate
+        if max(rate, wanted) // math.gcd(rate, wanted) > _LARGEST_RATIO:
+            sound, rate = soxr.resample(sound, rate, wanted), wanted
+        if self._stems:
+            sound, rate = _separated(sound, rate)
+        try:
+            return self._model.melody(sound, rate)
+        except ValueError as error:
+            raise UserError(f"the file {path} cannot be followed: {error}") from None
+
+
+def check_file(text: str) -> Path:
+    """The path of a sound file.
+
+    Raises
+    ------
+    UserError
+        There is no such file, or it is no sound.
+    """
+    try:
+        path = Path(text).expanduser()
+        there = path.is_file()
+    except (OSError, RuntimeError) as error:  # a name that is too long, the home of nobody
+        raise UserError(f"the melody {text[:80]!r} cannot be looked for: {error}") from None
+    if not there:
+        raise UserError(f"there is no file {path}: name a sound file to follow, or {INPUT} for a live one")
+    try:
+        soundfile.info(path)
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"the file {path} cannot be read as sound: name a WAV, FLAC, MP3 or Ogg file") from error
+    return path
+
+
+def check_melody(text: str) -> None:
+    """Refuse a file that cannot be followed, before any work is done.
+
+    Raises
+    ------
+    UserError
+    """
+    if text and text.partition(":")[0] != INPUT:
+        check_file(text)
+
+
+def _separated(sound: NDArray[np.float32], rate: int) -> tuple[NDArray[np.float32], int]:
+    """A sound without drums and bass; as it is, and a word in the log, where that cannot be."""
+    from musicgen.errors import ModelError
+    from musicgen.stems import melodic
+
+    try:
+        return melodic(sound, rate)
+    except ModelError as error:
+        log.warning("%s The melody is followed with its drums and bass.", error)
+        return sound, rate
