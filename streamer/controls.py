@@ -21,6 +21,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         "negative", "text", default="", path="prompt/negative", doc="What to steer away from, in words. Empty: nothing."
     ),
     Parameter(
+        "melody",
+        "text",
+        default="",
+        doc="A sound file whose tune is followed, or `input` (`input:DEVICE`) for what is played live; empty: none. "
+        "Melody models only.",
+    ),
+    Parameter(
         "temperature",
         "float",
         0.05,

@@ -204,7 +204,7 @@ class Engine:
         return [self._collapses.popleft() for _ in range(len(self._collapses))]
 
     def prepare(self, batch: Batch) -> None:
-        """Encode the prompts and hear the melody of a batch that is about to be applied: the music does not wait for it.
+        """Encode the prompts of a batch that is about to be applied, and hear its melody: the music need not wait.
 
         Safe to call from another thread than the one that reads.
 
