@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -34,7 +33,7 @@ def hear(
     guard: Guard,
     frames: NDArray[np.int64],
     entropy: NDArray[np.float64] | float = 3.0,
-    level: Sequence[float] | float = 1.0,
+    level: NDArray[np.float64] | float = 1.0,
     loops: bool = False,
 ) -> list[tuple[int, Collapse]]:
     """What the guard says to music, and after how many frames."""
