@@ -18,7 +18,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from osc import subscribers as subs
 from osc.packet import Bundle, Message, Refused, build, clean, pack, parse
@@ -133,7 +133,7 @@ class OscServer:
         self._lock = threading.Lock()
         self._changed: dict[str, tuple[Value, object]] = {}
         self._published: dict[str, Group] = {}
-        self._reported: deque[tuple[str, str]] = deque(maxlen=64)
+        self._reported: deque[tuple[str, str, object]] = deque(maxlen=64)
         tree.store.listen(self._on_change)
 
     # ---- for the rest of the program, from any thread
@@ -172,10 +172,16 @@ class OscServer:
             self._published[path] = [(address, message)]
         self._wake()
 
-    def error(self, address: str, reason: str) -> None:
-        """Tell all subscribers that something about an address went wrong."""
+    def error(self, address: str, reason: str, origin: object = None) -> None:
+        """Tell all subscribers that something about an address went wrong, and the client whose change it was.
+
+        Parameters
+        ----------
+        origin
+            As the store handed it on with the change; it need not be a client's.
+        """
         with self._lock:
-            self._reported.append((address, reason))
+            self._reported.append((address, reason, origin))
         self._wake()
 
     def _on_change(self, changed: dict[str, Value], origin: object) -> None:
@@ -359,9 +365,12 @@ class OscServer:
         self._status |= published
         for path, group in published.items():
             subs.note(self._subscribers, path, group)
-        for address, reason in reported:
-            for subscriber in self._subscribers:
-                self._complain(subscriber.source, address, BadValue(reason))
+        for address, reason, origin in reported:
+            told = {subscriber.source for subscriber in self._subscribers}
+            if isinstance(origin, tuple):
+                told.add(cast(Address, origin))
+            for source in told:
+                self._complain(source, address, BadValue(reason))
 
     def _flush(self) -> None:
         """Forget subscribers whose lease is over, and send the others what they are ready for."""

@@ -62,6 +62,9 @@ Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Of a step
 From = Annotated[float, typer.Option("--from", min=0, help="Where in that file to begin, seconds.")]
 ContinueFrom = Annotated[Path | None, typer.Option(help="A sound file to begin with and go on from.")]
 To = Annotated[float | None, typer.Option("--to", min=0, help="Where to leave it; its end unless given.")]
+Stems = Annotated[
+    bool, typer.Option("--melody-stems", help="Follow melodies without their drums and bass; needs Demucs.")
+]
 Model = Annotated[str, typer.Option("--model", help='"nano", a folder, or a hub id: see `streamer models`.')]
 
 
@@ -131,20 +134,23 @@ def play(
     continue_from: ContinueFrom = None,
     start: From = 0.0,
     end: To = None,
+    stems: Stems = False,
     **values: Value,
 ) -> None:
     """Play without end, steered over OSC."""
     from streamer.instrument import Instrument
+    from streamer.melodies import check_melody
     from streamer.render import check_seconds
     from streamer.worker import music
 
+    check_melody(str(values.get("melody", "")))
     if seconds is not None:
         check_seconds(seconds)
     excerpt, _ = _excerpt(continue_from, start, end)
     chosen, wav = _output(device, wav_out)
     rate, channels = (chosen.rate, min(chosen.channels, 2)) if chosen else (RATE_WITHOUT_DEVICE, 2)
     instrument = Instrument(
-        music(model, rate, channels, backend, threads, excerpt),
+        music(model, rate, channels, backend, threads, excerpt, stems),
         {"prompt": PROMPT} | values,
         device=chosen,
         wav=wav,
@@ -276,11 +282,14 @@ def render(
     continue_from: ContinueFrom = None,
     start: From = 0.0,
     end: To = None,
+    stems: Stems = False,
     **values: Value,
 ) -> None:
     """Write music to a file, as fast as the machine can; the same seed on the same backend gives the same file."""
+    from streamer.melodies import check_melody
     from streamer.render import check_longer, check_normalise, check_path, check_seconds, targets
 
+    check_melody(str(values.get("melody", "")))
     for target in targets(out, variations):
         check_path(target)
     check_seconds(seconds)
@@ -308,6 +317,7 @@ def render(
             normalise=normalise,
             compressor=compressor,
             beginning=beginning,
+            stems=stems,
             report=lambda sentence: errors.print(escape(sentence)),
         )
     engine = _engine(loaded.backend.name, loaded.backend.threads)

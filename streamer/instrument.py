@@ -16,7 +16,7 @@ from streamer.controls import ACTION_NAMES, ACTIONS, PARAMETERS, TABLE, Controls
 from streamer.errors import UserError
 from streamer.player import Device, NullPlayer, Output, Playback, Player, decibels
 from streamer.ring import Ring
-from streamer.worker import Job, Worker
+from streamer.worker import Job, Refusal, Worker
 
 PREFIX = "/mg"
 PORT = 7770
@@ -117,6 +117,7 @@ class Instrument:
         self._prefix = prefix
         # What was asked for, by whomever: a model's own defaults stand for the rest, in every new process too.
         self._asked: dict[str, Value] = {name: self.controls.get(name) for name in initial}
+        self._askers: dict[str, object] = {}  # who asked for it last
         self._closing = threading.Event()
         self._telling = threading.Thread(target=self._publish, name="status", daemon=True)
         with contextlib.ExitStack() as undo:
@@ -127,7 +128,7 @@ class Instrument:
             self.playback = Playback(self.ring, job.rate)
             self.player: Player = _open(self.playback, device, wav, self._report)
             undo.callback(self.player.close)
-            self.worker = Worker(job, self.ring, lambda: dict(self._asked), self._report)
+            self.worker = Worker(job, self.ring, lambda: dict(self._asked), self._report, self._on_refusal)
             undo.pop_all()
         self._set_lead()
         self.controls.listen(self._on_change)
@@ -189,9 +190,21 @@ class Instrument:
         if "lead" in changed:
             self._set_lead()
         self._asked.update((name, value) for name, value in changed.items() if name not in ACTION_NAMES)
+        if origin is self.worker:  # it has taken nothing else over
+            return
+        self._askers.update(dict.fromkeys(changed, origin))
         batch = [(name, value) for name, value in changed.items() if name not in _PLAYERS]
         if batch:
             self.worker.send(batch)
+
+    def _on_refusal(self, refusal: Refusal) -> None:
+        """Say why, to whoever asked too, and show the value that is played, unless another was asked for meanwhile."""
+        parameter = TABLE[refusal.name]
+        self.server.error(f"{self._prefix}/{parameter.path}", refusal.sentence, self._askers.get(refusal.name))
+        self._tell(f"{refusal.name}: {refusal.sentence}")
+        if self.controls.get(refusal.name) == refusal.value:
+            stands = parameter.default if refusal.stands is None else refusal.stands
+            self.controls.apply([(refusal.name, stands)], origin=self.worker)
 
     def _set_lead(self) -> None:
         self.ring.lead = round(float(self.controls.get("lead")) * self._rate / 1000)

@@ -18,6 +18,7 @@ from streamer.controls import Controls
 from streamer.dynamics import Samples
 from streamer.engine import Engine, LogEntry, Model, read_together
 from streamer.errors import UserError
+from streamer.melodies import Melodies
 from streamer.normalise import STRATEGIES, strategy
 
 
@@ -65,6 +66,7 @@ def render(
     normalise: str | None = None,
     compressor: bool = False,
     beginning: Beginning | None = None,
+    stems: bool = False,
     report: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Write what the engine plays to a sound file: WAV and FLAC of 24 bits, MP3, Ogg Vorbis, Opus.
@@ -94,6 +96,8 @@ def render(
         loudness follows the controls, as live.
     compressor : bool
         See `streamer.normalise.loudness`.
+    stems : bool
+        Whether a melody is followed without its drums and bass, see `Melodies`.
     report : callable, optional
         Called with a sentence for each time that the guard brought the music back.
 
@@ -105,7 +109,7 @@ def render(
     Raises
     ------
     UserError
-        For a length or a path that cannot be, and when a file cannot be written.
+        For a length or a path that cannot be, a melody that cannot be followed, and when a file cannot be written.
     """
     paths = targets(path, variations)
     for target in paths:
@@ -119,6 +123,7 @@ def render(
     if beginning is not None:
         check_longer(seconds, len(beginning.sound) / model.sample_rate)
     changes = list(log)
+    melodies = Melodies(model, stems=stems)  # one for all variations
 
     def engine(own: Controls) -> Engine:
         return Engine(
@@ -129,6 +134,7 @@ def render(
             log=changes,
             level=normalise is None,
             beginning=beginning,
+            melodies=melodies,
         )
 
     engines = [engine(controls)]

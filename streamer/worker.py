@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import logging
 import multiprocessing
 import os
 import queue
@@ -22,7 +23,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +42,13 @@ _HEALTHY_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 _POLL_SECONDS = 0.001
 _LOADING, _STARTING, _PLAYING = 0, 1, 2
+SLOW = frozenset({"melody"})
+"""Changes that may take long to prepare (a file, a device, Demucs): the others do not wait for them."""
 
 Batch = Sequence[tuple[str, Value | None]]
 Facts = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 
 class Store(Protocol):
@@ -62,7 +67,7 @@ class Source(Protocol):
         ...
 
     def prepare(self, batch: Batch) -> None:
-        """Do the slow part of a change ahead of it; called on another thread than `read`."""
+        """Do the slow part of changes ahead of them; called on other threads than `read`."""
 
     def read(self, samples: int) -> NDArray[np.float32]:
         """The next block, (samples, channels)."""
@@ -107,13 +112,17 @@ def music(
     backend: str = "auto",
     threads: int | None = None,
     excerpt: Excerpt | None = None,
+    stems: bool = False,
 ) -> Job:
-    """The job of playing a MusicGen model, see `streamer.loading.load`, on from an excerpt of a file."""
+    """The job of playing a MusicGen model, see `streamer.loading.load`, on from an excerpt of a file.
+
+    With `stems` melodies are followed without drums and bass, see `streamer.melodies.Melodies`.
+    """
     imports = ("streamer.engine", "streamer.loading", "musicgen.checkpoint")
-    arguments: dict[str, Value] = {"model": model, "backend": backend, "threads": threads or 0}
-    opening: dict[str, Value] = {}
+    arguments: dict[str, Value] = {"model": model, "backend": backend, "threads": threads or 0, "stems": stems}
+    opening: dict[str, Value] = {"strict": True}
     if excerpt is not None:
-        opening = {"path": str(excerpt.path), "start": excerpt.start, "end": excerpt.end or 0.0}
+        opening |= {"path": str(excerpt.path), "start": excerpt.start, "end": excerpt.end or 0.0}
     return Job("streamer.worker:play_model", rate, channels, arguments, imports, opening)
 
 
@@ -124,25 +133,38 @@ def play_model(
     model: str,
     backend: str,
     threads: int,
+    stems: bool,
     path: str = "",
     start: float = 0.0,
     end: float = 0.0,
+    strict: bool = False,
 ) -> tuple[Source, Facts]:
     """The factory behind `music`; 0 threads are None, and so is an end of 0.
 
     Raises
     ------
     UserError
-        When the model cannot be loaded or the file to go on from not be read.
+        When the model cannot be loaded or the file to go on from not be read. Where it is strict also when the melody
+        cannot be followed: else it is left out, and a word goes to the log.
     """
     from streamer.beginning import Excerpt, read_beginning
     from streamer.controls import Controls
     from streamer.engine import Engine
+    from streamer.listening import open_input
     from streamer.loading import load
+    from streamer.melodies import Melodies
 
     loaded = load(model, backend, threads or None)
     beginning = read_beginning(Excerpt(Path(path), start, end or None), loaded) if path else None
-    engine = Engine(loaded, Controls(**values), sample_rate=rate, channels=channels, beginning=beginning)
+    melodies, controls = Melodies(loaded, stems=stems, open_input=open_input), Controls(**values)
+    try:
+        melodies.prepare(str(controls.get("melody")))
+    except UserError as error:
+        if strict:
+            raise
+        log.warning("%s: the music goes on without a melody", error)
+        controls.set(melody="")
+    engine = Engine(loaded, controls, sample_rate=rate, channels=channels, beginning=beginning, melodies=melodies)
     adopted = {name: engine.controls.get(name) for name in ("temperature", "topk", "topp", "cfg")}
     facts = {"backend": loaded.backend.name, "threads": loaded.backend.threads, "defaults": adopted}
     return engine, {"model": loaded.name, "licence": loaded.licence, **facts}
@@ -181,24 +203,49 @@ class Status:
             self._memory.unlink()
 
 
+class Refusal(NamedTuple):
+    """A change that the engine could not take over.
+
+    Attributes
+    ----------
+    name, value
+        What was asked for.
+    stands
+        The value that it goes on with; None for the default.
+    sentence
+        What is wrong, and what to do.
+    """
+
+    name: str
+    value: Value | None
+    stands: Value | None
+    sentence: str
+
+
 # --- in the worker's process ---------------------------------------------------------------------------------------
+
+Say = Callable[[str, object], None]
+"""Tells the parent: what kind of news, and the news."""
 
 
 def _main(connection: Connection, ring: Ring, status: Status, imports: Sequence[str]) -> None:
     """The worker's process: import, wait for the word to start, then play until the parent goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    say = _voice(connection)
+    logging.getLogger("streamer").addHandler(_Teller(say))
     try:
         for module in imports:
             importlib.import_module(module)
         job, values = connection.recv()
         source, facts = _build(job, values)
-        connection.send(("ready", facts))
-        _play(source, job, connection, ring, status)
+        say("ready", facts)
+        intake = _Intake(source, say, values)
+        threading.Thread(target=intake.receive, args=(connection,), daemon=True).start()
+        _play(source, job, intake, ring, status, say)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent has gone
         pass
     except Exception as error:
-        with contextlib.suppress(OSError):
-            connection.send(("failed", _sentence(error)))
+        say("failed", _sentence(error))
     # Not by way of atexit: a thread of torch's or a prompt that is being encoded must not keep a dead worker alive.
     os._exit(1)
 
@@ -212,10 +259,29 @@ def _build(job: Job, values: dict[str, Value]) -> tuple[Source, Facts]:
     return source, facts
 
 
-def _play(source: Source, job: Job, connection: Connection, ring: Ring, status: Status) -> None:
-    changes: queue.SimpleQueue[Batch] = queue.SimpleQueue()
-    speaking = threading.Lock()  # two threads tell the parent
-    threading.Thread(target=_receive, args=(connection, source, changes, speaking), daemon=True).start()
+def _voice(connection: Connection) -> Say:
+    """Several threads tell the parent, and each to the end. A parent that has gone is the receiver's to notice."""
+    speaking = threading.Lock()
+
+    def say(kind: str, what: object) -> None:
+        with contextlib.suppress(OSError), speaking:
+            connection.send((kind, what))
+
+    return say
+
+
+class _Teller(logging.Handler):
+    """Hands warnings of the instrument's log to the parent, who reports them."""
+
+    def __init__(self, say: Say) -> None:
+        super().__init__(logging.WARNING)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say("report", record.getMessage())
+
+
+def _play(source: Source, job: Job, intake: _Intake, ring: Ring, status: Status, say: Say) -> None:
     now = status.now
     now["phase"] = _STARTING
     ring.cut()  # a predecessor's sound may still wait in there
@@ -226,15 +292,14 @@ def _play(source: Source, job: Job, connection: Connection, ring: Ring, status: 
             now["beat"] += 1
             time.sleep(_POLL_SECONDS)
         # Only now, so that the block is made from the latest controls.
-        while not changes.empty():
-            source.controls.apply(changes.get())
+        while not intake.changes.empty():
+            source.controls.apply(intake.changes.get())
         start = time.perf_counter()
         block = source.read(samples)
         took = time.perf_counter() - start
         ring.write(block)
         for sentence in source.collapses():
-            with speaking:
-                connection.send(("collapse", sentence))
+            say("collapse", sentence)
         if now["phase"] == _PLAYING:  # the first block pays for caches that start cold
             now["longest"] = max(now["longest"], took)
         made, busy = made * 0.98 + samples / job.rate, busy * 0.98 + took
@@ -244,22 +309,60 @@ def _play(source: Source, job: Job, connection: Connection, ring: Ring, status: 
         now["phase"] = _PLAYING
 
 
-def _receive(
-    connection: Connection, source: Source, changes: queue.SimpleQueue[Batch], speaking: threading.Lock
-) -> None:
-    """The worker's other thread: takes changes in, and does the slow part of each before handing it over."""
-    while True:
-        try:
-            batch = connection.recv()
-        except (EOFError, OSError):
-            os._exit(0)  # the parent has gone
-        try:
-            source.prepare(batch)
-        except Exception as error:  # whatever a client sent, the music goes on without it
-            with contextlib.suppress(OSError), speaking:
-                connection.send(("refused", f"{', '.join(name for name, _ in batch)}: {_sentence(error)}"))
-        else:
-            changes.put(batch)
+class _Intake:
+    """Takes changes in beside the music, and does the slow part of each before handing it over.
+
+    Parameters
+    ----------
+    values
+        That the source has begun with.
+
+    Attributes
+    ----------
+    changes : queue of batches
+        Ready to be applied.
+    """
+
+    def __init__(self, source: Source, say: Say, values: Mapping[str, Value]) -> None:
+        self.changes: queue.SimpleQueue[Batch] = queue.SimpleQueue()
+        self._source = source
+        self._say = say
+        self._stands: dict[str, Value | None] = dict(values)
+        self._slow: queue.SimpleQueue[tuple[str, Value | None]] = queue.SimpleQueue()
+
+    def receive(self, connection: Connection) -> None:
+        """Take in what the parent sends, on a thread of its own. It ends this process when the parent has gone."""
+        threading.Thread(target=self._take_slow_ones, daemon=True).start()
+        while True:
+            try:
+                batch = connection.recv()
+            except (EOFError, OSError):
+                os._exit(0)
+            self._take([change for change in batch if change[0] not in SLOW])
+            for change in batch:
+                if change[0] in SLOW:
+                    self._slow.put(change)
+
+    def _take_slow_ones(self) -> None:
+        while True:
+            change = self._slow.get()
+            while not self._slow.empty():  # what was asked for since makes this one idle
+                change = self._slow.get()
+            self._take([change])
+
+    def _take(self, batch: Batch) -> None:
+        """Hand over what can be prepared of a batch: whatever a client sent, the music goes on without the rest."""
+        taken = []
+        for name, value in batch:
+            try:
+                self._source.prepare([(name, value)])
+            except Exception as error:
+                self._say("refused", Refusal(name, value, self._stands.get(name), _sentence(error)))
+            else:
+                self._stands[name] = value
+                taken.append((name, value))
+        if taken:
+            self.changes.put(taken)
 
 
 def _sentence(error: Exception) -> str:
@@ -303,6 +406,8 @@ class Worker:
         Called for the values a (re)started engine begins with.
     report
         Called, from a thread of the worker's, with a sentence about anything a person should know.
+    refused
+        Called, from there too, with each change that could not be taken over.
 
     Attributes
     ----------
@@ -317,7 +422,12 @@ class Worker:
     """
 
     def __init__(
-        self, job: Job, ring: Ring, values: Callable[[], dict[str, Value]], report: Callable[[str], None]
+        self,
+        job: Job,
+        ring: Ring,
+        values: Callable[[], dict[str, Value]],
+        report: Callable[[str], None],
+        refused: Callable[[Refusal], None],
     ) -> None:
         self.restarts = 0
         self.collapses, self.collapse = 0, ""
@@ -326,6 +436,7 @@ class Worker:
         self._ring = ring
         self._values = values
         self._report = report
+        self._refused = refused
         self._status = Status()
         self._context = multiprocessing.get_context("spawn")  # fork would copy PortAudio's and torch's threads' locks
         self._closing = threading.Event()
@@ -435,6 +546,8 @@ class Worker:
                     self._settled.set()
                 elif kind == "failed":
                     child.failure = what
+                elif kind == "refused":
+                    self._refused(what)
                 else:
                     if kind == "collapse":
                         self.collapses, self.collapse = self.collapses + 1, what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -13,7 +14,10 @@ from streamer.controls import Controls
 from streamer.worker import Batch, Job
 
 NAME = "tests.streamer.counter:count"
+ENDLESS = "a melody that takes for ever to read"
 TOPK = 123  # the default of a model that counts
+
+log = logging.getLogger("streamer.engine")
 
 
 def job(rate: int, channels: int = 2, **arguments: Value) -> Job:
@@ -48,6 +52,10 @@ class Counter:
     def prepare(self, batch: Batch) -> None:
         if ("prompt", "unspeakable") in batch:
             raise ValueError("no such word")
+        if ("prompt", "warn") in batch:
+            log.warning("as asked: %s", "a warning")
+        while ("melody", ENDLESS) in batch:
+            time.sleep(1)
 
     def collapses(self) -> list[str]:
         prompt, self._prompt = self._prompt, str(self.controls.get("prompt"))

@@ -164,6 +164,19 @@ def test_what_nobody_asked_for_is_the_models_own(instrument: Instrument) -> None
     assert instrument.controls.get("topk") == counter.TOPK
 
 
+def test_a_value_that_is_refused_is_told_to_its_sender_and_the_one_that_plays_is_shown(
+    instrument: Instrument, client: Client, reports: Reports
+) -> None:
+    client.send("/mg/prompt", "rain")
+    client.send("/mg/prompt", "unspeakable")  # by a client that never subscribed
+    address, sentence = client.hear("/mg/error").params
+    assert address == "/mg/prompt"
+    assert "no such word" in sentence
+    assert reports[0].startswith("prompt: ValueError: no such word")
+    until(lambda: instrument.controls.get("prompt") == "rain")
+    assert instrument._asked["prompt"] == "rain"  # what a successor begins with
+
+
 def test_a_port_that_is_taken_is_named(instrument: Instrument, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"in use.*--osc-port"):
         Instrument(counter.job(RATE), {}, port=instrument.server.port)

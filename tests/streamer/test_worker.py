@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from streamer.controls import Controls
 from streamer.errors import UserError
 from streamer.ring import Ring
-from streamer.worker import Worker, backoff
+from streamer.worker import Refusal, Worker, backoff
 from tests.streamer import counter
 
 RATE = 8000
@@ -42,7 +42,14 @@ class Bench:
         self.ring.lead = RATE // 5
         self.controls = Controls(seed=1)
         self.reports: list[str] = []
-        self.worker = Worker(counter.job(RATE, problem=problem), self.ring, self.controls.values, self.reports.append)
+        self.refusals: list[Refusal] = []
+        self.worker = Worker(
+            counter.job(RATE, problem=problem),
+            self.ring,
+            self.controls.values,
+            self.reports.append,
+            self.refusals.append,
+        )
         self.controls.listen(lambda changed, _: self.worker.send(list(changed.items())))
 
     def hear(self) -> tuple[int, int]:
@@ -53,10 +60,10 @@ class Bench:
         return int(out[got - 1, 0]), int(out[got - 1, 1])
 
     def told(self) -> bool:
-        """Whether a report has come; reads what is in the ring meanwhile, for a worker without room makes nothing."""
+        """Whether news have come; reads what is in the ring meanwhile, for a worker without room makes nothing."""
         if self.ring.fill:
             self.hear()
-        return bool(self.reports)
+        return bool(self.reports or self.refusals)
 
     def close(self) -> None:
         self.worker.close()
@@ -124,13 +131,30 @@ def test_a_crash_is_told_with_its_cause_and_place(bench: Bench) -> None:
     assert "counter.py, line" in bench.reports[0]
 
 
-def test_a_change_that_cannot_be_prepared_is_reported_and_the_music_goes_on(bench: Bench) -> None:
+def test_a_change_that_cannot_be_prepared_is_refused_alone_and_the_music_goes_on(bench: Bench) -> None:
     before = bench.hear()[0]
-    bench.controls.set(prompt="unspeakable")
+    bench.controls.set(prompt="rain")
+    bench.controls.set(prompt="unspeakable", seed=9)
     until(bench.told)
-    assert "no such word" in bench.reports[0]
-    until(lambda: bench.hear()[0] > before)
+    (refusal,) = bench.refusals
+    assert (refusal.name, refusal.value, refusal.stands) == ("prompt", "unspeakable", "rain")
+    assert "no such word" in refusal.sentence
+    until(lambda: bench.hear()[1] == 9)
+    assert bench.hear()[0] > before
     assert bench.worker.restarts == 0
+
+
+def test_a_melody_that_takes_long_holds_up_nothing_else(bench: Bench) -> None:
+    bench.controls.set(melody=counter.ENDLESS)
+    bench.controls.set(melody="never looked at", seed=9)
+    until(lambda: bench.hear()[1] == 9)
+    assert not bench.refusals
+
+
+def test_what_the_engine_logs_is_reported(bench: Bench) -> None:
+    bench.controls.set(prompt="warn")
+    until(bench.told)
+    assert bench.reports == ["as asked: a warning"]
 
 
 @posix
@@ -160,7 +184,7 @@ from streamer.worker import Worker
 from tests.streamer import counter
 if __name__ == "__main__":
     ring = Ring(8000, 2)
-    worker = Worker(counter.job(8000), ring, dict, print)
+    worker = Worker(counter.job(8000), ring, dict, print, print)
     worker.start()
     while worker._standby is None:
         time.sleep(0.01)
