@@ -39,6 +39,7 @@ T = TypeVar("T")
 State = dict[str, Tensor]
 
 LANGUAGE_MODEL, CODEC = "state_dict.bin", "compression_state_dict.bin"
+EXPORT = "export the model with AudioCraft's export, or get it from somebody you trust"
 CONDITIONER = "condition_provider.conditioners"
 HUB_NAMES = {name: f"google-t5/{name}" for name in ("t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b")}
 
@@ -95,15 +96,15 @@ class AudioCraftFiles:
 
 
 @dataclass(frozen=True)
-class _Settings:
-    """What Hydra left in ``xp.cfg``: nested, and read by dotted paths."""
+class Settings:
+    """What Hydra left in a checkpoint, ``xp.cfg`` for example: nested, and read by dotted paths."""
 
     folder: Path
     content: dict[str, Any] = field(repr=False)
 
     def get(self, path: str, kind: type[T], default: T | None = None) -> T:
         """The value at a path; default where there is none, without a default that is refused."""
-        value = self._at(path)
+        value = self.at(path)
         if value is None and default is not None:
             return default
         if kind is float and isinstance(value, int):
@@ -112,16 +113,17 @@ class _Settings:
             raise ModelError(f"The configuration in {self.folder} has no usable '{path}': export the model again.")
         return value
 
-    def _at(self, path: str) -> Any:
+    def at(self, path: str) -> Any:
+        """The value at a path, whatever it is; None where there is none."""
         value: Any = self.content
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         link = re.fullmatch(r"\$\{([\w.]+)\}", value) if isinstance(value, str) else None
-        return self._at(link[1]) if link and link[1] != path else value
+        return self.at(link[1]) if link and link[1] != path else value
 
     def require(self, path: str, *allowed: object) -> None:
         """Refuse a model that is built otherwise; what is not said is taken to be allowed."""
-        value = self._at(path)
+        value = self.at(path)
         if value is not None and value not in allowed:
             wanted = " or ".join(str(choice) for choice in allowed)
             raise ModelError(f"The model in {self.folder} has {path}={value}: only {wanted} can be played.")
@@ -143,7 +145,7 @@ def read_audiocraft(folder: Path) -> AudioCraftFiles:
     ModelError
         A file is damaged, could run code, or describes what cannot be played; the message says which.
     """
-    package = _read(folder / LANGUAGE_MODEL)
+    package = read_pickle(folder / LANGUAGE_MODEL)
     if not isinstance(package.get("best_state"), dict):
         raise ModelError(f"{folder / LANGUAGE_MODEL} holds no 'best_state': export the model with AudioCraft's export.")
     settings = _settings(folder, package)
@@ -169,30 +171,44 @@ def read_audiocraft(folder: Path) -> AudioCraftFiles:
 # ------------------------------------------------------------------------------------------------------------ files
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_pickle(path: Path, remedy: str = EXPORT, stand_ins: Sequence[tuple[Any, str]] = ()) -> dict[Any, Any]:
+    """Open one of AudioCraft's files without running anything that it holds.
+
+    Parameters
+    ----------
+    remedy
+        What to do about a file that is none, as the end of a sentence.
+    stand_ins
+        What to make in place of classes that a file may name beside tensors and plain values: (class, full name).
+
+    Raises
+    ------
+    ModelError
+        It is damaged, could run code, or is no dictionary.
+    """
     try:
-        # mapped, not read, where the format allows: the weights of the large model would be in memory twice
-        package = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with torch.serialization.safe_globals(list(stand_ins)):
+            # mapped, not read, where the format allows: the weights of the large model would be in memory twice
+            package = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{path} holds more than tensors and plain values, so it could run code and was not opened: "
-            "export the model with AudioCraft's export, or get it from somebody you trust."
+            f"{path} holds more than tensors and plain values, so it could run code and was not opened: {remedy}."
         ) from error
     except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         raise ModelError(f"{path} cannot be read: download or export the model again.") from error
     if not isinstance(package, dict):
-        raise ModelError(f"{path} is no AudioCraft checkpoint: export the model with AudioCraft's export.")
+        raise ModelError(f"{path} is no AudioCraft checkpoint: {remedy}.")
     return package
 
 
-def _settings(folder: Path, package: dict[str, Any]) -> _Settings:
+def _settings(folder: Path, package: dict[str, Any]) -> Settings:
     try:
         content = yaml.safe_load(package.get("xp.cfg", ""))
     except (yaml.YAMLError, AttributeError) as error:
         raise ModelError(f"The configuration in {folder} is not plain YAML: export the model again.") from error
     if not isinstance(content, dict):
         raise ModelError(f"The checkpoint in {folder} has no configuration ('xp.cfg'): export the model again.")
-    return _Settings(folder, content)
+    return Settings(folder, content)
 
 
 def _named(folder: Path, name: str, what: str) -> Path:
@@ -212,7 +228,7 @@ def _named(folder: Path, name: str, what: str) -> Path:
 # --------------------------------------------------------------------------------------------------- language model
 
 
-def _check(settings: _Settings) -> None:
+def _check(settings: Settings) -> None:
     """Refuse what MusicGen's architecture here does not have, with the reason."""
     settings.require("lm_model", "transformer_lm")
     settings.require("transformer_lm.norm_first", True)
@@ -261,7 +277,7 @@ def _rename(name: str, rules: Iterable[tuple[str, str]]) -> str:
     return name
 
 
-def _decoder_config(settings: _Settings, melody: bool, channels: int) -> PreTrainedConfig:
+def _decoder_config(settings: Settings, melody: bool, channels: int) -> PreTrainedConfig:
     size, entries = settings.get("transformer_lm.dim", int), settings.get("transformer_lm.card", int)
     values: dict[str, Any] = {
         "vocab_size": entries,
@@ -278,14 +294,14 @@ def _decoder_config(settings: _Settings, melody: bool, channels: int) -> PreTrai
     return MusicgenMelodyDecoderConfig(**values) if melody else MusicgenDecoderConfig(**values)
 
 
-def _melody_settings(settings: _Settings) -> dict[str, Any]:
+def _melody_settings(settings: Settings) -> dict[str, Any]:
     chroma = "conditioners.self_wav.chroma_stem"
     samples = int(settings.get("dataset.segment_duration", float) * settings.get(f"{chroma}.sample_rate", int))
     hop = 2 ** settings.get(f"{chroma}.radix2_exp", int) // 4
     return {"num_chroma": settings.get(f"{chroma}.n_chroma", int), "chroma_length": 1 + samples // hop}
 
 
-def _generation_settings(settings: _Settings, codec: PreTrainedConfig) -> dict[str, Any]:
+def _generation_settings(settings: Settings, codec: PreTrainedConfig) -> dict[str, Any]:
     pad = settings.get("transformer_lm.card", int)
     delays, turns = _pattern(settings)
     seconds = settings.get("dataset.segment_duration", float, 30.0)
@@ -302,7 +318,7 @@ def _generation_settings(settings: _Settings, codec: PreTrainedConfig) -> dict[s
     }
 
 
-def _pattern(settings: _Settings) -> tuple[list[int], list[int]]:
+def _pattern(settings: Settings) -> tuple[list[int], list[int]]:
     """Delays and turns of the codebooks, as the model was trained with them."""
     codebooks = settings.get("transformer_lm.n_q", int)
     none, pattern = [0] * codebooks, settings.get("codebooks_pattern.modeling", str)
@@ -325,7 +341,7 @@ def _pattern(settings: _Settings) -> tuple[list[int], list[int]]:
 # ----------------------------------------------------------------------------------------------------- text encoder
 
 
-def _text_encoder(settings: _Settings) -> tuple[PreTrainedConfig, State, Path]:
+def _text_encoder(settings: Settings) -> tuple[PreTrainedConfig, State, Path]:
     name = settings.get("conditioners.description.t5.name", str)
     folder = _named(settings.folder, name, "text encoder")
     try:
@@ -341,11 +357,11 @@ def _text_encoder(settings: _Settings) -> tuple[PreTrainedConfig, State, Path]:
 # ------------------------------------------------------------------------------------------------------------ codec
 
 
-def _codec(settings: _Settings, codebooks: int) -> tuple[PreTrainedConfig, State]:
+def _codec(settings: Settings, codebooks: int) -> tuple[PreTrainedConfig, State]:
     """The codec with the first ``codebooks`` of its codebooks, which are those that the language model uses."""
     folder = settings.folder
     if (folder / CODEC).is_file():
-        package = _read(folder / CODEC)
+        package = read_pickle(folder / CODEC)
     else:
         package = {"pretrained": settings.get("compression_model_checkpoint", str).removeprefix("//pretrained/")}
     if "pretrained" in package:
@@ -383,7 +399,7 @@ def _codec_state(source: State) -> State:
     return {_rename(name, CODEC_NAMES): tensor for name, tensor in source.items()}
 
 
-def _codec_config(settings: _Settings) -> EncodecConfig:
+def _codec_config(settings: Settings) -> EncodecConfig:
     settings.require("compression_model", "encodec")
     settings.require("encodec.autoencoder", "seanet")
     settings.require("encodec.quantizer", "rvq")

@@ -45,6 +45,7 @@ def tiny_checkpoint(
     ffn: int | None = None,
     codebooks: int = 4,
     vocab: int = 64,
+    latent: int = 16,
     text_hidden: int = 32,
     text_encoder: str = "t5",
     max_positions: int = 2048,
@@ -68,6 +69,8 @@ def tiny_checkpoint(
         1 (mono) or 2 (stereo: the decoder then has ``2 * codebooks`` interleaved ones).
     codebooks, vocab
         Of the codec: codebooks a channel, entries a codebook (a power of 2).
+    latent
+        Features of a codec's frame.
     text_encoder
         "t5", "flan-t5" (T5 with gated feed-forward layers) or "bert" (as nano's).
     causal_codec
@@ -78,7 +81,9 @@ def tiny_checkpoint(
     """
     torch.manual_seed(seed)
     tokenizer = _tokenizer()
-    codec = EncodecModel(_codec_config(causal_codec, lstm_layers, sampling_rate, ratios, filters, codebooks, vocab))
+    codec = EncodecModel(
+        _codec_config(causal_codec, lstm_layers, sampling_rate, ratios, filters, codebooks, vocab, latent)
+    )
     shape: dict[str, Any] = {
         "vocab_size": vocab,
         "hidden_size": hidden,
@@ -146,16 +151,23 @@ def _text_encoder(kind: str, vocabulary: int, size: int) -> Any:
 
 
 def _codec_config(
-    causal: bool, lstm_layers: int, rate: int, ratios: tuple[int, ...], filters: int, codebooks: int, entries: int
+    causal: bool,
+    lstm_layers: int,
+    rate: int,
+    ratios: tuple[int, ...],
+    filters: int,
+    codebooks: int,
+    entries: int,
+    latent: int,
 ) -> EncodecConfig:
     config = EncodecConfig(
         sampling_rate=rate,
         upsampling_ratios=list(ratios),
         num_filters=filters,
-        hidden_size=16,
+        hidden_size=latent,
         num_lstm_layers=lstm_layers,
         codebook_size=entries,
-        codebook_dim=16,
+        codebook_dim=latent,
         use_causal_conv=causal,
         pad_mode="constant" if causal else "reflect",
         use_conv_shortcut=False,
