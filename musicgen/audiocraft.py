@@ -129,11 +129,6 @@ class Settings:
             raise ModelError(f"The model in {self.folder} has {path}={value}: only {wanted} can be played.")
 
 
-def is_audiocraft(folder: Path) -> bool:
-    """Whether a folder holds AudioCraft's files and not, or not also, those of transformers."""
-    return (folder / LANGUAGE_MODEL).is_file() and not (folder / "config.json").is_file()
-
-
 def read_audiocraft(folder: Path) -> AudioCraftFiles:
     """Read AudioCraft's files.
 

@@ -1,48 +1,49 @@
 """A name, folder or hub id to weights and settings.
 
-Importing this module imports transformers (seconds): everything else in the package goes without.
+What transformers alone can read, T5 for example, is left to :mod:`musicgen.with_transformers`, whose import takes
+seconds: it is imported when a checkpoint needs it, and nano does not.
 """
 
-import json
+from __future__ import annotations
+
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any
 
+import tokenizers
 import torch
-import torch.nn.functional as F
-import transformers
-from safetensors import SafetensorError
-from torch import Tensor, nn
-from transformers import (
-    AutoTokenizer,
-    MusicgenForConditionalGeneration,
-    MusicgenMelodyFeatureExtractor,
-    MusicgenMelodyForConditionalGeneration,
-    PreTrainedConfig,
-)
-from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
+from torch import Tensor
 
-from musicgen.audiocraft import is_audiocraft, read_audiocraft
+from musicgen.bert import bert_states, is_plain, read_bert
 from musicgen.cache import StreamingPolicy
-from musicgen.codec import CodecWeights, codec_weights
+from musicgen.codec import CodecWeights, read_codec
 from musicgen.codec.encoder import CodecEncoder
-from musicgen.conditioning import PromptEncoder
-from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
+from musicgen.conditioning import LONGEST_PROMPT, PromptEncoder, TextEncoder
+from musicgen.decoder import ACTIVATIONS, CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.delay import DelayLine, delays_of
 from musicgen.errors import ModelError
-from musicgen.hub import find_folder
+from musicgen.hub import find_folder, is_audiocraft, read_config, read_json
 from musicgen.melody import MelodyEncoder
 from musicgen.sampling import Sampling
+from musicgen.tensors import Tensors, stored
 
 LICENCES = {"mit": "MIT", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
-MODELS: dict[str, Any] = {
-    "musicgen": MusicgenForConditionalGeneration,
-    "musicgen_melody": MusicgenMelodyForConditionalGeneration,
+# MusicgenDecoderConfig's and MusicgenMelodyConfig's own values, where a config.json names none.
+DECODER_DEFAULTS: dict[str, Any] = {
+    "vocab_size": 2048,
+    "max_position_embeddings": 2048,
+    "num_hidden_layers": 24,
+    "ffn_dim": 4096,
+    "num_attention_heads": 16,
+    "activation_function": "gelu",
+    "hidden_size": 1024,
+    "num_codebooks": 4,
+    "audio_channels": 1,
+    "pad_token_id": 2048,
 }
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
+MELODY_DEFAULTS: dict[str, Any] = {"num_chroma": 12, "chroma_length": 235}
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,14 @@ class _Files:
 
     Attributes
     ----------
-    model
-        ``MusicgenForConditionalGeneration`` or ``MusicgenMelodyForConditionalGeneration``, in float32.
+    config
+        The content of config.json.
+    decoder
+        Its part about the decoder, by attributes.
+    tensors
+        The weights under transformers' names.
+    tokenizer
+        The folder with the text encoder's tokenizer.
     settings
         The content of generation_config.json.
     origin
@@ -79,10 +86,17 @@ class _Files:
     """
 
     folder: Path
-    model: Any
-    tokenizer: transformers.PreTrainedTokenizerBase
+    config: dict[str, Any]
+    decoder: Any
+    tensors: Tensors
+    tokenizer: Path
     settings: dict[str, Any]
     origin: str
+
+    @property
+    def melody(self) -> bool:
+        """Whether it can follow one."""
+        return bool(self.config["model_type"] == "musicgen_melody")
 
 
 def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = None) -> Checkpoint:
@@ -100,179 +114,132 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
     ModelError
         It cannot be had or used; the message says what to do.
     """
-    target = _device(device)
-    files = read_files(find_folder(name))
-    config = files.model.config
+    files = _read(find_folder(name), _device(device))
     delays, turns = _pattern(files)
     policy = _policy(files, max(turns) + 1)
-    model = files.model.to(target)
-    prompts = PromptEncoder(files.tokenizer, model.text_encoder, _projection(model, "enc_to_dec_proj"))
-    melodies = _melodies(files) if config.model_type == "musicgen_melody" else None
+    try:
+        return _checkpoint(name, files, delays, turns, policy, dtype or torch.float32)
+    except (TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
+        raise ModelError(
+            f"The configuration in {files.folder} is none that a model can have ({error}): "
+            "download or export the model again."
+        ) from error
+
+
+def _checkpoint(
+    name: str,
+    files: _Files,
+    delays: tuple[int, ...],
+    turns: tuple[int, ...],
+    policy: StreamingPolicy,
+    dtype: torch.dtype,
+) -> Checkpoint:
+    shape, tensors = files.decoder, files.tensors
+    config, sounds = files.config["audio_encoder"], tensors.part("audio_encoder")
+    own_codebooks = shape.num_codebooks // shape.audio_channels
+    codec = read_codec(config, sounds, own_codebooks, torch.float32)
+    text_encoder = _text_encoder(files)
+    prompts = PromptEncoder(text_encoder, _projection(tensors.part("enc_to_dec_proj"), text_encoder.size, shape))
+    melodies = _melodies(files, codec.sample_rate) if files.melody else None
     prefix = melodies.length + prompts.longest if melodies else 0
-    decoder = decoder_weights(model.decoder, policy.max_position + prefix, dtype or torch.float32)
-    return Checkpoint(
+    decoder = decoder_weights(
+        tensors.part("decoder"), shape, policy.max_position + prefix, dtype, cross=not files.melody
+    )
+    checkpoint = Checkpoint(
         name=name,
         licence=_licence(name, files),
-        channels=config.decoder.audio_channels,
-        pad=config.decoder.pad_token_id,
+        channels=shape.audio_channels,
+        pad=shape.pad_token_id,
         delays=delays,
         turns=turns,
         decoder=decoder,
         prompts=prompts,
         melodies=melodies,
-        codec=codec_weights(model.audio_encoder),
-        encoder=CodecEncoder(model.audio_encoder, config.decoder.num_codebooks // config.decoder.audio_channels),
+        codec=codec,
+        encoder=CodecEncoder(lambda: _codec_model(config, sounds), own_codebooks),
         defaults=_sampling(files),
         policy=policy,
     )
+    left = tensors.untaken("text_encoder.", "audio_encoder.encoder.", "audio_encoder.quantizer.")
+    if left and is_audiocraft(files.folder):  # transformers' files may hold what can be computed, such as positions
+        raise ModelError(
+            f"The model in {files.folder} has parts that MusicGen has not, such as {min(left)}: it cannot be played."
+        )
+    return checkpoint
 
 
-def convert(name: str, target: Path) -> None:
-    """Save a model, AudioCraft's too, in transformers' layout: safetensors, configurations and tokenizer in a folder.
-
-    Raises
-    ------
-    ModelError
-        It cannot be had or used, or the folder cannot be written.
-    """
-    if target.exists():
-        raise ModelError(f"{target} exists already: choose a folder that does not.")
-    files = read_files(find_folder(name))
-    try:
-        with _quiet_transformers():
-            files.model.save_pretrained(target)
-            files.tokenizer.save_pretrained(target)
-            if files.model.config.model_type == "musicgen_melody":
-                _chroma(files).save_pretrained(target)
-        (target / "generation_config.json").write_text(json.dumps(files.settings, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"{target} cannot be written ({error.strerror}): choose another place.") from error
-
-
-def read_files(folder: Path) -> _Files:
+def _read(folder: Path, device: torch.device) -> _Files:
     """Read a folder in transformers' layout, or one with AudioCraft's files."""
     if is_audiocraft(folder):
-        with _quiet_transformers():
-            source = read_audiocraft(folder)
-        model = _from_pretrained(folder, source.config, source.state)
-        return _Files(folder, model, _tokenizer(source.text_encoder), source.settings, source.origin)
-    config = _read_config(folder)
-    settings = _read_json(folder / "generation_config.json")
-    return _Files(folder, _from_pretrained(folder), _tokenizer(folder), settings, str(config.get("_name_or_path", "")))
+        from musicgen.with_transformers import audiocraft
 
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
-    except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON: download or export the model again.") from error
-    return content if isinstance(content, dict) else {}
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    config = _read_json(folder / "config.json")
-    kind = config.get("model_type")
-    if kind not in MODELS or not isinstance(config.get("decoder"), dict):
+        source = audiocraft(folder)
+        config: dict[str, Any] = source.config.to_dict()
+        tensors = Tensors(source.state, folder, device)
+        tokenizer, settings, origin = source.text_encoder, source.settings, source.origin
+    else:
+        config = read_config(folder)
+        tensors = Tensors(stored(folder), folder, device)
+        settings, origin = read_json(folder / "generation_config.json"), str(config.get("_name_or_path", ""))
+        tokenizer = folder
+    decoder = SimpleNamespace(**(DECODER_DEFAULTS | config["decoder"]))
+    if decoder.activation_function not in ACTIVATIONS:
         raise ModelError(
-            f"{folder} holds no MusicGen checkpoint: it needs a config.json with model_type 'musicgen' or "
-            "'musicgen_melody', as transformers' save_pretrained writes it."
+            f"{folder} uses the activation '{decoder.activation_function}': only {', '.join(ACTIVATIONS)} "
+            "are known here."
         )
-    text_encoder = (config.get("text_encoder") or {}).get("model_type")
-    if text_encoder not in MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES:
-        raise ModelError(
-            f"{folder} reads its prompts with '{text_encoder}', which transformers has no text encoder for: "
-            "T5, BERT and their like can be played."
-        )
-    activation = config["decoder"].get("activation_function", "gelu")
-    if activation not in ACTIVATIONS:
-        raise ModelError(f"{folder} uses the activation '{activation}': only {', '.join(ACTIVATIONS)} are known here.")
-    return config
+    return _Files(folder, config, decoder, tensors, tokenizer, settings, origin)
 
 
-def _from_pretrained(
-    folder: Path, config: PreTrainedConfig | None = None, state: dict[str, Tensor] | None = None
-) -> Any:
-    """transformers' model, of the folder's files or of a configuration and weights, in float32."""
-    kind = config.model_type if config else _read_config(folder)["model_type"]
-    given: dict[str, Any] = {"config": config, "state_dict": state} if config else {"use_safetensors": True}
+def _text_encoder(files: _Files) -> TextEncoder:
+    config, tensors = files.config.get("text_encoder") or {}, files.tensors.part("text_encoder")
+    numbers = files.tokenizer / "tokenizer.json"
+    if not (is_plain(config) and numbers.is_file()):
+        from musicgen.with_transformers import text_encoder
+
+        return text_encoder(config, tensors, files.tokenizer)
+    bert, tokenizer = read_bert(config, tensors), _tokenizer(numbers)
+    said = read_json(files.tokenizer / "tokenizer_config.json")
+    longest = int(min(LONGEST_PROMPT, len(bert.positions), said.get("model_max_length") or LONGEST_PROMPT))
+    tokenizer.enable_truncation(longest, direction=said.get("truncation_side", "right"))
+    return TextEncoder(
+        tokenize=lambda text: tokenizer.encode(text).ids,
+        states=lambda tokens: bert_states(bert, tokens),
+        size=bert.words.shape[1],
+        device=tensors.device,
+        longest=longest,
+    )
+
+
+def _tokenizer(path: Path) -> tokenizers.Tokenizer:
     try:
-        with _quiet_transformers():
-            model, report = MODELS[kind].from_pretrained(
-                None if config else folder,
-                dtype=torch.float32,
-                local_files_only=True,
-                output_loading_info=True,
-                **given,
-            )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        wanted = (
-            "whole weights that fit the configuration"
-            if config
-            else "a whole model.safetensors that fits its config.json"
-        )
-        raise ModelError(f"The weights in {folder} cannot be loaded: it needs {wanted}.") from error
-    if report["missing_keys"]:
-        raise ModelError(
-            f"The weights in {folder} are incomplete (no {min(report['missing_keys'])}): download or export them again."
-        )
-    unknown = (state or {}).keys() - model.state_dict().keys()
-    if unknown:
-        raise ModelError(
-            f"The model in {folder} has parts that MusicGen has not, such as {min(unknown)}: it cannot be played."
-        )
-    return model.eval().requires_grad_(False)
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # it raises nothing more special
+        raise ModelError(f"{path} cannot be read: download or export the model again.") from error
+    tokenizer.no_padding()  # which a file may ask for
+    return tokenizer
 
 
-def _projection(model: Any, name: str) -> tuple[Tensor, Tensor] | None:
-    """Weight and bias of a linear layer that a model only has where sizes differ."""
-    layer = getattr(model, name, None)
-    return None if layer is None else (layer.weight.detach(), layer.bias.detach())
+def _codec_model(config: dict[str, Any], tensors: Tensors) -> Any:
+    from musicgen.with_transformers import codec
+
+    return codec(config, tensors)
 
 
-def _melodies(files: _Files) -> MelodyEncoder:
-    config = files.model.config
-    projection = _projection(files.model, "audio_enc_to_dec_proj")
-    return MelodyEncoder(_chroma(files), projection, config.chroma_length, config.num_chroma)
+def _projection(tensors: Tensors, size: int, decoder: Any) -> tuple[Tensor, Tensor] | None:
+    """Weight and bias of a linear layer to the decoder's size, which a model only has where sizes differ."""
+    if size == decoder.hidden_size:
+        return None
+    return tensors.take("weight", decoder.hidden_size, size), tensors.take("bias", decoder.hidden_size)
 
 
-def _chroma(files: _Files) -> Any:
-    """What a melody model hears its melody with: as its files say, else as the released ones."""
-    config, source = files.model.config, files.folder / "preprocessor_config.json"
-    try:
-        if source.is_file():
-            return cast(Any, MusicgenMelodyFeatureExtractor).from_pretrained(files.folder, local_files_only=True)
-        rate, bins = config.audio_encoder.sampling_rate, config.num_chroma
-        return cast(Any, MusicgenMelodyFeatureExtractor)(sampling_rate=rate, num_chroma=bins)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{source} cannot be used: download or export the model again.") from error
+def _melodies(files: _Files, rate: int) -> MelodyEncoder:
+    from musicgen.with_transformers import chroma
 
-
-def _tokenizer(folder: Path) -> transformers.PreTrainedTokenizerBase:
-    try:
-        with _quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise ModelError(f"The tokenizer in {folder} cannot be loaded: it needs tokenizer.json.") from error
-    return cast(transformers.PreTrainedTokenizerBase, tokenizer)
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """No progress bars, and none of the warnings that MusicGen's padding token (one above the vocabulary) causes."""
-    logging = cast(Any, transformers.utils.logging)
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+    own = MELODY_DEFAULTS | files.config
+    bins = own["num_chroma"]
+    projection = _projection(files.tensors.part("audio_enc_to_dec_proj"), bins, files.decoder)
+    return MelodyEncoder(chroma(files.folder, rate, bins), projection, own["chroma_length"], bins)
 
 
 def _device(device: str) -> torch.device:
@@ -286,7 +253,7 @@ def _device(device: str) -> torch.device:
 
 def _policy(files: _Files, turns: int) -> StreamingPolicy:
     """What the model's card says under "streaming" in generation_config.json, else what its length allows."""
-    positions = files.model.config.decoder.max_position_embeddings
+    positions = files.decoder.max_position_embeddings
     if "streaming" in files.settings:
         try:
             policy = StreamingPolicy(**files.settings["streaming"])
@@ -310,7 +277,7 @@ def _pattern(files: _Files) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
     Its keys are "codebook_delays" and "codebook_turns", each a whole number for each codebook.
     """
-    decoder = files.model.config.decoder
+    decoder = files.decoder
     usual = delays_of(decoder.num_codebooks, decoder.audio_channels)
     delays = files.settings.get("codebook_delays", usual)
     turns = files.settings.get("codebook_turns", [0] * len(usual))
@@ -348,54 +315,59 @@ def _licence(name: str, files: _Files) -> str:
     return LICENCES.get(stated[1].lower(), "unknown") if stated else "unknown"
 
 
-def decoder_weights(model: nn.Module, positions: int, dtype: torch.dtype) -> DecoderWeights:
+def decoder_weights(tensors: Tensors, shape: Any, positions: int, dtype: torch.dtype, *, cross: bool) -> DecoderWeights:
     """The weights of transformers' ``MusicgenForCausalLM``, laid out for single steps.
 
     Parameters
     ----------
+    shape
+        Its configuration, by attributes.
     positions
         How many positions to build embeddings for.
+    cross
+        Whether its layers attend to the prompt; the melody models' do not.
     """
-    source = cast(Any, model)
-    config, decoder = source.config, source.model.decoder
-    embeddings = [table.weight for table in decoder.embed_tokens]
-    sizes = torch.tensor([0, *(table.shape[0] for table in embeddings[:-1])])
+    size, inner, codebooks = shape.hidden_size, shape.ffn_dim, range(shape.num_codebooks)
+    body = tensors.part("model.decoder")
 
-    def matrix(*linear: nn.Linear) -> Tensor:
+    def matrix(part: Tensors, outputs: int, inputs: int, *names: str) -> Tensor:
         """Linear layers side by side, (in, sum of out)."""
-        return torch.cat([layer.weight.detach() for layer in linear]).to(dtype).t().contiguous()
+        weights = [part.take(f"{name}.weight", outputs, inputs) for name in names]
+        return torch.cat(weights).to(dtype).t().contiguous()
 
-    def norm(layer: nn.LayerNorm) -> tuple[Tensor, Tensor]:
-        return layer.weight.detach().to(dtype), layer.bias.detach().to(dtype)
+    def norm(part: Tensors) -> tuple[Tensor, Tensor]:
+        return part.take("weight", size).to(dtype), part.take("bias", size).to(dtype)
 
-    def cross_weights(layer: Any) -> CrossWeights:
-        cross = layer.encoder_attn
+    def cross_weights(part: Tensors) -> CrossWeights:
+        attention = part.part("encoder_attn")
         return CrossWeights(
-            norm=norm(layer.encoder_attn_layer_norm),
-            q=matrix(cross.q_proj),
-            kv=matrix(cross.k_proj, cross.v_proj),
-            out=matrix(cross.out_proj),
+            norm=norm(part.part("encoder_attn_layer_norm")),
+            q=matrix(attention, size, size, "q_proj"),
+            kv=matrix(attention, size, size, "k_proj", "v_proj"),
+            out=matrix(attention, size, size, "out_proj"),
         )
 
-    def layer_weights(layer: Any) -> LayerWeights:
-        own = layer.self_attn
+    def layer_weights(part: Tensors) -> LayerWeights:
+        attention = part.part("self_attn")
         return LayerWeights(
-            self_norm=norm(layer.self_attn_layer_norm),
-            qkv=matrix(own.q_proj, own.k_proj, own.v_proj),
-            self_out=matrix(own.out_proj),
-            cross=cross_weights(layer) if hasattr(layer, "encoder_attn") else None,
-            feed_norm=norm(layer.final_layer_norm),
-            feed_in=matrix(layer.fc1),
-            feed_out=matrix(layer.fc2),
+            self_norm=norm(part.part("self_attn_layer_norm")),
+            qkv=matrix(attention, size, size, "q_proj", "k_proj", "v_proj"),
+            self_out=matrix(attention, size, size, "out_proj"),
+            cross=cross_weights(part) if cross else None,
+            feed_norm=norm(part.part("final_layer_norm")),
+            feed_in=matrix(part, inner, size, "fc1"),
+            feed_out=matrix(part, size, inner, "fc2"),
         )
 
+    rows = shape.vocab_size + 1  # and the padding token
+    tables = [body.take(f"embed_tokens.{k}.weight", rows, size) for k in codebooks]
     return DecoderWeights(
-        embed=torch.cat(embeddings).detach().to(dtype),
-        offsets=sizes.cumsum(0).to(embeddings[0].device),
-        positions=sinusoids(positions, config.hidden_size).to(embeddings[0].device, dtype),
-        layers=tuple(layer_weights(layer) for layer in decoder.layers),
-        norm=norm(decoder.layer_norm),
-        heads=matrix(*source.lm_heads),
-        activation=ACTIVATIONS[config.activation_function],
-        head_count=config.num_attention_heads,
+        embed=torch.cat(tables).to(dtype),
+        offsets=torch.arange(0, len(tables) * rows, rows, device=tensors.device),
+        positions=sinusoids(positions, size).to(tensors.device, dtype),
+        layers=tuple(layer_weights(body.part(f"layers.{i}")) for i in range(shape.num_hidden_layers)),
+        norm=norm(body.part("layer_norm")),
+        heads=matrix(tensors, shape.vocab_size, size, *(f"lm_heads.{k}" for k in codebooks)),
+        activation=ACTIVATIONS[shape.activation_function],
+        head_count=shape.num_attention_heads,
     )

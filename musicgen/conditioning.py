@@ -1,16 +1,13 @@
 """Prompts to what the decoder attends to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from musicgen.backends import Prompt
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 LONGEST_PROMPT = 256  # tokens; what stands behind is ignored, so that a step's cost stays bounded
 
@@ -35,34 +32,51 @@ class Conditioning:
     states: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class TextEncoder:
+    """Reads prompts, in its own size.
+
+    Attributes
+    ----------
+    tokenize
+        A text to its tokens' numbers, the first ``longest`` of them.
+    states
+        Tokens (S,) int64 to states (S, size) float32.
+    size
+        Of a state.
+    device
+        Where it computes.
+    longest
+        Tokens that are heard of a prompt, ``LONGEST_PROMPT`` at the most.
+    """
+
+    tokenize: Callable[[str], list[int]]
+    states: Callable[[Tensor], Tensor]
+    size: int
+    device: torch.device
+    longest: int
+
+
 class PromptEncoder:
     """Encodes prompts. May be called from any thread.
 
     Parameters
     ----------
-    tokenizer, text_encoder
-        Of the checkpoint; the encoder in float32.
+    text_encoder
+        Of the checkpoint.
     projection
-        Weight (d, text hidden) and bias (d,) from the encoder's states to the decoder's size, None where sizes agree.
+        Weight (d, text size) and bias (d,) from its states to the decoder's size, None where sizes agree.
     """
 
-    def __init__(
-        self,
-        tokenizer: "PreTrainedTokenizerBase",
-        text_encoder: "PreTrainedModel",
-        projection: tuple[Tensor, Tensor] | None,
-    ) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, text_encoder: TextEncoder, projection: tuple[Tensor, Tensor] | None) -> None:
         self._text_encoder = text_encoder
         self._projection = projection
-        self.longest = min(LONGEST_PROMPT, tokenizer.model_max_length)
+        self.longest = text_encoder.longest
         """Tokens that are heard of a prompt."""
 
     @torch.inference_mode()
     def states(self, text: str) -> Tensor:
         """The prompt's states at the decoder's size, (S, d) float32."""
-        tokens = self._tokenizer(text, truncation=True, max_length=self.longest, return_tensors="pt")
-        tokens = tokens.to(self._text_encoder.device)
-        # the mask is all ones for a single text; token types, where a tokenizer has them, are all zeros
-        states: Tensor = self._text_encoder(tokens["input_ids"], attention_mask=tokens["attention_mask"])[0][0]
+        tokens = self._text_encoder.tokenize(text)
+        states = self._text_encoder.states(torch.tensor(tokens, device=self._text_encoder.device))
         return states if self._projection is None else F.linear(states, *self._projection)

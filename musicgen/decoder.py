@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
+"""Of feed-forward layers, by their names in transformers' configurations."""
+
 
 @dataclass(frozen=True)
 class CrossWeights:

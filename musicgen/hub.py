@@ -1,10 +1,9 @@
-"""From a name to the folder that holds a model's files: on this machine, or downloaded from the hub."""
+"""From a name to the folder that holds a model's files, on this machine or downloaded from the hub; what kind it is."""
 
+import json
 import re
 from pathlib import Path
-
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+from typing import Any
 
 from musicgen.errors import ModelError
 
@@ -13,6 +12,11 @@ NANO = Path(__file__).parent / "models" / "nano"
 TRANSFORMERS_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "README.md"]
 # Pickled as well, but read without running anything, see musicgen/audiocraft.py.
 AUDIOCRAFT_FILES = ["state_dict.bin", "compression_state_dict.bin", "README.md"]
+
+
+def is_audiocraft(folder: Path) -> bool:
+    """Whether a folder holds AudioCraft's files and not, or not also, those of transformers."""
+    return (folder / AUDIOCRAFT_FILES[0]).is_file() and not (folder / "config.json").is_file()
 
 
 def find_folder(name: str) -> Path:
@@ -49,6 +53,14 @@ def download(name: str, patterns: list[str]) -> Path:
     ModelError
         There is no such repository, or it cannot be had now.
     """
+    from huggingface_hub import snapshot_download  # takes a while, and what is here needs no hub
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
     try:
         return Path(snapshot_download(name, allow_patterns=patterns))
     except (RepositoryNotFoundError, HFValidationError) as error:  # gated models included
@@ -60,3 +72,39 @@ def download(name: str, patterns: list[str]) -> Path:
             f"'{name}' is not on this machine and the hub cannot be reached: go online once to download it, "
             "or use 'nano', which needs no download."
         ) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file of a model's folder; empty where there is no such file.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is not valid JSON: download or export the model again.") from error
+    return content if isinstance(content, dict) else {}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config.json of a MusicGen in transformers' layout.
+
+    Raises
+    ------
+    ModelError
+        There is none.
+    """
+    config = read_json(folder / "config.json")
+    if config.get("model_type") not in ("musicgen", "musicgen_melody") or not isinstance(config.get("decoder"), dict):
+        raise ModelError(
+            f"{folder} holds no MusicGen checkpoint: it needs a config.json with model_type 'musicgen' or "
+            "'musicgen_melody', as transformers' save_pretrained writes it."
+        )
+    return config

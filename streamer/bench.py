@@ -452,8 +452,8 @@ def transformers_model(name: str, dtype: torch.dtype) -> Any:
 
     A random one has a small text encoder: it is not measured.
     """
-    from musicgen.checkpoint import read_files
     from musicgen.hub import find_folder
+    from musicgen.with_transformers import read_files
 
     released = card(name)
     model: Any = random_peer(released) if released is not None else read_files(find_folder(name)).model

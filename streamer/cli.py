@@ -387,7 +387,7 @@ def convert(
 ) -> None:
     """Save a model in transformers' layout, as safetensors: AudioCraft's files load faster then, and anywhere."""
     from musicgen import ModelError
-    from musicgen.checkpoint import convert as convert_files
+    from musicgen.with_transformers import convert as convert_files
 
     try:
         with console.status(f"Converting {escape(model)} ..."):

@@ -11,7 +11,7 @@ Weights and state are separate: :class:`CodecWeights` is immutable and shared by
 from musicgen.codec.decoders import Decoder, ExactDecoder, OverlapAddDecoder, decode_many, open_decoder
 from musicgen.codec.exact import CodecState, decode_step, new_state
 from musicgen.codec.matrix import multiplies_natively
-from musicgen.codec.weights import CodecWeights, codec_weights, look_ahead
+from musicgen.codec.weights import CodecWeights, codec_weights, look_ahead, read_codec
 
 __all__ = [
     "CodecState",
@@ -26,4 +26,5 @@ __all__ = [
     "multiplies_natively",
     "new_state",
     "open_decoder",
+    "read_codec",
 ]

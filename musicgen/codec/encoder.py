@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 
 class CodecEncoder:
@@ -15,16 +16,19 @@ class CodecEncoder:
 
     Parameters
     ----------
-    codec
-        transformers' ``EncodecModel``. It loses its decoder, which nothing here needs, and with it half its memory.
+    load
+        Gives transformers' ``EncodecModel``. It is not asked before there is a sound: most music begins without one.
     codebooks
         How many of its codebooks the language model uses for a channel, the first ones.
     """
 
-    def __init__(self, codec: Any, codebooks: int) -> None:
-        codec.decoder = nn.Identity()
-        self._codec = codec
+    def __init__(self, load: Callable[[], Any], codebooks: int) -> None:
+        self._load = load
         self._codebooks = codebooks
+
+    @cached_property
+    def _codec(self) -> Any:
+        return self._load()
 
     @torch.inference_mode()
     def encode(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:

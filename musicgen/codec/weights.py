@@ -9,16 +9,19 @@ in the form that transformers' ``EncodecModel`` gives it, paddings included.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from musicgen.codec.matrix import Matrix, matrix
 from musicgen.errors import ModelError
+from musicgen.tensors import Tensors
 
 if TYPE_CHECKING:
     from transformers import EncodecModel
@@ -75,7 +78,7 @@ Layer = Conv | Residual | Lstm
 
 @dataclass(frozen=True)
 class CodecWeights:
-    """What decoding needs of an EnCodec model, weight norm folded. Made by :func:`codec_weights`, shared by any number
+    """What decoding needs of an EnCodec model, weight norm folded. Made by :func:`read_codec`, shared by any number
     of streams.
 
     Attributes
@@ -113,8 +116,36 @@ class CodecWeights:
         return self.offsets.shape[0]
 
 
+# EncodecConfig's own values, where a config.json names none.
+DEFAULTS: dict[str, Any] = {
+    "target_bandwidths": [1.5, 3.0, 6.0, 12.0, 24.0],
+    "sampling_rate": 24_000,
+    "audio_channels": 1,
+    "normalize": False,
+    "chunk_length_s": None,
+    "overlap": None,
+    "hidden_size": 128,
+    "num_filters": 32,
+    "num_residual_layers": 1,
+    "upsampling_ratios": [8, 5, 4, 2],
+    "norm_type": "weight_norm",
+    "kernel_size": 7,
+    "last_kernel_size": 7,
+    "residual_kernel_size": 3,
+    "dilation_growth_rate": 2,
+    "use_causal_conv": True,
+    "pad_mode": "reflect",
+    "compress": 2,
+    "num_lstm_layers": 2,
+    "trim_right_ratio": 1.0,
+    "codebook_size": 1024,
+    "codebook_dim": None,
+    "use_conv_shortcut": True,
+}
+
+
 def codec_weights(model: EncodecModel, codebooks: int | None = None, dtype: torch.dtype | None = None) -> CodecWeights:
-    """Take the decoder's weights out of transformers' EnCodec, on its device.
+    """Take the decoder's weights out of transformers' EnCodec, on its device; see :func:`read_codec`.
 
     Parameters
     ----------
@@ -123,153 +154,200 @@ def codec_weights(model: EncodecModel, codebooks: int | None = None, dtype: torc
     codebooks
         How many of the codec's codebooks the language model uses, the first ones; all of them by default.
     dtype
-        To compute in; the model's own by default. Half precision halves what is read (docs/codec.md has the error).
+        To compute in; the model's own by default.
 
     Returns
     -------
     CodecWeights
         Independent of ``model``, which may be dropped.
+    """
+    config: dict[str, Any] = model.config.to_dict()
+    count = codebooks or int(getattr(model.config, "num_quantizers", 0))
+    tensors = Tensors(model.state_dict(), device=model.device, dtype=model.dtype)
+    return read_codec(config, tensors, count, dtype or model.dtype)
+
+
+@torch.no_grad()
+def read_codec(config: dict[str, Any], tensors: Tensors, codebooks: int, dtype: torch.dtype) -> CodecWeights:
+    """Lay out a checkpoint's EnCodec for decoding.
+
+    Parameters
+    ----------
+    config
+        Its part of a config.json: transformers' ``EncodecConfig``.
+    tensors
+        Its weights, under transformers' names. Weight norm is folded in the type they come in.
+    codebooks
+        How many of its codebooks are used, the first ones.
+    dtype
+        To compute in. Half precision halves what is read (docs/codec.md has the error).
 
     Raises
     ------
     ModelError
-        If the model is no EnCodec, pads in another way, or is defined on chunks without naming their overlap.
+        It is no EnCodec, pads in another way, is defined on chunks without naming their overlap, or weights are missing
+        or have other shapes than the configuration says.
     """
-    dtype = dtype or model.dtype
-    config = model.config
-    if config.model_type != "encodec":
-        raise ModelError(f"The codec is of type {config.model_type!r}: only EnCodec can be decoded as a stream.")
-    if config.pad_mode not in ("constant", "reflect"):
-        raise ModelError(f"The codec pads with {config.pad_mode!r}: only 'constant' and 'reflect' can be streamed.")
-    with torch.no_grad():
-        quantizers: Any = model.quantizer.layers[:codebooks]
-        table = torch.cat([quantizer.codebook.embed for quantizer in quantizers]).to(dtype)
-        return CodecWeights(
-            table=table,
-            offsets=torch.arange(0, table.shape[0], config.codebook_size, device=table.device)[:, None],
-            codebook_size=config.codebook_size,
-            layers=tuple(_layers(model.decoder.layers, dtype)),
-            sample_rate=config.sampling_rate,
-            hop=config.hop_length,
-            audio_channels=config.audio_channels,
-            own_chunks=_own_chunks(config),
+    if config.get("model_type") != "encodec":
+        raise ModelError(f"The codec is of type {config.get('model_type')!r}: only EnCodec can be decoded as a stream.")
+    shape = SimpleNamespace(**(DEFAULTS | config))
+    if shape.pad_mode not in ("constant", "reflect"):
+        raise ModelError(f"The codec pads with {shape.pad_mode!r}: only 'constant' and 'reflect' can be streamed.")
+    if shape.norm_type not in ("weight_norm", "time_group_norm"):
+        raise ModelError(
+            f"The codec norms with {shape.norm_type!r}: only 'weight_norm' and 'time_group_norm' are known here."
         )
-
-
-def _own_chunks(config: Any) -> tuple[int, int] | None:
-    if config.chunk_length_s is None:
-        return None
-    if config.overlap is None:
-        raise ModelError("The codec has chunk_length_s but no overlap: add `overlap` to its config.json.")
-    return -(-config.chunk_length // config.hop_length), config.chunk_stride
-
-
-def _layers(modules: Any, dtype: torch.dtype) -> Iterator[Layer]:
-    from transformers.models.encodec import modeling_encodec as encodec
-
-    elu = False
-    for module in modules:
-        if isinstance(module, encodec.EncodecConv1d):
-            yield _conv_weights(module, elu, dtype)
-        elif isinstance(module, encodec.EncodecConvTranspose1d):
-            yield _transposed_weights(module, elu, dtype)
-        elif isinstance(module, encodec.EncodecResnetBlock):
-            yield _residual_weights(module, dtype)
-        elif isinstance(module, encodec.EncodecLSTM):
-            yield _lstm_weights(module.lstm, dtype)
-        elif not isinstance(module, nn.ELU):
-            raise ModelError(f"The codec has a layer of type {type(module).__name__}, which cannot be streamed.")
-        elu = isinstance(module, nn.ELU)
-
-
-def _residual_weights(module: Any, dtype: torch.dtype) -> Residual:
-    _, convolve, _, project = module.block
-    plain = isinstance(module.shortcut, nn.Identity)
-    return Residual(
-        convolve=_conv_weights(convolve, True, dtype),
-        project=_conv_weights(project, True, dtype),
-        shortcut=None if plain else _conv_weights(module.shortcut, False, dtype),
+    entries, hop = shape.codebook_size, math.prod(shape.upsampling_ratios)
+    size = shape.codebook_dim or shape.hidden_size
+    tables = [tensors.take(f"quantizer.layers.{i}.codebook.embed", entries, size) for i in range(codebooks)]
+    return CodecWeights(
+        table=torch.cat(tables).to(dtype),
+        offsets=torch.arange(0, codebooks * entries, entries, device=tensors.device)[:, None],
+        codebook_size=entries,
+        layers=tuple(_layers(shape, tensors.part("decoder.layers"), dtype)),
+        sample_rate=shape.sampling_rate,
+        hop=hop,
+        audio_channels=shape.audio_channels,
+        own_chunks=_own_chunks(shape, hop),
     )
 
 
-def _conv_weights(module: Any, elu: bool, dtype: torch.dtype) -> Conv:
-    conv = module.conv
-    outputs, inputs, kernel = conv.weight.shape
-    dilation = conv.dilation[0]
+def _own_chunks(shape: Any, hop: int) -> tuple[int, int] | None:
+    if shape.chunk_length_s is None:
+        return None
+    if shape.overlap is None:
+        raise ModelError("The codec has chunk_length_s but no overlap: add `overlap` to its config.json.")
+    samples = int(shape.chunk_length_s * shape.sampling_rate)
+    return -(-samples // hop), max(1, int((1.0 - shape.overlap) * samples))
+
+
+def _layers(shape: Any, tensors: Tensors, dtype: torch.dtype) -> Iterator[Layer]:
+    """The decoder network. transformers numbers its modules, the ELUs between them included."""
+    numbers = itertools.count()
+
+    def part() -> Tensors:
+        return tensors.part(str(next(numbers)))
+
+    width = shape.num_filters * 2 ** len(shape.upsampling_ratios)
+    yield _conv(shape, part(), (shape.hidden_size, width, shape.kernel_size), dtype)
+    yield _lstm(part().part("lstm"), width, shape.num_lstm_layers, dtype)
+    for ratio in shape.upsampling_ratios:
+        next(numbers)
+        yield _transposed(shape, part(), (width, width // 2, ratio), dtype)
+        width //= 2
+        for i in range(shape.num_residual_layers):
+            yield _residual(shape, part(), width, shape.dilation_growth_rate**i, dtype)
+    next(numbers)
+    sizes = (shape.num_filters, shape.audio_channels, shape.last_kernel_size)
+    yield _conv(shape, part(), sizes, dtype, elu=True)
+
+
+def _residual(shape: Any, tensors: Tensors, width: int, dilation: int, dtype: torch.dtype) -> Residual:
+    narrow, kernel = width // shape.compress, shape.residual_kernel_size
+    block, shortcut = tensors.part("block"), tensors.part("shortcut")
+    return Residual(
+        convolve=_conv(shape, block.part("1"), (width, narrow, kernel), dtype, elu=True, dilation=dilation),
+        project=_conv(shape, block.part("3"), (narrow, width, 1), dtype, elu=True),
+        shortcut=_conv(shape, shortcut, (width, width, 1), dtype) if shape.use_conv_shortcut else None,
+    )
+
+
+def _conv(
+    shape: Any,
+    tensors: Tensors,
+    sizes: tuple[int, int, int],
+    dtype: torch.dtype,
+    *,
+    elu: bool = False,
+    dilation: int = 1,
+) -> Conv:
+    """A convolution of so many inputs, outputs and taps."""
+    inputs, outputs, kernel = sizes
+    weight = _weight(tensors.part("conv"), outputs, inputs, kernel)
     padding = (kernel - 1) * dilation
-    right = 0 if module.causal else padding // 2
+    right = 0 if shape.use_causal_conv else padding // 2
     narrow = outputs <= 2 and kernel > 1
     if narrow:  # the last layer: half precision would save little and round every sample
         dtype = torch.promote_types(dtype, torch.float32)
-        weight = conv.weight.permute(1, 2, 0).reshape(inputs, kernel * outputs)
+        weight = weight.permute(1, 2, 0).reshape(inputs, kernel * outputs)
     else:
-        weight = conv.weight.permute(2, 1, 0).reshape(kernel * inputs, outputs)
+        weight = weight.permute(2, 1, 0).reshape(kernel * inputs, outputs)
     return Conv(
         matrix=matrix(weight.to(dtype)),
-        bias=conv.bias.to(dtype, copy=True),
+        bias=tensors.take("conv.bias", outputs).to(dtype, copy=True),
         inputs=inputs,
         outputs=outputs,
         kernel=kernel,
         dilation=dilation,
         left=padding - right,
         right=right,
-        reflect=module.pad_mode == "reflect",
+        reflect=shape.pad_mode == "reflect",
         elu=elu,
-        norm=_norm_weights(module, dtype),
+        norm=_norm(shape, tensors, outputs, dtype),
         narrow=narrow,
     )
 
 
-def _transposed_weights(module: Any, elu: bool, dtype: torch.dtype) -> Conv:
-    """Window (x[n-1], x[n]) yields the samples n * stride + j = x[n-1] w[stride + j] + x[n] w[j], j < stride."""
-    conv = module.conv
-    inputs, outputs, kernel = conv.weight.shape
-    stride = conv.stride[0]
-    if kernel != 2 * stride:
-        raise ModelError(f"The codec upsamples by {stride} with kernel {kernel}: only twice the ratio can be streamed.")
-    now, before = conv.weight.to(dtype).permute(0, 2, 1).reshape(inputs, 2, stride * outputs).unbind(1)
+def _transposed(shape: Any, tensors: Tensors, sizes: tuple[int, int, int], dtype: torch.dtype) -> Conv:
+    """A transposed convolution of so many inputs, outputs and its ratio; its kernel is twice that.
+
+    Window (x[n-1], x[n]) yields the samples n * stride + j = x[n-1] w[stride + j] + x[n] w[j], j < stride.
+    """
+    inputs, outputs, stride = sizes
+    weight = _weight(tensors.part("conv"), inputs, outputs, 2 * stride).to(dtype)
+    now, before = weight.permute(0, 2, 1).reshape(inputs, 2, stride * outputs).unbind(1)
     # As transformers has it: of the `stride` samples too many, this share is cut on the right, the rest on the left.
-    cut_right = math.ceil(stride * module.trim_right_ratio) if module.causal else stride // 2
+    cut_right = math.ceil(stride * shape.trim_right_ratio) if shape.use_causal_conv else stride // 2
     trim = stride - cut_right
+    norm = _norm(shape, tensors, outputs, dtype)
     return Conv(
         matrix=matrix(torch.cat((before, now))),
-        bias=conv.bias.to(dtype).repeat(stride),
+        bias=tensors.take("conv.bias", outputs).to(dtype).repeat(stride),
         inputs=inputs,
         outputs=outputs,
         kernel=2,
         dilation=1,
         left=1,
         # The window over the end is cut off again when nothing was cut in front, but a time group norm counts it.
-        right=1 if trim or hasattr(module, "norm") else 0,
+        right=1 if trim or norm is not None else 0,
         reflect=False,
-        elu=elu,
+        elu=True,
         stride=stride,
         trim=trim,
-        norm=_norm_weights(module, dtype),
+        norm=norm,
     )
 
 
-def _norm_weights(module: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
-    if not hasattr(module, "norm"):
+def _weight(tensors: Tensors, *sizes: int) -> Tensor:
+    """Of a convolution, weight norm folded: each slice of the first axis has a length of its own."""
+    if "parametrizations.weight.original0" not in tensors:
+        return tensors.take("weight", *sizes)
+    lengths = tensors.take("parametrizations.weight.original0", sizes[0], 1, 1)
+    return torch._weight_norm(tensors.take("parametrizations.weight.original1", *sizes), lengths, 0)
+
+
+def _norm(shape: Any, tensors: Tensors, outputs: int, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+    if shape.norm_type != "time_group_norm":
         return None
-    return module.norm.weight.to(dtype, copy=True), module.norm.bias.to(dtype, copy=True)
+    scale, shift = (tensors.take(f"norm.{name}", outputs) for name in ("weight", "bias"))
+    return scale.to(dtype, copy=True), shift.to(dtype, copy=True)
 
 
-def _lstm_weights(lstm: nn.LSTM, dtype: torch.dtype) -> Lstm:
-    def gates(name: str, layer: int) -> Tensor:
-        first, forget, cell, output = getattr(lstm, f"{name}_l{layer}").chunk(4)
+def _lstm(tensors: Tensors, size: int, layers: int, dtype: torch.dtype) -> Lstm:
+    def gates(name: str, *sizes: int) -> Tensor:
+        first, forget, cell, output = tensors.take(name, 4 * size, *sizes).chunk(4)
         return torch.cat((first, forget, output, cell)).to(dtype)  # the three sigmoids side by side
 
     return Lstm(
         layers=tuple(
             (
-                matrix(gates("weight_ih", i).T),
-                matrix(gates("weight_hh", i).T, rows=1),
-                gates("bias_ih", i) + gates("bias_hh", i),
+                matrix(gates(f"weight_ih_l{i}", size).T),
+                matrix(gates(f"weight_hh_l{i}", size).T, rows=1),
+                gates(f"bias_ih_l{i}") + gates(f"bias_hh_l{i}"),
             )
-            for i in range(lstm.num_layers)
+            for i in range(layers)
         ),
-        size=lstm.hidden_size,
+        size=size,
     )
 
 

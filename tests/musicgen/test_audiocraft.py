@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 
 from musicgen import ModelError, MusicGen, StreamingPolicy
-from musicgen.checkpoint import convert, read_files
 from musicgen.decoder import sinusoids
+from musicgen.with_transformers import convert, read_files
 from tests.musicgen.audiocraft_files import audiocraft_folder, audiocraft_twin
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.tiny import tiny_checkpoint

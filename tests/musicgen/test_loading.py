@@ -10,8 +10,13 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import EncodecConfig, MusicgenDecoderConfig, MusicgenMelodyConfig
 
 from musicgen import ModelError, MusicGen, Sampling
+from musicgen.checkpoint import DECODER_DEFAULTS, MELODY_DEFAULTS
+from musicgen.codec.weights import DEFAULTS as CODEC_DEFAULTS
 from tests.musicgen.tiny import tiny_checkpoint
 
 
@@ -96,7 +101,7 @@ def test_weights_of_another_size(copy: Path) -> None:
     config["decoder"]["num_hidden_layers"] -= 1
     config["decoder"]["ffn_dim"] += 1
     (copy / "config.json").write_text(json.dumps(config))
-    assert "fits its config.json" in refusal(copy)
+    assert "do not fit its configuration" in refusal(copy)
 
 
 def test_a_tokenizer_that_is_missing(copy: Path) -> None:
@@ -177,6 +182,67 @@ def test_metas_weights_are_not_for_commercial_use(copy: Path) -> None:
 def test_loading_says_nothing(tiny_model_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     MusicGen.load(str(tiny_model_dir))
     assert capfd.readouterr() == ("", "")
+
+
+def played(folder: Path) -> np.ndarray[Any, Any]:
+    return np.concatenate(list(MusicGen.load(str(folder), backend="torch").stream("deep house", seed=1).audio(0.5)))
+
+
+def test_weights_in_several_files_play_the_same(copy: Path) -> None:
+    expected = played(copy)
+    weights = load_file(copy / "model.safetensors")
+    names = sorted(weights)
+    places = {name: f"model-{index % 2}.safetensors" for index, name in enumerate(names)}
+    for file in set(places.values()):
+        save_file({name: weights[name] for name in names if places[name] == file}, copy / file)
+    (copy / "model.safetensors").unlink()
+    (copy / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    np.testing.assert_array_equal(played(copy), expected)
+    (copy / "model-1.safetensors").unlink()
+    assert "model.safetensors" in refusal(copy)
+
+
+def test_metas_older_names_play_the_same(copy: Path) -> None:
+    """Of weight norm, and positions that are computed here."""
+    expected = played(copy)
+    encoded = MusicGen.load(str(copy)).encode(expected)
+    weights = load_file(copy / "model.safetensors")
+    old = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    assert any(name.endswith(tuple(old)) for name in weights)
+    for new, before in old.items():
+        weights = {name.replace(new, before): tensor for name, tensor in weights.items()}
+    save_file(
+        weights | {"decoder.model.decoder.embed_positions.weights": torch.zeros(2048, 64)}, copy / "model.safetensors"
+    )
+    np.testing.assert_array_equal(played(copy), expected)
+    np.testing.assert_array_equal(MusicGen.load(str(copy)).encode(expected), encoded)
+
+
+def test_what_a_configuration_leaves_out_is_what_transformers_takes(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    expected = played(copy)
+    for part, usual in (("decoder", MusicgenDecoderConfig()), ("audio_encoder", EncodecConfig())):
+        defaults = usual.to_dict()
+        config[part] = {
+            name: value
+            for name, value in config[part].items()
+            if name == "model_type" or name not in defaults or value != defaults[name]
+        }
+        assert len(config[part]) < 15
+    edit(copy / "config.json", **config)
+    np.testing.assert_array_equal(played(copy), expected)
+    assert {name: getattr(MusicgenDecoderConfig(), name) for name in DECODER_DEFAULTS} == DECODER_DEFAULTS
+    assert {name: getattr(MusicgenMelodyConfig(), name) for name in MELODY_DEFAULTS} == MELODY_DEFAULTS
+    for name, value in CODEC_DEFAULTS.items():
+        theirs = EncodecConfig().to_dict()[name]
+        assert name == "codebook_dim" or (list(theirs) if isinstance(theirs, tuple) else theirs) == value
+
+
+@pytest.mark.parametrize("change", [{"num_filters": "many"}, {"upsampling_ratios": 7}, {"norm_type": "none"}])
+def test_a_codec_that_cannot_be(copy: Path, change: dict[str, Any]) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    edit(copy / "config.json", audio_encoder=config["audio_encoder"] | change)
+    refusal(copy)
 
 
 def test_half_precision_files_load(tmp_path: Path, tiny_model_dir: Path) -> None:

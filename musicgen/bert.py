@@ -1,0 +1,143 @@
+"""BERT as a text encoder: what nano reads its prompts with, without transformers' seconds of import.
+
+The architecture is that of Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers", as
+transformers' ``BertModel`` computes it (post-norm, learnt positions), for one text at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from musicgen.decoder import ACTIVATIONS
+from musicgen.tensors import Tensors
+
+# BertConfig's own values, where a config.json names none. The others of its keys change nothing here.
+DEFAULTS: dict[str, Any] = {
+    "vocab_size": 30522,
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "hidden_act": "gelu",
+    "max_position_embeddings": 512,
+    "type_vocab_size": 2,
+    "layer_norm_eps": 1e-12,
+}
+_PLAIN = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
+
+Linear = tuple[Tensor, Tensor]  # weight (out, in), bias (out,)
+Norm = tuple[Tensor, Tensor]  # scale (d,), shift (d,)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer. d: hidden size, f: intermediate size."""
+
+    qkv: Linear  # (3 d, d)
+    out: Linear  # (d, d)
+    out_norm: Norm
+    feed_in: Linear  # (f, d)
+    feed_out: Linear  # (d, f)
+    feed_norm: Norm
+
+
+@dataclass(frozen=True)
+class Bert:
+    """A BERT encoder. Immutable.
+
+    Attributes
+    ----------
+    words
+        (vocabulary, d).
+    positions
+        (longest, d), with the embedding of the first token type added: a prompt is one text.
+    norm
+        Of the embeddings.
+    layers
+        From the first to the last.
+    activation
+        Of the feed-forward parts.
+    heads
+        Attention heads.
+    epsilon
+        Of every norm.
+    """
+
+    words: Tensor
+    positions: Tensor
+    norm: Norm
+    layers: tuple[Layer, ...]
+    activation: Callable[[Tensor], Tensor]
+    heads: int
+    epsilon: float
+
+
+def is_plain(config: dict[str, Any]) -> bool:
+    """Whether the text encoder that a config.json describes is a BERT as it is computed here."""
+    activation = config.get("hidden_act", DEFAULTS["hidden_act"])
+    usual = all(config.get(name, value) == value for name, value in _PLAIN.items())
+    return config.get("model_type") == "bert" and activation in ACTIVATIONS and usual
+
+
+def read_bert(config: dict[str, Any], tensors: Tensors) -> Bert:
+    """The weights of transformers' ``BertModel``; the pooler is left out.
+
+    Raises
+    ------
+    ModelError
+        A weight is missing or has another shape than the configuration says.
+    """
+    values = DEFAULTS | config
+    size, inner = values["hidden_size"], values["intermediate_size"]
+
+    def linear(part: Tensors, outputs: int, inputs: int, *names: str) -> Linear:
+        """Layers with the same input, one below the other."""
+        weights = [part.take(f"{name}.weight", outputs, inputs) for name in names]
+        return torch.cat(weights), torch.cat([part.take(f"{name}.bias", outputs) for name in names])
+
+    def norm(part: Tensors) -> Norm:
+        return part.take("LayerNorm.weight", size), part.take("LayerNorm.bias", size)
+
+    def layer(part: Tensors) -> Layer:
+        return Layer(
+            qkv=linear(part.part("attention.self"), size, size, "query", "key", "value"),
+            out=linear(part.part("attention.output"), size, size, "dense"),
+            out_norm=norm(part.part("attention.output")),
+            feed_in=linear(part.part("intermediate"), inner, size, "dense"),
+            feed_out=linear(part.part("output"), size, inner, "dense"),
+            feed_norm=norm(part.part("output")),
+        )
+
+    embeddings = tensors.part("embeddings")
+    types = embeddings.take("token_type_embeddings.weight", values["type_vocab_size"], size)
+    positions = embeddings.take("position_embeddings.weight", values["max_position_embeddings"], size)
+    return Bert(
+        words=embeddings.take("word_embeddings.weight", values["vocab_size"], size),
+        positions=positions + types[0],
+        norm=norm(embeddings),
+        layers=tuple(layer(tensors.part(f"encoder.layer.{i}")) for i in range(values["num_hidden_layers"])),
+        activation=ACTIVATIONS[values["hidden_act"]],
+        heads=values["num_attention_heads"],
+        epsilon=values["layer_norm_eps"],
+    )
+
+
+def bert_states(bert: Bert, tokens: Tensor) -> Tensor:
+    """The last layer's states of one text: (S,) int64 -> (S, d) float32."""
+
+    def norm(x: Tensor, weights: Norm) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], *weights, bert.epsilon)
+
+    x = norm(bert.words[tokens] + bert.positions[: len(tokens)], bert.norm)
+    for layer in bert.layers:
+        queries, keys, values = F.linear(x, *layer.qkv).view(len(x), 3, bert.heads, -1).permute(1, 2, 0, 3)
+        heard = F.scaled_dot_product_attention(queries, keys, values).transpose(0, 1).flatten(1)
+        x = norm(x + F.linear(heard, *layer.out), layer.out_norm)
+        x = norm(x + F.linear(bert.activation(F.linear(x, *layer.feed_in)), *layer.feed_out), layer.feed_norm)
+    return x

@@ -1,0 +1,214 @@
+"""What is read with transformers' own classes.
+
+Importing this module imports transformers, which takes seconds: the way from nano's files to music goes without.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import transformers
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    EncodecConfig,
+    EncodecModel,
+    MusicgenForConditionalGeneration,
+    MusicgenMelodyFeatureExtractor,
+    MusicgenMelodyForConditionalGeneration,
+    PreTrainedConfig,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES, AutoModelForTextEncoding
+
+from musicgen.audiocraft import AudioCraftFiles, read_audiocraft
+from musicgen.conditioning import LONGEST_PROMPT, TextEncoder
+from musicgen.errors import ModelError
+from musicgen.hub import find_folder, is_audiocraft, read_config, read_json
+from musicgen.tensors import Tensors
+
+MODELS: dict[str, Any] = {
+    "musicgen": MusicgenForConditionalGeneration,
+    "musicgen_melody": MusicgenMelodyForConditionalGeneration,
+}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars, and none of the warnings that MusicGen's padding token (one above the vocabulary) causes."""
+    logging = cast(Any, transformers.utils.logging)
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+# ------------------------------------------------------------------------------------------------ parts of a checkpoint
+
+
+def audiocraft(folder: Path) -> AudioCraftFiles:
+    """AudioCraft's files in transformers' terms, see :func:`musicgen.audiocraft.read_audiocraft`."""
+    with quiet():
+        return read_audiocraft(folder)
+
+
+def text_encoder(config: dict[str, Any], tensors: Tensors, folder: Path) -> TextEncoder:
+    """The model for texts that a configuration describes, with its tokenizer from a folder.
+
+    Raises
+    ------
+    ModelError
+        It is no text encoder, or its weights or its tokenizer cannot be loaded.
+    """
+    kind = config.get("model_type")
+    if kind not in MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES:
+        raise ModelError(
+            f"{folder} reads its prompts with '{kind}', which transformers has no text encoder for: "
+            "T5, BERT and their like can be played."
+        )
+    own = AutoConfig.for_model(**config)
+    model = _pretrained(cast(Any, AutoModelForTextEncoding)._model_mapping[type(own)], folder, own, tensors.state())
+    model = model.to(tensors.device)
+    tokens = tokenizer(folder)
+    longest = min(LONGEST_PROMPT, tokens.model_max_length)
+
+    def tokenize(text: str) -> list[int]:
+        numbers: list[int] = tokens(text, truncation=True, max_length=longest)["input_ids"]
+        return numbers
+
+    def states(numbers: Tensor) -> Tensor:
+        # the mask is all ones for a single text; token types, where a tokenizer has them, are all zeros
+        found: Tensor = model(numbers[None], attention_mask=torch.ones_like(numbers)[None])[0][0]
+        return found
+
+    return TextEncoder(tokenize, states, own.hidden_size, tensors.device, longest)
+
+
+def tokenizer(folder: Path) -> transformers.PreTrainedTokenizerBase:
+    """Raises ModelError where it cannot be loaded."""
+    try:
+        with quiet():
+            found = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise ModelError(f"The tokenizer in {folder} cannot be loaded: it needs tokenizer.json.") from error
+    return cast(transformers.PreTrainedTokenizerBase, found)
+
+
+def codec(config: dict[str, Any], tensors: Tensors) -> Any:
+    """``EncodecModel`` for encoding: without its decoder, which is computed in :mod:`musicgen.codec`."""
+    model: Any = EncodecModel(cast(Any, EncodecConfig).from_dict(config))
+    model.decoder = nn.Identity()
+    for name, weight in model.state_dict().items():
+        weight.copy_(tensors.take(name, *weight.shape))
+    return model.to(tensors.device).eval().requires_grad_(False)
+
+
+def chroma(folder: Path, sampling_rate: int, pitch_classes: int) -> Any:
+    """What a melody model hears its melody with: as its files say, else as the released ones."""
+    source = folder / "preprocessor_config.json"
+    extractor = cast(Any, MusicgenMelodyFeatureExtractor)
+    try:
+        if source.is_file():
+            return extractor.from_pretrained(folder, local_files_only=True)
+        return extractor(sampling_rate=sampling_rate, num_chroma=pitch_classes)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{source} cannot be used: download or export the model again.") from error
+
+
+# ------------------------------------------------------------------------------------------------------- whole models
+
+
+@dataclass(frozen=True)
+class Files:
+    """A checkpoint as transformers' objects, whoever wrote it.
+
+    Attributes
+    ----------
+    model
+        ``MusicgenForConditionalGeneration`` or ``MusicgenMelodyForConditionalGeneration``, in float32.
+    tokenizer
+        Of its text encoder.
+    settings
+        The content of generation_config.json.
+    """
+
+    model: Any
+    tokenizer: transformers.PreTrainedTokenizerBase
+    settings: dict[str, Any]
+
+
+def read_files(folder: Path) -> Files:
+    """Read a folder in transformers' layout, or one with AudioCraft's files.
+
+    Raises
+    ------
+    ModelError
+        It cannot be used; the message says what to do.
+    """
+    if is_audiocraft(folder):
+        source = audiocraft(folder)
+        model = _pretrained(MODELS[source.config.model_type], folder, source.config, source.state)
+        return Files(model, tokenizer(source.text_encoder), source.settings)
+    model = _pretrained(MODELS[read_config(folder)["model_type"]], folder)
+    return Files(model, tokenizer(folder), read_json(folder / "generation_config.json"))
+
+
+def _pretrained(
+    kind: Any, folder: Path, config: PreTrainedConfig | None = None, state: dict[str, Tensor] | None = None
+) -> Any:
+    """transformers' model, of the folder's files or of a configuration and weights, in float32."""
+    given: dict[str, Any] = {"config": config, "state_dict": state} if config else {"use_safetensors": True}
+    try:
+        with quiet():
+            model, report = kind.from_pretrained(
+                None if config else folder,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+                **given,
+            )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        raise ModelError(
+            f"The weights in {folder} do not fit its configuration: download or export them again."
+        ) from error
+    if report["missing_keys"]:
+        raise ModelError(
+            f"The weights in {folder} are incomplete (no {min(report['missing_keys'])}): download or export them again."
+        )
+    return model.eval().requires_grad_(False)
+
+
+def convert(name: str, target: Path) -> None:
+    """Save a model, AudioCraft's too, in transformers' layout: safetensors, configurations and tokenizer in a folder.
+
+    Raises
+    ------
+    ModelError
+        It cannot be had or used, or the folder cannot be written.
+    """
+    if target.exists():
+        raise ModelError(f"{target} exists already: choose a folder that does not.")
+    folder = find_folder(name)
+    files = read_files(folder)
+    config = files.model.config
+    try:
+        with quiet():
+            files.model.save_pretrained(target)
+            files.tokenizer.save_pretrained(target)
+            if config.model_type == "musicgen_melody":
+                chroma(folder, config.audio_encoder.sampling_rate, config.num_chroma).save_pretrained(target)
+        (target / "generation_config.json").write_text(json.dumps(files.settings, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"{target} cannot be written ({error.strerror}): choose another place.") from error
