@@ -18,7 +18,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from osc import subscribers as subs
 from osc.packet import Bundle, Message, Refused, build, clean, pack, parse
@@ -368,7 +368,7 @@ class OscServer:
         for address, reason, origin in reported:
             told = {subscriber.source for subscriber in self._subscribers}
             if isinstance(origin, tuple):
-                told.add(cast(Address, origin))
+                told.add(origin)
             for source in told:
                 self._complain(source, address, BadValue(reason))
 

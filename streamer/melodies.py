@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 INPUT = "input"
 LONGEST = 300.0
 """Seconds of a file that are followed, the first ones."""
-_KEPT = 4  # prepared and not yet, or no longer, followed
 _LARGEST_RATIO = 1000  # of two rates, in lowest terms: torchaudio's resampler makes a filter for each step of it
 
 OpenInput = Callable[[str, float, bool], Input]
@@ -77,9 +76,10 @@ class Melodies:
         self._open_input = open_input
         self._period = period
         self._lock = threading.Lock()
-        self._prepared: dict[str, Melody | Listener] = {}  # the last ones, by their texts
+        # what is followed, and what was prepared since, in that order
+        self._prepared: dict[str, Melody | Listener | None] = {"": None}
         self._listener: Listener | None = None  # that is followed
-        self._heard: Heard | None = None  # of it
+        self._heard: Heard | None = None  # of it, what the stream has
 
     def prepare(self, text: str) -> None:
         """Do what takes its time: read the file, or open the device. From any thread.
@@ -96,23 +96,19 @@ class Melodies:
         UserError
             It cannot be followed: why, and what to do.
         """
-        if not text:
-            return
-        if not self._model.follows_melody:
+        source, _, device = text.partition(":")
+        if text and not self._model.follows_melody:
             raise UserError(
                 f"{self._model.name} follows no melody: load a model that does, such as facebook/musicgen-melody"
             )
-        source, _, device = text.partition(":")
-        if source == INPUT and self._listens(text):
-            return
-        made = self._listen(device) if source == INPUT else self._read(text)
+        made: Melody | Listener | None = None
+        if source == INPUT:
+            made = self._listening(text) or self._listen(device)
+        elif text:
+            made = self._read(text)
         with self._lock:
             self._prepared.pop(text, None)
             self._prepared[text] = made
-            for old in list(self._prepared)[:-_KEPT]:
-                forgotten = self._prepared.pop(old)
-                if isinstance(forgotten, Listener) and forgotten is not self._listener:
-                    forgotten.close()
 
     def follow(self, text: str, stream: Stream) -> None:
         """Have a stream follow what was prepared; an input once it has been heard. On the stream's thread.
@@ -122,16 +118,17 @@ class Melodies:
         UserError
             It was not prepared, and cannot be.
         """
-        if text and text not in self._prepared:
-            self.prepare(text)
         with self._lock:
-            found = self._prepared.get(text)
-        listener = found if isinstance(found, Listener) else None
-        if listener is not self._listener:
-            self._dismiss()
-            self._listener = listener
-        if not isinstance(found, Listener):
-            stream.set_melody(found)
+            missing = text not in self._prepared
+        if missing:
+            self.prepare(text)
+        found = self._take(text)
+        if isinstance(found, Listener):
+            if found is not self._listener:
+                self._listener, self._heard = found, None
+            return
+        self._listener = self._heard = None
+        stream.set_melody(found)
 
     def refresh(self, stream: Stream) -> None:
         """Hand on what a live input has been heard to play since. On the stream's thread, before each chunk.
@@ -145,16 +142,22 @@ class Melodies:
             rate = self._model.sample_rate / self._model.hop
             stream.set_melody(heard.melody, round((self._period - heard.seconds) * rate))
 
-    def _dismiss(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-        self._listener = self._heard = None
+    def _take(self, text: str) -> Melody | Listener | None:
+        """What was prepared; what was prepared before it is let go of: who wants that back asks anew."""
+        with self._lock:
+            for older in list(self._prepared):
+                if older == text:
+                    break
+                forgotten = self._prepared.pop(older)
+                if isinstance(forgotten, Listener):
+                    forgotten.close()
+            return self._prepared[text]
 
-    def _listens(self, text: str) -> bool:
-        """Whether this input is open already."""
+    def _listening(self, text: str) -> Listener | None:
+        """The input that is open already."""
         with self._lock:
             found = self._prepared.get(text)
-        return isinstance(found, Listener) and found.open
+        return found if isinstance(found, Listener) and found.open else None
 
     def _listen(self, device: str) -> Listener:
         if self._open_input is None:
@@ -168,7 +171,10 @@ class Melodies:
         path = check_file(text)
         with soundfile.SoundFile(path) as file:
             rate = file.samplerate
-            sound = file.read(round(LONGEST * rate), dtype="float32", always_2d=True)
+            blocks = file.blocks(rate, frames=round(LONGEST * rate), dtype="float32", always_2d=True)
+            # Demucs hears stereo; of a file with many channels nothing else is kept
+            parts = [block[:, :2] if self._stems else block.mean(1, keepdims=True) for block in blocks]
+        sound = np.concatenate(parts or [np.zeros((0, 1), np.float32)])
         wanted = self._model.sample_rate
         if max(rate, wanted) // math.gcd(rate, wanted) > _LARGEST_RATIO:
             sound, rate = soxr.resample(sound, rate, wanted), wanted

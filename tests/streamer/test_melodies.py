@@ -1,0 +1,372 @@
+"""The parameter `melody`: what is followed of files and of a live input, and that nothing it names stops the music."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from numpy.typing import NDArray
+from transformers import MusicgenMelodyFeatureExtractor
+
+from musicgen import MusicGen, StreamingPolicy
+from streamer import Controls, Engine, UserError
+from streamer.listening import Window
+from streamer.melodies import Melodies, check_melody
+from streamer.render import render
+from tests.musicgen.tiny import tiny_checkpoint
+from tests.streamer.sine import SineModel
+
+RATE = 32_000
+HOP = 640
+
+
+def tune(*notes: float, rate: int = RATE, seconds: float = 1.0) -> NDArray[np.float32]:
+    """Notes (Hz) one after the other, (samples,)."""
+    time = np.arange(int(seconds * rate)) / rate
+    return np.concatenate([0.5 * np.sin(2 * np.pi * note * time) for note in notes]).astype(np.float32)
+
+
+TUNE = tune(440, 523.25, 659.25, 392)
+OTHER = tune(311.13, 466.16)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    streaming: dict[str, object] = {"policy": "reanchor", "keep": 50, "max_position": 150}
+    return tiny_checkpoint(tmp_path_factory.mktemp("melody") / "tiny", melody=True, seed=4, streaming=streaming)
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> MusicGen:
+    return MusicGen.load(str(folder), backend="torch")
+
+
+def chroma(folder: Path, sound: NDArray[np.float32], rate: int = RATE) -> torch.Tensor:
+    """What transformers' feature extractor hears in it."""
+    extractor = cast(Any, MusicgenMelodyFeatureExtractor).from_pretrained(folder)
+    if rate != extractor.sampling_rate:
+        sound = torch.from_numpy(sound)  # type: ignore[assignment]  # its resampler takes nothing else
+    heard: torch.Tensor = extractor(sound, sampling_rate=rate, return_tensors="pt")["input_features"][0]
+    return heard
+
+
+def written(path: Path, sound: NDArray[np.float32], rate: int = RATE, **options: str) -> str:
+    soundfile.write(path, sound, rate, **({"subtype": "FLOAT"} | options))
+    return str(path)
+
+
+def engine_of(model: MusicGen, **controls: Any) -> Engine:
+    """What it plays is what the stream makes, behind the first frame's fade."""
+    return Engine(model, Controls(prompt="deep house", seed=3, guard=False, **controls), channels=1, level=False)
+
+
+# Files
+
+
+def test_a_file_is_followed_from_the_first_frame_on(model: MusicGen, tmp_path: Path) -> None:
+    stream = model.stream("deep house", melody=model.melody(TUNE, RATE), seed=3)
+    made = np.concatenate(list(stream.audio(1, chunk_frames=1)))
+    heard = engine_of(model, melody=written(tmp_path / "song.wav", TUNE)).read(len(made))
+    np.testing.assert_array_equal(heard[HOP:], made[HOP:])
+    assert not np.array_equal(heard, engine_of(model).read(len(made)))
+
+
+def test_a_change_is_taken_in_while_the_music_goes_on(model: MusicGen, tmp_path: Path) -> None:
+    """Read beforehand, on another thread in the instrument: when it is applied the file is not even there any more."""
+    stream = model.stream("deep house", melody=model.melody(TUNE, RATE), seed=3)
+    made = [stream.next_chunk(1) for _ in range(60)]
+    stream.set_melody(model.melody(OTHER, RATE))
+    made += [stream.next_chunk(1) for _ in range(60)]
+    stream.set_melody(None)
+    made += [stream.next_chunk(1) for _ in range(60)]
+    whole = np.concatenate(made)
+
+    engine = engine_of(model, melody=written(tmp_path / "a.wav", TUNE))
+    heard = []
+    other = written(tmp_path / "b.wav", OTHER)
+    for melody in (other, ""):
+        while engine.frames_done < (60 if melody else 120):
+            heard.append(engine.read(1))
+            heard.append(engine.read(engine._ready.samples))
+        engine.prepare([("melody", melody)])
+        Path(other).unlink(missing_ok=True)
+        engine.controls.set(melody=melody)
+    heard.append(engine.read(len(whole) - sum(map(len, heard))))
+    np.testing.assert_array_equal(np.concatenate(heard)[HOP:], whole[HOP:])
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "options"),
+    [
+        ("a.wav", 44_100, 2, {}),
+        ("a.flac", 48_000, 1, {"subtype": "PCM_16"}),
+        ("a.wav", 22_050, 6, {}),
+        ("a.ogg", 32_000, 2, {"subtype": "VORBIS"}),
+        ("a.mp3", 44_100, 1, {"subtype": "MPEG_LAYER_III"}),
+    ],
+)
+def test_files_of_any_kind_have_the_chroma_that_transformers_hears(
+    model: MusicGen, folder: Path, tmp_path: Path, name: str, rate: int, channels: int, options: dict[str, str]
+) -> None:
+    path = written(tmp_path / name, np.repeat(tune(440, 392, rate=rate)[:, None], channels, 1), rate, **options)
+    read = soundfile.read(path, dtype="float32", always_2d=True)[0].mean(1)
+    melodies, stream = Melodies(model), model.stream()
+    melodies.follow(path, stream)
+    assert stream.melody is not None
+    assert torch.equal(stream.melody.chroma, chroma(folder, read, rate))
+
+
+def test_a_rate_that_fits_no_other_is_followed(model: MusicGen, folder: Path, tmp_path: Path) -> None:
+    """torchaudio's resampler would need gigabytes for it."""
+    stream = model.stream()
+    Melodies(model).follow(written(tmp_path / "a.wav", tune(440, rate=44_101), 44_101), stream)
+    assert stream.melody is not None
+    assert torch.equal(stream.melody.chroma, chroma(folder, tune(440)))
+
+
+def test_a_file_that_has_changed_is_read_anew(model: MusicGen, folder: Path, tmp_path: Path) -> None:
+    path, stream = written(tmp_path / "a.wav", TUNE), model.stream()
+    melodies = Melodies(model)
+    melodies.prepare(path)
+    written(tmp_path / "a.wav", OTHER)
+    melodies.prepare(path)
+    melodies.follow(path, stream)
+    assert stream.melody is not None
+    assert torch.equal(stream.melody.chroma, chroma(folder, OTHER))
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> dict[str, str]:
+    """What somebody may name by mistake."""
+    (tmp_path / "text.wav").write_text("no music")
+    (tmp_path / "folder").mkdir()
+    names = {name: str(tmp_path / name) for name in ("none.wav", "text.wav", "folder")}
+    names["empty.wav"] = written(tmp_path / "empty.wav", np.zeros(0, np.float32))
+    names["nan.wav"] = written(tmp_path / "nan.wav", np.full(100, np.nan, np.float32))
+    names["long"] = "x" * 1000
+    names["nobody"] = "~nobody-at-all/a.wav"
+    names["input"] = "input"
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / "fifo")
+        names["fifo"] = str(tmp_path / "fifo")
+    return names
+
+
+def test_what_cannot_be_followed_is_said_and_changes_nothing(
+    model: MusicGen, tmp_path: Path, bad: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    song = written(tmp_path / "song.wav", TUNE)
+    engine, undisturbed = engine_of(model, melody=song), engine_of(model, melody=song)
+    for text in bad.values():
+        with pytest.raises(UserError):
+            engine.prepare([("melody", text)])
+        caplog.clear()
+        engine.controls.set(melody=text)  # by somebody who does not prepare
+        np.testing.assert_array_equal(engine.read(2 * HOP), undisturbed.read(2 * HOP))
+        assert "goes on" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("none.wav", "there is no file .*name a sound file"),
+        ("folder", "there is no file"),
+        ("text.wav", "cannot be read as sound: name a WAV"),
+        ("empty.wav", "at least one sample"),
+        ("nan.wav", "finite"),
+        ("long", "cannot be looked for"),
+        ("nobody", "cannot be looked for|no file"),
+        ("input", "`streamer play` only"),
+    ],
+)
+def test_the_sentence_says_what_is_wrong(model: MusicGen, bad: dict[str, str], name: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        Melodies(model).prepare(bad[name])
+
+
+def test_a_model_without_melodies_names_one_that_has_them(tiny_model: MusicGen, tmp_path: Path) -> None:
+    song = written(tmp_path / "song.wav", TUNE)
+    with pytest.raises(UserError, match=r"follows no melody: load .*facebook/musicgen-melody"):
+        Melodies(tiny_model).prepare(song)
+    Melodies(tiny_model).prepare("")
+    with pytest.raises(UserError, match="follows no melody"):
+        engine_of(tiny_model, melody=song)
+
+
+def test_only_files_are_looked_for_before_a_model_is_there(tmp_path: Path) -> None:
+    check_melody("")
+    check_melody("input")
+    check_melody("input:USB")
+    check_melody(written(tmp_path / "song.wav", TUNE))
+    with pytest.raises(UserError, match="there is no file"):
+        check_melody(str(tmp_path / "none.wav"))
+
+
+def test_a_render_follows_a_file_in_all_its_variations(model: MusicGen, tmp_path: Path) -> None:
+    song = written(tmp_path / "song.wav", TUNE)
+    for name, melody in (("plain", ""), ("led", song)):
+        render(model, Controls(seed=3, melody=melody), 1, tmp_path / f"{name}.wav", variations=2)
+    for number in (1, 2):
+        plain, led = (soundfile.read(tmp_path / f"{name}-{number}.wav")[0] for name in ("plain", "led"))
+        assert not np.array_equal(plain, led)
+    with pytest.raises(UserError, match="`streamer play` only"):
+        render(model, Controls(melody="input"), 1, tmp_path / "x.wav")
+
+
+# A live input
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for something that is sure to come; the bound only keeps a broken build from hanging."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.005)
+
+
+class FakeInput:
+    """An input that a test plays on."""
+
+    def __init__(self, name: str, seconds: float, rate: int = 48_000) -> None:
+        self.name = name
+        self.window = Window(rate, seconds)
+        self.closed = False
+
+    def running(self) -> bool:
+        return True
+
+    def close(self) -> bool:
+        self.closed = True
+        return True
+
+
+class Studio:
+    """Melodies with inputs that a test plays on."""
+
+    def __init__(self, model: MusicGen | SineModel, period: float = 0.04) -> None:
+        self.inputs: list[FakeInput] = []
+        self.melodies = Melodies(model, open_input=self._open, period=period)
+
+    def _open(self, choice: str, seconds: float, again: bool) -> FakeInput:
+        if choice == "nowhere":
+            raise UserError("There is no input device 'nowhere'.")
+        self.inputs.append(FakeInput(choice, seconds))
+        return self.inputs[-1]
+
+    def play(self, sound: NDArray[np.float32]) -> None:
+        self.inputs[-1].window.hear(sound[:, None])
+
+    def close(self) -> None:
+        self.melodies.prepare("")
+        self.melodies.follow("", SineModel().stream())
+        until(lambda: not any(thread.name == "listener" for thread in threading.enumerate()))
+
+
+@pytest.fixture
+def studio(model: MusicGen) -> Iterator[Studio]:
+    made = Studio(model)
+    yield made
+    made.close()
+
+
+def test_what_is_played_live_has_the_chroma_that_transformers_hears(
+    studio: Studio, model: MusicGen, folder: Path
+) -> None:
+    """Of the last seconds: those that a lane replays, and a period's."""
+    stream = model.stream()
+    studio.melodies.prepare("input:USB")
+    studio.melodies.follow("input:USB", stream)
+    assert studio.inputs[0].name == "USB"
+    kept = round(1.04 * 48_000)  # 50 frames and the period
+    for notes in ((440, 392), (311.13, 466.16)):
+        played = tune(*notes, rate=48_000)
+        studio.play(played)
+        expected = chroma(folder, played[-kept:], 48_000)
+
+        def taken(expected: torch.Tensor = expected) -> bool:
+            studio.melodies.refresh(stream)
+            return stream.melody is not None and torch.equal(stream.melody.chroma, expected)
+
+        until(taken)
+
+
+def test_the_music_follows_a_period_behind() -> None:
+    """What was heard ends where the next melody is due, and is on its way at once: 2 s of it, 0.04 s apart."""
+    sine = SineModel()
+    studio = Studio(sine)
+    engine = Engine(sine, Controls(), melodies=studio.melodies)
+    engine.prepare([("melody", "input")])
+    engine.controls.set(melody="input")
+    engine.read(HOP)
+    stream = sine.streams[0]
+    assert stream.calls == []  # nothing was heard yet
+    studio.play(tune(440, 392, rate=48_000))
+    until(lambda: studio.melodies._listener and studio.melodies._listener.heard)
+    engine.read(2 * HOP)
+    assert stream.calls == [f"melody 2 {2 - 100}"]
+    engine.read(20 * HOP)
+    assert len(stream.calls) == 1  # the same tune is not taken in again
+    studio.close()
+
+
+def test_an_input_is_opened_once_and_closed_when_another_is_followed(
+    studio: Studio, model: MusicGen, tmp_path: Path
+) -> None:
+    stream = model.stream()
+    song = written(tmp_path / "song.wav", TUNE)
+    for text in ("input", "input", "input:2", song, "input"):
+        studio.melodies.prepare(text)
+        studio.melodies.follow(text, stream)
+    assert [device.name for device in studio.inputs] == ["", "2", ""]
+    until(lambda: studio.inputs[0].closed and studio.inputs[1].closed)
+    assert not studio.inputs[2].closed
+    studio.melodies.follow("", stream)
+    until(lambda: studio.inputs[2].closed)
+
+
+def test_inputs_that_nobody_came_to_follow_are_closed(studio: Studio, model: MusicGen) -> None:
+    stream = model.stream()
+    for number in range(6):
+        studio.melodies.prepare(f"input:{number}")
+    studio.melodies.follow("input:5", stream)
+    until(lambda: all(device.closed for device in studio.inputs[:5]))
+    assert not studio.inputs[5].closed
+
+
+def test_an_input_that_is_not_there_is_said_and_the_old_one_stands(studio: Studio, model: MusicGen) -> None:
+    stream = model.stream()
+    studio.melodies.prepare("input")
+    studio.melodies.follow("input", stream)
+    with pytest.raises(UserError, match="nowhere"):
+        studio.melodies.prepare("input:nowhere")
+    assert not studio.inputs[0].closed
+
+
+def test_a_stream_led_by_an_input_goes_on_for_ever(studio: Studio, model: MusicGen) -> None:
+    """Over its own anchors too, with every frame made."""
+    stream = model.stream(seed=1, policy=StreamingPolicy(keep=10, max_position=40))
+    studio.melodies.prepare("input")
+    studio.melodies.follow("input", stream)
+    taken = 0
+    random = np.random.default_rng(1)
+    for number in range(200):
+        if number % 20 == 0:
+            studio.play(tune(*random.uniform(200, 800, 4), rate=48_000))
+            heard = studio.melodies._heard
+            until(lambda: studio.melodies._listener and studio.melodies._listener.heard is not heard)  # noqa: B023
+        followed = stream.melody
+        studio.melodies.refresh(stream)
+        taken += stream.melody is not followed
+        stream.next_frame()
+        assert stream.position < 40 + 300
+    assert stream.frames_done == 200
+    assert taken >= 5
