@@ -16,7 +16,7 @@ from torch import Tensor
 
 from musicgen.backends import Backend, Prompts, prepare
 from musicgen.cache import StreamingPolicy
-from musicgen.codec import decode_many, open_decoder
+from musicgen.codec import Decoder, decode_many, open_decoder
 from musicgen.conditioning import Conditioning
 from musicgen.delay import DelayLine, Tokens
 from musicgen.errors import ModelError
@@ -211,7 +211,7 @@ class MusicGen:
         top_p: float | None = None,
         guidance: float | None = None,
         seed: int = 0,
-        codec: Literal["exact", "overlap"] = "exact",
+        codec: Literal["exact", "overlap"] | Decoder = "exact",
         policy: StreamingPolicy | None = None,
     ) -> Stream:
         """Start a stream.
@@ -228,6 +228,7 @@ class MusicGen:
             Same model, seed and changes at the same frames give the same tokens.
         codec
             "exact": the samples of decoding everything at once. "overlap": stateless chunks, crossfaded.
+            Or a decoder of the caller's, for this stream alone.
         policy
             None for the model's own; max_position at most the model's.
 
@@ -266,7 +267,7 @@ class Stream:
         model: MusicGen,
         sampling: Sampling,
         seed: int,
-        codec: Literal["exact", "overlap"],
+        codec: Literal["exact", "overlap"] | Decoder,
         policy: StreamingPolicy,
     ) -> None:
         prefix = model._longest_prefix
@@ -286,7 +287,7 @@ class Stream:
         )
         self._melody: Melody | None = None
         self._melody_start = 0  # the frame at which its loop begins
-        self._codec = open_decoder(model._codec, model.channels, codec)
+        self._codec = open_decoder(model._codec, model.channels, codec) if isinstance(codec, str) else codec
         self._prompts = [model.encode_prompt(""), model.encode_prompt("")]
         self.reset(seed)
 

@@ -32,8 +32,11 @@ from streamer.errors import UserError
 
 if TYPE_CHECKING:
     from musicgen import MusicGen
+    from musicgen.diffusion import MultiBandDiffusion
     from streamer.beginning import Excerpt
     from streamer.bench import Figures, Ratio
+    from streamer.drafts import Decode, Frames
+    from streamer.dynamics import Samples
     from streamer.instrument import Instrument, Status
     from streamer.player import Device
 
@@ -283,6 +286,12 @@ def render(
     start: From = 0.0,
     end: To = None,
     stems: Stems = False,
+    decoder: Annotated[
+        str, typer.Option(help="What turns frames into sound: codec, or diffusion: slow, for mono real checkpoints.")
+    ] = "codec",
+    diffusion_weights: Annotated[
+        str | None, typer.Option(help="MultiBand Diffusion's file, its folder, or a hub id.")
+    ] = None,
     **values: Value,
 ) -> None:
     """Write music to a file, as fast as the machine can; the same seed on the same backend gives the same file."""
@@ -294,6 +303,7 @@ def render(
         check_path(target)
     check_seconds(seconds)
     check_normalise(normalise)
+    _check_decoder(decoder, diffusion_weights)
     excerpt, given = _excerpt(continue_from, start, end)
     check_longer(seconds, given)
 
@@ -303,9 +313,16 @@ def render(
 
     loaded = _load(model, backend, threads)
     beginning = read_beginning(excerpt, loaded) if excerpt else None
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f}/{task.total:.1f} s"))
+    diffusion = _diffusion(diffusion_weights, loaded) if decoder == "diffusion" else None
+    if diffusion is not None:
+        values = {"guard": False} | values  # it could not hear what is decoded afterwards
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.1f}/{task.total:.1f} {task.fields[unit]}"),
+    )
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task(escape(out.name), total=seconds)
+        task = progress.add_task(escape(out.name), total=seconds, unit="s")
         controls = Controls(**({"prompt": PROMPT} | values))
         written = render_file(
             loaded,
@@ -319,10 +336,42 @@ def render(
             beginning=beginning,
             stems=stems,
             report=lambda sentence: errors.print(escape(sentence)),
+            decode=_with_progress(diffusion, progress) if diffusion else None,
         )
     engine = _engine(loaded.backend.name, loaded.backend.threads)
     for seed, path in enumerate(written, int(controls.get("seed"))):
         console.print(escape(f"Wrote {seconds:g} s to {path}: seed {seed}, computed by {engine}."))
+
+
+def _check_decoder(decoder: str, weights: str | None) -> None:
+    if decoder not in ("codec", "diffusion"):
+        raise UserError(f"there is no decoder '{decoder}': choose codec or diffusion")
+    if decoder == "codec" and weights is not None:
+        raise UserError("--diffusion-weights are for another decoder than the codec: add --decoder diffusion")
+
+
+def _diffusion(weights: str | None, model: MusicGen) -> MultiBandDiffusion:
+    """Load the diffusion decoder, and say what its licence forbids."""
+    from musicgen import ModelError
+    from musicgen.diffusion import HUB_ID, LICENCE, MultiBandDiffusion
+
+    try:
+        with console.status("Loading the diffusion networks ..."):
+            loaded = MultiBandDiffusion.load(weights or HUB_ID, model)
+    except ModelError as error:
+        raise UserError(str(error)) from None
+    errors.print(f"The weights of MultiBand Diffusion are under {LICENCE}: not for commercial use.")
+    return loaded
+
+
+def _with_progress(diffusion: MultiBandDiffusion, progress: Progress) -> Decode:
+    """Its decoding, with a bar for every piece."""
+
+    def decode(frames: Frames, seed: int) -> Samples:
+        task = progress.add_task("diffusion", total=1, unit="steps")
+        return diffusion.decode(frames, seed, lambda done, total: progress.update(task, completed=done, total=total))
+
+    return decode
 
 
 def _load(name: str, backend: str, threads: int | None) -> MusicGen:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import os
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import soundfile
 
 from streamer.beginning import Beginning
 from streamer.controls import Controls
+from streamer.drafts import Decode, Drafts
 from streamer.dynamics import Samples
 from streamer.engine import Engine, LogEntry, Model, read_together
 from streamer.errors import UserError
@@ -68,6 +71,7 @@ def render(
     beginning: Beginning | None = None,
     stems: bool = False,
     report: Callable[[str], None] | None = None,
+    decode: Decode | None = None,
 ) -> list[Path]:
     """Write what the engine plays to a sound file: WAV and FLAC of 24 bits, MP3, Ogg Vorbis, Opus.
 
@@ -100,6 +104,9 @@ def render(
         Whether a melody is followed without its drums and bass, see `Melodies`.
     report : callable, optional
         Called with a sentence for each time that the guard brought the music back.
+    decode : callable, optional
+        What makes the sound of all frames together, see `streamer.drafts.Decode`; the model's codec, as live, unless
+        given. The guard has to be off: it could not hear what is decoded afterwards.
 
     Returns
     -------
@@ -109,7 +116,8 @@ def render(
     Raises
     ------
     UserError
-        For a length or a path that cannot be, a melody that cannot be followed, and when a file cannot be written.
+        For a length or a path that cannot be, a melody that cannot be followed, a guard that cannot hear, and when a
+        file cannot be written.
     """
     paths = targets(path, variations)
     for target in paths:
@@ -123,11 +131,13 @@ def render(
     if beginning is not None:
         check_longer(seconds, len(beginning.sound) / model.sample_rate)
     changes = list(log)
+    if decode is not None:
+        _check_deaf_guard(controls, changes)
     melodies = Melodies(model, stems=stems)  # one for all variations
 
-    def engine(own: Controls) -> Engine:
+    def engine(source: Any, own: Controls) -> Engine:
         return Engine(
-            model,
+            source,
             own,
             sample_rate=rate,
             channels=channels,
@@ -137,9 +147,16 @@ def render(
             melodies=melodies,
         )
 
-    engines = [engine(controls)]
-    engines += [engine(own) for own in _other_seeds(controls, variations)]  # of the model's defaults, adopted by now
+    drafts = Drafts(cast(Any, model)) if decode is not None else None
+    engines = [engine(drafts or model, controls)]
+    # of the model's defaults, adopted by now
+    engines += [engine(drafts or model, own) for own in _other_seeds(controls, variations)]
+    started = [own.controls.values() for own in engines]  # the log changes them
     blocks = _blocks(engines, samples, progress, report)
+    if drafts is not None and decode is not None:
+        deque(blocks, maxlen=0)
+        played = drafts.decoded(decode, [int(values["seed"]) for values in started])
+        blocks = _side_by_side([engine(played, Controls(**values)) for values in started], samples)
     if normalise is not None:
         shape = strategy(normalise, compressor)
         whole = [np.concatenate(own) for own in zip(*blocks, strict=True)]
@@ -225,6 +242,11 @@ def check_normalise(name: str | None) -> None:
         raise UserError(f"there is no normalisation '{name}': choose {', '.join(most)} or {last}")
 
 
+def _check_deaf_guard(controls: Controls, changes: Sequence[LogEntry]) -> None:
+    if controls.get("guard") or any(name == "guard" for _, batch in changes for name, _ in batch):
+        raise UserError("the guard cannot hear music that is decoded after it is made: turn it off")
+
+
 def _rate(kind: Format, own: int, asked: int | None) -> int:
     if asked is None:
         return own if not kind.rates or own in kind.rates else BEST_RATE
@@ -255,6 +277,12 @@ def _blocks(
                     report(sentence if len(engines) == 1 else f"Variation {number}: {sentence}")
         if progress is not None:
             progress((start + count) / rate)
+
+
+def _side_by_side(engines: Sequence[Engine], samples: int) -> Iterator[list[Samples]]:
+    """What engines play that have no stream of a model to step in one batch."""
+    for blocks in zip(*(_blocks([engine], samples, None, None) for engine in engines), strict=True):
+        yield [block for own in blocks for block in own]
 
 
 def _cut(sounds: Sequence[Samples], block: int) -> Iterator[list[Samples]]:

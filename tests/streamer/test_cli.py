@@ -21,6 +21,8 @@ from streamer.controls import PARAMETERS
 from streamer.errors import UserError
 from streamer.player import choose, devices
 from tests.musicgen.audiocraft_files import audiocraft_twin
+from tests.musicgen.diffusion_files import write
+from tests.musicgen.tiny import tiny_checkpoint
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -86,6 +88,9 @@ def test_help_needs_no_torch() -> None:
         (["render", "x.wav", "--normalise", "loud"], "peak"),
         (["render", "x.wav", "--continue-from", "none.wav"], "none.wav"),
         (["render", "x.wav", "--from", "3"], "--continue-from"),
+        (["render", "x.wav", "--decoder", "vocoder"], "diffusion"),
+        (["render", "x.wav", "--diffusion-weights", "mbd.th"], "--decoder diffusion"),
+        (["render", "x.wav", "--decoder", "diffusion"], "has a codec of its own"),
         (["play", "--seconds", "-1"], "-1"),
         (["play", "--wav-out", "nowhere/x.wav", "--osc-port", "0"], "nowhere"),
         (["play", "--wav-out", "x.wav", "--osc-port", "0", "--model", "no-such-model"], "no-such-model"),
@@ -128,6 +133,25 @@ def test_render_gives_the_same_file_for_the_same_seed(run: Run, tiny_model_dir: 
     a, b, c = ((tmp_path / name).read_bytes() for name in ("a.wav", "b.wav", "c.wav"))
     assert a == b != c
     assert soundfile.info(tmp_path / "a.wav").duration == pytest.approx(0.5, abs=1e-4)
+
+
+def test_render_decodes_with_diffusion_where_its_weights_are(run: Run, tmp_path: Path) -> None:
+    model = tiny_checkpoint(tmp_path / "model", vocab=2048, latent=128, layers=1)
+    arguments = ("--seconds", "0.2", "--model", model, "--backend", "torch", "--threads", "1", "--decoder", "diffusion")
+    code, _, err = run("render", tmp_path / "a.wav", *arguments)
+    assert code == 2
+    assert "mbd_musicgen_32khz.th" in err
+    weights = write(tmp_path / "mbd_musicgen_32khz.th")
+    for name, more in (("a.wav", ()), ("b.wav", ()), ("c.wav", ("--seed", "2"))):
+        code, out, err = run("render", tmp_path / name, *arguments, "--diffusion-weights", weights, *more)
+        assert code == 0, err
+        assert "not for commercial use" in err
+        assert "80.0/80.0 steps" in out
+    code, _, err = run("render", tmp_path / "codec.wav", *arguments[:-2])
+    assert code == 0, err
+    a, b, c, codec = ((tmp_path / f"{name}.wav").read_bytes() for name in ("a", "b", "c", "codec"))
+    assert a == b
+    assert len({a, c, codec}) == 3
 
 
 def test_play_stops_after_its_seconds_with_a_summary(run: Run, tiny_model_dir: Path, tmp_path: Path) -> None:
