@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import MusicgenMelodyFeatureExtractor
 
-from musicgen import MusicGen, StreamingPolicy
+from musicgen import MusicGen, StreamingPolicy, stems
 from streamer import Controls, Engine, UserError
 from streamer.listening import Window
 from streamer.melodies import Melodies, check_melody
@@ -220,6 +220,40 @@ def test_a_render_follows_a_file_in_all_its_variations(model: MusicGen, tmp_path
         assert not np.array_equal(plain, led)
     with pytest.raises(UserError, match="`streamer play` only"):
         render(model, Controls(melody="input"), 1, tmp_path / "x.wav")
+
+
+def test_without_demucs_the_melody_is_followed_with_its_drums_and_a_word(
+    model: MusicGen,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setitem(sys.modules, "demucs.pretrained", None)
+    stems._separator.cache_clear()
+    stream = model.stream()
+    Melodies(model, stems=True).follow(written(tmp_path / "song.wav", TUNE), stream)
+    assert stream.melody is not None
+    assert torch.equal(stream.melody.chroma, chroma(folder, TUNE))
+    assert "pip install 'musicgen-streamer[demucs]'" in caplog.messages[0]
+
+
+def test_with_demucs_only_its_stems_are_followed(
+    model: MusicGen, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which they are, tests/musicgen/test_stems.py tells."""
+    given = []
+
+    def separate(sound: NDArray[np.float32], rate: int) -> tuple[NDArray[np.float32], int]:
+        given.append((sound, rate))
+        return np.stack([OTHER, OTHER], 1), RATE
+
+    monkeypatch.setattr(stems, "melodic", separate)
+    stream, stereo = model.stream(), np.stack([TUNE, TUNE / 2], 1)
+    Melodies(model, stems=True).follow(written(tmp_path / "song.wav", stereo), stream)
+    np.testing.assert_array_equal(given[0][0], stereo)
+    assert stream.melody is not None
+    assert torch.equal(stream.melody.chroma, chroma(folder, OTHER))
 
 
 # A live input
