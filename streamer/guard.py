@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-import pyloudnorm
 from numpy.typing import NDArray
 
 from streamer.dynamics import Samples
+from streamer.meter import integrated_loudness
 
 Frames = NDArray[np.int64]
 """(K, F)"""
@@ -141,7 +141,6 @@ class Guard:
     def __init__(self, rate: int, hop: int) -> None:
         self._frames_a_second = rate / hop
         self._rate = rate
-        self._meter = pyloudnorm.Meter(rate)
         self.begin()
 
     def begin(self, past: Frames | None = None) -> None:
@@ -212,8 +211,8 @@ class Guard:
         assert self._sound is not None
         if len(self._sound) < round(SILENT_FOR * self._rate):
             return None
-        loudness = float(self._meter.integrated_loudness(self._sound))
-        return None if loudness >= SILENCE else ("silence", SILENT_FOR + EVERY)  # NaN is no music either
+        loudness = integrated_loudness(self._sound, self._rate)
+        return None if loudness >= SILENCE else ("silence", SILENT_FOR + EVERY)
 
     def _loop(self) -> tuple[Reason, float] | None:
         assert self._past is not None
