@@ -58,7 +58,8 @@ def played() -> tuple[MusicGen, list[NDArray[np.int64]], list[list[int]]]:
     prompts = ("deep house, 122 bpm", "slow ambient pads", "solo piano", "rock, 128 bpm")
     policy = StreamingPolicy(keep=64, max_position=128)
     streams = [model.stream(prompt, seed=seed, policy=policy) for seed, prompt in enumerate(prompts)]
-    frames, joins, positions = [], [[] for _ in prompts], [0] * len(prompts)
+    frames, positions = [], [0] * len(prompts)
+    joins: list[list[int]] = [[] for _ in prompts]
     for number in range(1000):
         frames.append(next_frames(streams))
         for index, stream in enumerate(streams):
