@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import soundfile
@@ -88,6 +89,8 @@ def test_help_needs_no_torch() -> None:
         (["render", "x.wav", "--normalise", "loud"], "peak"),
         (["render", "x.wav", "--continue-from", "none.wav"], "none.wav"),
         (["render", "x.wav", "--from", "3"], "--continue-from"),
+        (["render", "x.wav", "--melody", "none.wav"], "none.wav"),
+        (["play", "--melody", "none.wav"], "none.wav"),
         (["render", "x.wav", "--decoder", "vocoder"], "diffusion"),
         (["render", "x.wav", "--diffusion-weights", "mbd.th"], "--decoder diffusion"),
         (["render", "x.wav", "--decoder", "diffusion"], "has a codec of its own"),
@@ -152,6 +155,18 @@ def test_render_decodes_with_diffusion_where_its_weights_are(run: Run, tmp_path:
     a, b, c, codec = ((tmp_path / f"{name}.wav").read_bytes() for name in ("a", "b", "c", "codec"))
     assert a == b
     assert len({a, c, codec}) == 3
+
+
+def test_a_melody_for_a_model_that_follows_none_is_refused_at_the_start(
+    run: Run, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "song.wav", np.zeros(1000), 32_000)
+    model = ("--model", tiny_model_dir, "--melody", tmp_path / "song.wav")
+    for command in (("render", tmp_path / "x.wav"), ("play", "--wav-out", tmp_path / "x.wav", "--osc-port", "0")):
+        code, _, err = run(*command, *model)
+        assert code == 2
+        assert "follows no melody: load a model that does, such as facebook/musicgen-melody" in err
+        assert not (tmp_path / "x.wav").exists()
 
 
 def test_play_stops_after_its_seconds_with_a_summary(run: Run, tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -201,3 +201,85 @@ def test_when_the_sound_server_dies_the_music_keeps_time_and_says_so(server: Ser
     until(lambda: counting.status()["seconds"] > before + 0.5)
     # PortAudio 19.6 cannot be opened again after this, so the sentence asks for a new start.
     assert "has gone" in counting.quit()
+
+
+class Hearing:
+    """`tests.streamer.hearing` in a process of its own."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.streamer.hearing"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.name = self._hear()
+
+    def _hear(self) -> Any:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(self.process.communicate()[1])
+        return json.loads(line)
+
+    def heard(self) -> set[int] | None:
+        """The pitch classes in the last seconds."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("heard\n")
+        self.process.stdin.flush()
+        classes = self._hear()
+        return None if classes is None else set(classes)
+
+
+@pytest.fixture
+def hearing(server: Server, environment: dict[str, str]) -> Iterator[Hearing]:
+    made = Hearing(environment)
+    yield made
+    made.process.kill()
+    made.process.communicate()
+
+
+class Musician:
+    """A JACK client that plays one note into whatever listens."""
+
+    def __init__(self, server: Server) -> None:
+        import jack
+
+        self.note = 0.0  # Hz
+        self._done = 0
+        self._client = jack.Client("musician", servername=server.name)
+        self._output = self._client.outports.register("out")
+        self._client.set_process_callback(self._process)
+        self._client.activate()
+        for port in self._client.get_ports(is_input=True, is_audio=True):
+            if not port.is_physical:
+                self._client.connect(self._output, port)
+
+    def _process(self, frames: int) -> None:
+        times = np.arange(self._done, self._done + frames) / RATE
+        self._output.get_array()[:] = 0.5 * np.sin(2 * np.pi * self.note * times)
+        self._done += frames
+
+    def close(self) -> None:
+        self._client.deactivate()
+        self._client.close()
+
+
+def test_notes_played_on_a_device_are_heard_by_their_names(server: Server, hearing: Hearing) -> None:
+    musician = Musician(server)
+    assert hearing.heard() is None
+    for note, name in ((440.0, 9), (523.25, 0), (369.99, 6)):  # A, C, F sharp
+        musician.note = note
+        until(lambda: hearing.heard() == {name})  # noqa: B023
+    musician.note = 0.0
+    until(lambda: hearing.heard() is None)
+    musician.close()
+
+
+def test_when_the_sound_server_dies_the_listener_says_so(server: Server, hearing: Hearing) -> None:
+    server.end()
+    assert hearing.process.stderr is not None
+    assert any("has gone" in line for line in hearing.process.stderr)

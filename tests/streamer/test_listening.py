@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,16 +15,9 @@ from numpy.typing import NDArray
 from musicgen import Melody
 from streamer.errors import UserError
 from streamer.listening import Listener, Window
+from tests.streamer.test_instrument import until
 
 RATE = 100
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait for something that is sure to come; the bound only keeps a broken build from hanging."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.005)
 
 
 @given(st.lists(st.integers(0, 700), max_size=30), st.integers(1, 2), st.integers(1, 5))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,12 +17,16 @@ from numpy.typing import NDArray
 from transformers import MusicgenMelodyFeatureExtractor
 
 from musicgen import MusicGen, StreamingPolicy, stems
+from osc.tree import Value
 from streamer import Controls, Engine, UserError
+from streamer.instrument import Instrument
 from streamer.listening import Window
 from streamer.melodies import Melodies, check_melody
 from streamer.render import render
+from streamer.worker import music, play_model
 from tests.musicgen.tiny import tiny_checkpoint
 from tests.streamer.sine import SineModel
+from tests.streamer.test_instrument import Client, until
 
 RATE = 32_000
 HOP = 640
@@ -256,15 +259,45 @@ def test_with_demucs_only_its_stems_are_followed(
     assert torch.equal(stream.melody.chroma, chroma(folder, OTHER))
 
 
+# In the instrument
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_what_cannot_be_followed_is_answered_over_osc_and_what_plays_is_shown(
+    folder: Path, tiny_model_dir: Path, tmp_path: Path, follows: bool
+) -> None:
+    song, reports = written(tmp_path / "song.wav", TUNE), list[str]()
+    before = song if follows else ""
+    job = music(str(folder if follows else tiny_model_dir), RATE, 1, "torch", 1)
+    instrument = Instrument(job, {"melody": before}, port=0, report=reports.append)
+    instrument.start()
+    client = Client(instrument.server.port)
+    try:
+        client.send("/mg/melody", str(tmp_path / "none.wav") if follows else song)
+        address, sentence = client.hear("/mg/error").params
+        assert address == "/mg/melody"
+        assert ("there is no file" if follows else "facebook/musicgen-melody") in sentence
+        assert reports == [f"melody: {sentence}"]
+        until(lambda: instrument.controls.get("melody") == before)
+        made = instrument.worker.frames
+        until(lambda: instrument.worker.frames > made + RATE // 2)
+        assert instrument.worker.restarts == 0
+    finally:
+        client.close()
+        instrument.close()
+
+
+def test_a_successor_plays_on_without_a_melody_that_has_gone(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    job = music(str(folder), RATE, 1, "torch", 1)
+    values: dict[str, Value] = {"melody": "none.wav"}
+    with pytest.raises(UserError, match=r"none\.wav"):
+        play_model(dict(values), RATE, 1, **cast(Any, {**job.arguments, **job.opening}))
+    engine, _ = play_model(dict(values), RATE, 1, **cast(Any, job.arguments))
+    assert engine.read(2 * HOP).any()
+    assert "goes on without a melody" in caplog.messages[0]
+
+
 # A live input
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait for something that is sure to come; the bound only keeps a broken build from hanging."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.005)
 
 
 class FakeInput:
