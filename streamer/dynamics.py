@@ -147,7 +147,7 @@ class Crossfade:
         old = self._old[self._done : self._done + len(samples)]
         phase = (np.arange(self._done, self._done + len(old))[:, None] + 0.5) / max(1, len(self._old)) * (np.pi / 2)
         self._done += len(old)
-        faded = samples.copy()
+        faded: Samples = samples.copy()
         faded[: len(old)] = old * np.cos(phase) + samples[: len(old)] * np.sin(phase)
         return faded
 

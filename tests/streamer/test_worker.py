@@ -209,6 +209,30 @@ def _lives(pid: int) -> bool:
         return False
 
 
+def test_a_script_that_plays_is_not_run_again_by_its_engine(tmp_path: Path) -> None:
+    """Though it has no `if __name__ == "__main__"`, as multiprocessing asks for."""
+    script = tmp_path / "play.py"
+    script.write_text(
+        """
+from streamer.controls import Controls
+from streamer.ring import Ring
+from streamer.worker import Worker
+from tests.streamer import counter
+print("once")
+ring = Ring(8000, 2)
+ring.lead = 1600
+worker = Worker(counter.job(8000), ring, Controls().values, print, print)
+worker.start()
+print(worker.facts["model"])
+worker.close()
+ring.close()
+"""
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    result = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    assert result.stdout.split() == ["once", "counter"], result.stderr
+
+
 @given(st.integers(0, 1000))
 def test_workers_that_die_young_are_restarted_ever_more_slowly(deaths: int) -> None:
     assert backoff(1) == 0
