@@ -454,14 +454,21 @@ def _downloaded(name: str) -> bool:
 
 @app.command()
 def devices() -> None:
-    """List the audio outputs."""
+    """List the audio outputs, and the inputs that `--melody input:DEVICE` can follow."""
     from streamer.player import choose
-    from streamer.player import devices as outputs
+    from streamer.player import devices as found
 
-    found = outputs()
-    choose(found)  # where there are none it says what to do
-    table = Table("Number", "Name", "Rate", "Channels", "", box=None)
-    for device in found:
+    outputs = found()
+    choose(outputs)  # where there are none it says what to do
+    console.print(_device_table("Output", outputs))
+    if inputs := found("input"):
+        console.print()
+        console.print(_device_table("Input", inputs))
+
+
+def _device_table(kind: str, devices: list[Device]) -> Table:
+    table = Table("Number", kind, "Rate", "Channels", "", box=None)
+    for device in devices:
         default = "default" if device.default else ""
         table.add_row(str(device.index), escape(device.name), f"{device.rate} Hz", str(device.channels), default)
     console.print(table)

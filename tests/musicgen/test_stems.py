@@ -42,7 +42,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def separator(hub: Path) -> HTDemucs:
     """What lies there, as Demucs saves it."""
     torch.manual_seed(1)
-    model = HTDemucs(**SHAPE).eval()
+    model: HTDemucs = HTDemucs(**SHAPE).eval()
     snapshot = hub / "models--adefossez--HTDemucs/snapshots/0123"
     snapshot.mkdir(parents=True)
     (hub / "models--adefossez--HTDemucs/refs").mkdir()
