@@ -93,7 +93,8 @@ class Job:
     arguments : mapping
         For the factory.
     imports : tuple of str
-        Modules that a standby imports ahead of need.
+        Modules to import before the word to start. A standby imports those too that the factory named as its
+        "imports", among its facts: what turned out to be needed.
     opening : mapping
         Further arguments for the first process alone: what its successors are not to repeat.
     """
@@ -168,7 +169,8 @@ def play_model(
     engine = Engine(loaded, controls, sample_rate=rate, channels=channels, beginning=beginning, melodies=melodies)
     adopted = {name: engine.controls.get(name) for name in ("temperature", "topk", "topp", "cfg")}
     facts = {"backend": loaded.backend.name, "threads": loaded.backend.threads, "defaults": adopted}
-    return engine, {"model": loaded.name, "licence": loaded.licence, **facts}
+    imports = [name for name in sys.modules if name.partition(".")[0] in ("musicgen", "streamer")]
+    return engine, {"model": loaded.name, "licence": loaded.licence, "imports": imports, **facts}
 
 
 # What the worker tells without being asked, one writer for each field: the worker, or before its start the parent.
@@ -502,8 +504,9 @@ class Worker:
 
     def _spawn(self) -> _Child:
         ours, theirs = self._context.Pipe()
+        imports = (*self._job.imports, *self.facts.get("imports", ()))
         process = self._context.Process(
-            target=_main, args=(theirs, self._ring, self._status, self._job.imports), name="engine", daemon=True
+            target=_main, args=(theirs, self._ring, self._status, imports), name="engine", daemon=True
         )
         with _no_interrupt(), _no_main():
             process.start()

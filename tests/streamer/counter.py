@@ -33,6 +33,7 @@ def count(
         raise RuntimeError(problem)
     return Counter(Controls(**values), rate, channels, sine), {
         "model": "counter",
+        "imports": ["tests.streamer.marker"],
         "licence": "MIT",
         "defaults": {"topk": TOPK},
     }

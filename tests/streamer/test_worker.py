@@ -209,6 +209,17 @@ def _lives(pid: int) -> bool:
         return False
 
 
+def test_a_standby_has_imported_what_turned_out_to_be_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMER_MARK", str(tmp_path / "imported"))
+    bench = Bench()
+    try:
+        bench.worker.start()
+        until((tmp_path / "imported").exists)
+        assert bench.worker.restarts == 0
+    finally:
+        bench.close()
+
+
 def test_a_script_that_plays_is_not_run_again_by_its_engine(tmp_path: Path) -> None:
     """Though it has no `if __name__ == "__main__"`, as multiprocessing asks for."""
     script = tmp_path / "play.py"
