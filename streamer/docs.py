@@ -39,6 +39,9 @@ NUMBERS = f"""
 - **A text** is all arguments joined by spaces, so that Pure Data and Max need no quotes. It holds at most {TEXT_BYTES}
   bytes of UTF-8; what is longer is cut.
 - **A seed** that is sent again throws the same dice again, though its value does not change.
+- **A melody** is a path as the instrument's machine sees it, `input` for its default audio input, or `input:DEVICE`
+  with a number or a part of a name out of `streamer devices`. It is read beside the music. What cannot be followed is
+  answered by an error, and the value goes back to what plays. A file that is sent again begins anew.
 """
 
 REPLIES = f"""
