@@ -1,4 +1,4 @@
-"""`streamer play | render | models | convert | devices | bench`.
+"""`streamer play | render | models | convert | devices | bench | evaluate`.
 
 Whatever is slow to import is imported by the command that needs it: help and `devices` answer at once.
 """
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from streamer.bench import Figures, Ratio
     from streamer.drafts import Decode, Frames
     from streamer.dynamics import Samples
+    from streamer.evaluate import Report
     from streamer.instrument import Instrument, Status
     from streamer.player import Device
 
@@ -539,6 +540,61 @@ def _ratios_table(ratios: list[Ratio]) -> Table:
     for row in ratios:
         steps = (f"{row.step_ms:.1f} ms", f"{row.transformers_ms:.1f} ms", row.dtype)
         table.add_row(escape(row.model), row.backend, str(row.threads), *steps, f"{row.ratio:.1f}x")
+    return table
+
+
+@app.command()
+def evaluate(
+    generated: Annotated[list[Path], typer.Argument(help="Sound files, and folders of them.")],
+    melody: Annotated[Path | None, typer.Option(help="What they were to follow: for the chroma cosine.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="What they were made from: for the CLAP score.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Music such as they should be, a folder: for the Fréchet audio distance.")
+    ] = None,
+    clap: Annotated[
+        str | None,
+        typer.Option(help="A folder with CLAP's weights, or a hub id; laion/larger_clap_music if not given."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False,
+) -> None:
+    """Measure how well music follows its melody and its prompt, and how far it is from music that it should be like."""
+    from streamer.evaluate import CLAP
+    from streamer.evaluate import evaluate as measure
+
+    with console.status("Listening ...") as status:
+        report = measure(
+            generated,
+            melody=melody,
+            prompt=prompt,
+            reference=reference,
+            clap=clap or CLAP,
+            progress=lambda sentence: status.update(escape(f"{sentence} ...")),
+        )
+    if as_json:
+        typer.echo(json.dumps(asdict(report)))
+        return
+    console.print(_evaluation_table(report))
+    if report.fad_clap is not None and report.parts is not None:
+        console.print(
+            f"Fréchet audio distance (CLAP): {report.fad_clap:.3f}, of {report.parts[0]} parts from {report.parts[1]}."
+        )
+    for sentence in report.left_out:
+        console.print(escape(sentence))
+
+
+def _evaluation_table(report: Report) -> Table:
+    table = Table(Column("File"), *(Column(name, no_wrap=True) for name in ("Length", "Chroma", "CLAP")), box=None)
+    rows: list[tuple[str, float | None, float | None, float | None]]
+    rows = [(figures.file, figures.seconds, figures.chroma_cosine, figures.clap_score) for figures in report.files]
+    if len(rows) > 1:
+        rows.append(("mean", None, report.chroma_cosine, report.clap_score))
+    for name, seconds, chroma, score in rows:
+        table.add_row(
+            escape(name),
+            "" if seconds is None else f"{seconds:.1f} s",
+            "" if chroma is None else f"{chroma:.3f}",
+            "" if score is None else f"{score:.3f}",
+        )
     return table
 
 
