@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musicgen.backends import Backend, Prompts, prepare
-from musicgen.cache import StreamingPolicy
-from musicgen.codec import Decoder, decode_many, open_decoder
+from musicgen.cache import StreamingPolicy, anchored
+from musicgen.codec import Decoder, decode_many, fastest, open_decoder
 from musicgen.conditioning import Conditioning
 from musicgen.delay import DelayLine, Tokens
 from musicgen.errors import ModelError
@@ -67,7 +68,7 @@ class MusicGen:
     defaults
         Sampling that the model's card recommends.
     policy
-        How its streams go on for ever, as its card says.
+        How its streams go on for ever, unless they are told otherwise.
     follows_melody
         Whether a stream of it can be given a melody.
     backend
@@ -78,7 +79,8 @@ class MusicGen:
         # not the checkpoint itself: the backend has the decoder's weights in a layout of its own
         self.backend = backend
         self._prompts = checkpoint.prompts
-        self._codec = checkpoint.codec
+        # the reference is exact to the sample; the others, whose tokens are not either, decode as fast as it goes
+        self._codec = checkpoint.codec if backend.name == "torch" else fastest(checkpoint.codec)
         self._encoder = checkpoint.encoder
         self._pad = checkpoint.pad
         self._delays, self._turns = checkpoint.delays, checkpoint.turns
@@ -110,6 +112,7 @@ class MusicGen:
         *,
         backend: str = "auto",
         threads: int | None = None,
+        anchor: str = "card",
         progress: Callable[[int, int], None] | None = None,
     ) -> MusicGen:
         """Load "nano", a folder in transformers' layout or AudioCraft's, or a hub id such as "facebook/musicgen-small".
@@ -119,14 +122,17 @@ class MusicGen:
         device
             As torch names it: "cpu", "cuda", "mps".
         dtype
-            Of the decoder; None for float32, and for bfloat16 with the "cuda" backend. Text encoder, codec and sampling
-            always compute in float32.
+            Of the decoder; None for float32, and for bfloat16 with the "cuda" backend. Text encoder and sampling always
+            compute in float32; so does the codec, except where another backend than "torch" gains from float16, see
+            docs/codec.md.
         backend
             What computes the steps: "torch" is exact, "native" and "onnx" have 8-bit weights, see
             :data:`musicgen.backends.NAMES`; "auto" for the fastest that can run here, "cuda" on an NVIDIA GPU.
         threads
             Of a step; None for as many as a short measurement finds best. The torch backend's are torch's own, of the
             whole process.
+        anchor
+            How its streams go on for ever, see :func:`musicgen.cache.anchored`.
         progress
             Told, as done and total, of a preparation that takes its time: a backend's file, the first time.
 
@@ -135,13 +141,18 @@ class MusicGen:
         ModelError
             It cannot be had or used; the message says what to do.
         """
-        # imports transformers: seconds that other uses need not wait
         from musicgen.checkpoint import load_checkpoint
         from musicgen.hub import find_folder
 
         if dtype is None and device.startswith("cuda") and backend in ("auto", "cuda"):
             dtype = torch.bfloat16
         checkpoint = load_checkpoint(name, device, dtype)
+        if anchor == "burst" and checkpoint.melodies is not None:
+            raise ModelError(f"{name} follows melodies and cannot go on by 'burst': choose another anchor.")
+        try:
+            checkpoint = replace(checkpoint, policy=anchored(anchor, checkpoint.policy))
+        except ValueError as error:
+            raise ModelError(str(error)) from None
         made = prepare(checkpoint.decoder, backend, threads=threads, folder=find_folder(name), progress=progress)
         return cls(checkpoint, made)
 
@@ -287,6 +298,8 @@ class Stream:
         )
         self._melody: Melody | None = None
         self._melody_start = 0  # the frame at which its loop begins
+        # what a lane has to consume again where no shadow does so beside it
+        self._last: deque[Tokens] | None = deque(maxlen=policy.keep) if policy.lanes == 1 else None
         self._codec = open_decoder(model._codec, model.channels, codec) if isinstance(codec, str) else codec
         self._prompts = [model.encode_prompt(""), model.encode_prompt("")]
         self.reset(seed)
@@ -438,16 +451,20 @@ class Stream:
         for column in sampled[:whole]:
             self._push(column)
         if self._lanes is None:
-            inputs = self._delay.masked(np.arange(whole), np.roll(sampled[:whole], 1, axis=0))
-            table, offsets = self.model._embedding
-            embedded = F.embedding(torch.from_numpy(inputs).to(table.device) + offsets, table).sum(1)
-            with torch.inference_mode():
-                self.model.backend.prefill(self._state, embedded.expand(2, -1, -1), self._kv)
+            self._consume(sampled[:whole])
         for column in sampled[whole:]:
             logits = self.model.backend.step([self._state], [self._columns()], [self._kv])[0]
             self._state.advance()
             drawn = sample(logits, self.sampling, self._generator).cpu().numpy()
             self._push(np.where(column >= 0, column, drawn))
+
+    def _consume(self, sampled: NDArray[np.int64]) -> None:
+        """Put an empty lane behind these columns (T, K) at once, as if it had seen them one after the other."""
+        inputs = self._delay.masked(np.arange(len(sampled)), np.roll(sampled, 1, axis=0))
+        table, offsets = self.model._embedding
+        embedded = F.embedding(torch.from_numpy(inputs).to(table.device) + offsets, table).sum(1)
+        with torch.inference_mode():
+            self.model.backend.prefill(self._state, embedded.expand(2, -1, -1), self._kv)
 
     def _check_frames(self, frames: NDArray[np.int64]) -> None:
         vocabulary = self.model._pad
@@ -462,6 +479,11 @@ class Stream:
 
     def _push(self, column: Tokens) -> Tokens | None:
         frame = self._delay.push(column)
+        if self._last is not None:
+            self._last.append(column)
+            if self._state.used_up:
+                self._state.reset()
+                self._consume(np.stack(self._last))
         if self._lanes is not None:
             self._lanes.pushed(column)
         return frame

@@ -18,6 +18,8 @@ def load(
     backend: str = "auto",
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    anchor: str = "card",
 ) -> MusicGen:
     """Load a model, see `musicgen.MusicGen.load`, and set torch's threads for it, see `share_threads`.
 
@@ -32,7 +34,7 @@ def load(
 
     torch.set_num_threads(1)
     try:
-        model = MusicGen.load(name, backend=backend, threads=threads, progress=progress)
+        model = MusicGen.load(name, backend=backend, threads=threads, anchor=anchor, progress=progress)
     except ModelError as error:
         raise UserError(str(error)) from None
     share_threads(model.backend)

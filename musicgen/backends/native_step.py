@@ -221,9 +221,9 @@ class NativeBackend:
         return NativePrompt(memory, size)
 
     def new_state(self, policy: StreamingPolicy) -> State:
-        """Its memory: (2 lanes, 2 conditional and null, bytes)."""
+        """Its memory: (lanes, 2 conditional and null, bytes)."""
         size = self._library.native_memory_size(self._layers, self._heads, policy.max_position)
-        return State(policy, _memory(4 * size).reshape(2, 2, size))
+        return State(policy, _memory(policy.lanes * 2 * size).reshape(policy.lanes, 2, size))
 
     def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:
         """See :meth:`musicgen.backends.Backend.step`."""

@@ -137,7 +137,7 @@ class OnnxBackend:
     def new_state(self, policy: StreamingPolicy) -> State:
         """See :class:`Memory`."""
         exported = self.exported
-        shape = (exported.layers, 2, 4, exported.heads, policy.max_position, exported.head_size)
+        shape = (exported.layers, 2, 2 * policy.lanes, exported.heads, policy.max_position, exported.head_size)
         return State(policy, Memory(np.empty(shape, np.int8)))
 
     def step(self, states: Sequence[State], columns: Sequence[Integers], prompts: Sequence[Prompts]) -> Tensor:

@@ -52,10 +52,10 @@ class TorchBackend:
         return prompt_kv(self.weights, states)
 
     def new_state(self, policy: StreamingPolicy) -> State:
-        """Its memory: (2 lanes, layers, 2 keys and values, 2 conditional and null, heads, max_position, head size)."""
+        """Its memory: (lanes, layers, 2 keys and values, 2 conditional and null, heads, max_position, head size)."""
         weights = self.weights
         size = weights.hidden // weights.head_count
-        shape = (2, len(weights.layers), 2, 2, weights.head_count, policy.max_position, size)
+        shape = (policy.lanes, len(weights.layers), 2, 2, weights.head_count, policy.max_position, size)
         return State(policy, torch.empty(shape, device=weights.device, dtype=weights.dtype))
 
     def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:

@@ -1,5 +1,6 @@
 """Going on for ever: the shadow re-anchor is exact, memory is flat, positions stay in the trained range."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,18 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
-from musicgen import MusicGen, StreamingPolicy
+from musicgen import ModelError, MusicGen, StreamingPolicy
+from musicgen.backends import obstacle
+from musicgen.cache import ANCHORS, anchored
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.tiny import tiny_checkpoint
 
 PROMPT = "slow ambient strings"
+TURNS = {"codebook_delays": [0, 0, 0, 0], "codebook_turns": [0, 1, 2, 3]}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,61 @@ def test_a_reanchored_stream_continues_as_generate_would(
         np.testing.assert_array_equal(played[:, steps - keep : steps - keep + until], expected[:, :until])
         prefill = oracle.logits(PROMPT, delayed_columns(kept, model))[-1]
         torch.testing.assert_close(logits[steps], prefill, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{}, {"channels": 2}, TURNS], ids=["mono", "stereo", "turns"])
+@pytest.mark.parametrize("backend", ["torch", "native", "onnx"])
+def test_a_burst_goes_on_as_a_shadow_does(tmp_path: Path, settings: dict[str, Any], backend: str) -> None:
+    """With half the memory for the past, and each step of one lane alone."""
+    if obstacle(backend):
+        pytest.skip(obstacle(backend))
+    folder = tiny_checkpoint(tmp_path, heads=1, **{k: v for k, v in settings.items() if k == "channels"})
+    _add_settings(folder, {k: v for k, v in settings.items() if k != "channels"})
+    model = MusicGen.load(str(folder), backend=backend, threads=1)
+    policies = [StreamingPolicy(keep=16, max_position=48, policy=name) for name in ("reanchor", "burst")]
+    shadow, burst = (model.stream(PROMPT, seed=4, top_k=1, policy=policy) for policy in policies)
+    frames = [(shadow.next_frame(), burst.next_frame()) for _ in range(150)]
+    assert burst.position == shadow.position
+    assert burst._state.lanes == [0]
+    if backend == "onnx":  # its prefill rounds otherwise than its steps
+        return
+    expected, found = (np.stack(own, axis=1) for own in zip(*frames, strict=True))
+    np.testing.assert_array_equal(found, expected)
+    for stream in (shadow, burst):
+        stream.reanchor(found[:, -30:], seed=1)
+    for _ in range(80):
+        np.testing.assert_array_equal(burst.next_frame(), shadow.next_frame())
+    assert len(shadow._state.memory) == 2 * len(burst._state.memory)
+
+
+def _add_settings(folder: Path, settings: dict[str, Any]) -> None:
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+
+def test_anchors_have_names(tmp_path: Path) -> None:
+    card = StreamingPolicy(keep=200, max_position=512)
+    assert anchored("card", card) == card
+    assert anchored("shadow", card) == StreamingPolicy(keep=256, max_position=512)
+    assert anchored("brief", card) == StreamingPolicy(keep=64, max_position=512)
+    assert anchored("burst", card) == StreamingPolicy(keep=200, max_position=512, policy="burst")
+    with pytest.raises(ValueError, match="choose card, shadow, brief or burst"):
+        anchored("forever", card)
+    folder = str(tiny_checkpoint(tmp_path / "text"))
+    assert MusicGen.load(folder, anchor="brief").policy.keep == 1200 // 8 // 8 * 8
+    with pytest.raises(ModelError, match="choose card"):
+        MusicGen.load(folder, anchor="forever")
+    melody = str(tiny_checkpoint(tmp_path / "melody", melody=True))
+    with pytest.raises(ModelError, match="another anchor"):
+        MusicGen.load(melody, anchor="burst")
+
+
+@given(st.sampled_from(ANCHORS), st.integers(1, 300), st.integers(0, 900))
+def test_every_anchor_suits_every_card(name: str, keep: int, more: int) -> None:
+    card = StreamingPolicy(keep=keep, max_position=2 * keep + more)
+    policy = anchored(name, card)
+    assert policy.max_position == card.max_position
+    assert 1 <= policy.keep <= card.max_position // 2
 
 
 def record_logits(monkeypatch: pytest.MonkeyPatch, model: MusicGen) -> list[Tensor]:
