@@ -31,7 +31,6 @@ from musicgen import MusicGen, Stream, StreamingPolicy, next_chunks
 from musicgen.backends import obstacle
 from musicgen.backends.native_step import NativeBackend
 from musicgen.checkpoint import Checkpoint, load_checkpoint
-from musicgen.codec import multiplies_natively
 from streamer.bench import (
     BACKENDS,
     PEERS,
@@ -41,7 +40,6 @@ from streamer.bench import (
     card,
     opened,
     random_checkpoint,
-    random_codec,
     standing,
     transformers_model,
 )
@@ -71,13 +69,10 @@ def show(goal: str, value: float, **rest: object) -> None:
 
 @cache
 def small() -> Checkpoint:
-    """musicgen-small's shape, with positions to spare, and the codec in half precision where that is fast."""
+    """musicgen-small's shape, with positions to spare."""
     shape = card(SMALL)
     assert shape is not None
-    half = multiplies_natively(torch.float16)
-    return replace(
-        random_checkpoint(replace(shape, positions=1600)), codec=random_codec(torch.float16 if half else torch.float32)
-    )
+    return random_checkpoint(replace(shape, positions=1600))
 
 
 # ------------------------------------------------------------------------------------------------------------- goals
@@ -108,7 +103,7 @@ def peers(threads: int) -> None:
 def end_to_end(threads: int) -> None:
     """Tokens and codec, as a render makes them; live, the shadow is at work too."""
     with opened(small(), "native", threads) as model:
-        codec = str(small().codec.table.dtype).removeprefix("torch.")
+        codec = str(model._codec.table.dtype).removeprefix("torch.")
         for codec_threads in sorted({torch.get_num_threads(), threads}):
             torch.set_num_threads(codec_threads)
             stood, played = standing(model, PLACE), begin(model, policy=StreamingPolicy())

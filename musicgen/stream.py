@@ -17,7 +17,7 @@ from torch import Tensor
 
 from musicgen.backends import Backend, Prompts, prepare
 from musicgen.cache import StreamingPolicy, anchored
-from musicgen.codec import Decoder, decode_many, open_decoder
+from musicgen.codec import Decoder, decode_many, fastest, open_decoder
 from musicgen.conditioning import Conditioning
 from musicgen.delay import DelayLine, Tokens
 from musicgen.errors import ModelError
@@ -79,7 +79,8 @@ class MusicGen:
         # not the checkpoint itself: the backend has the decoder's weights in a layout of its own
         self.backend = backend
         self._prompts = checkpoint.prompts
-        self._codec = checkpoint.codec
+        # the reference is exact to the sample; the others, whose tokens are not either, decode as fast as it goes
+        self._codec = checkpoint.codec if backend.name == "torch" else fastest(checkpoint.codec)
         self._encoder = checkpoint.encoder
         self._pad = checkpoint.pad
         self._delays, self._turns = checkpoint.delays, checkpoint.turns
@@ -121,8 +122,9 @@ class MusicGen:
         device
             As torch names it: "cpu", "cuda", "mps".
         dtype
-            Of the decoder; None for float32, and for bfloat16 with the "cuda" backend. Text encoder, codec and sampling
-            always compute in float32.
+            Of the decoder; None for float32, and for bfloat16 with the "cuda" backend. Text encoder and sampling always
+            compute in float32; so does the codec, except where another backend than "torch" gains from float16, see
+            docs/codec.md.
         backend
             What computes the steps: "torch" is exact, "native" and "onnx" have 8-bit weights, see
             :data:`musicgen.backends.NAMES`; "auto" for the fastest that can run here, "cuda" on an NVIDIA GPU.
@@ -139,7 +141,6 @@ class MusicGen:
         ModelError
             It cannot be had or used; the message says what to do.
         """
-        # imports transformers: seconds that other uses need not wait
         from musicgen.checkpoint import load_checkpoint
         from musicgen.hub import find_folder
 

@@ -125,7 +125,7 @@ def measure(
     for backend in able:
         try:
             with opened(source, backend, threads) as model:
-                yield figures(model, source.codec, seconds, "" if released and released.melody else PROMPT)
+                yield figures(model, seconds, "" if released and released.melody else PROMPT)
         except ModelError as error:
             yield f"{name} on {backend} was left out: {error}"
 
@@ -162,9 +162,9 @@ def opened(source: Checkpoint, backend: str, threads: int | None = None) -> Iter
         yield MusicGen(source, backend_in_use)
 
 
-def figures(model: MusicGen, codec: CodecWeights, seconds: float, prompt: str = PROMPT) -> Figures:
+def figures(model: MusicGen, seconds: float, prompt: str = PROMPT) -> Figures:
     """Play for some seconds from the middle of a piece."""
-    steps, decodes = frame_times(begin(model, prompt), codec, seconds)
+    steps, decodes = frame_times(begin(model, prompt), seconds)
     both, frame = [step + decode for step, decode in zip(steps, decodes, strict=True)], 1 / model.frame_rate
     lead = safe_lead(both, frame)
     return Figures(
@@ -179,9 +179,9 @@ def figures(model: MusicGen, codec: CodecWeights, seconds: float, prompt: str = 
     )
 
 
-def frame_times(stream: Stream, codec: CodecWeights, seconds: float) -> tuple[list[float], list[float]]:
+def frame_times(stream: Stream, seconds: float) -> tuple[list[float], list[float]]:
     """Seconds of every frame's tokens and of its decoding; at least ten frames."""
-    decoder = open_decoder(codec, stream.model.channels)
+    decoder = open_decoder(stream.model._codec, stream.model.channels)
     steps: list[float] = []
     decodes: list[float] = []
     end = time.perf_counter() + seconds
@@ -348,7 +348,7 @@ def random_decoder(card: Card, apart: bool = True) -> DecoderWeights:
 
 
 @functools.cache
-def random_codec(dtype: torch.dtype = torch.float32) -> CodecWeights:
+def random_codec() -> CodecWeights:
     """The 32 kHz EnCodec of all released models, with random weights."""
     from transformers import EncodecConfig, EncodecModel
 
@@ -367,7 +367,7 @@ def random_codec(dtype: torch.dtype = torch.float32) -> CodecWeights:
     model: Any = EncodecModel(config).requires_grad_(False)
     for quantizer in model.quantizer.layers:
         quantizer.codebook.embed.normal_(std=0.5)  # transformers leaves them at zero
-    return codec_weights(model, dtype=dtype)
+    return codec_weights(model)
 
 
 # ------------------------------------------------------------------------------------------------ beside transformers

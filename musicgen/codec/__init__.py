@@ -10,6 +10,7 @@ Weights and state are separate: :class:`CodecWeights` is immutable and shared by
 
 from musicgen.codec.decoders import Decoder, ExactDecoder, OverlapAddDecoder, decode_many, open_decoder
 from musicgen.codec.exact import CodecState, decode_step, new_state
+from musicgen.codec.half import fastest, in_half
 from musicgen.codec.matrix import multiplies_natively
 from musicgen.codec.weights import CodecWeights, codec_weights, look_ahead, read_codec
 
@@ -22,6 +23,8 @@ __all__ = [
     "codec_weights",
     "decode_many",
     "decode_step",
+    "fastest",
+    "in_half",
     "look_ahead",
     "multiplies_natively",
     "new_state",

@@ -1,0 +1,67 @@
+"""Half precision: which codecs decode faster in it, on which machines, and how they get there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from musicgen.codec.matrix import Matrix, matrix, multiplies_natively
+from musicgen.codec.weights import CodecWeights, Conv, Layer, Lstm, Residual
+
+# Bytes of float32 weights. Smaller ones fit the caches, and half precision only adds conversions: nano has 5 MiB, the
+# 32 kHz codec of Meta's checkpoints 108.
+LARGE = 64 * 1024 * 1024
+
+
+def fastest(weights: CodecWeights) -> CodecWeights:
+    """The same codec in float16 where that decodes faster here, else as it is.
+
+    The answer depends on the codec and the processor alone, never on a measurement, so that a seed gives the same
+    samples every time. That a processor multiplies float16 is not enough: with AVX-512 alone a frame takes up to 1.5
+    times as long as in float32, see docs/codec.md.
+    """
+    large = 4 * sum(part.weight.numel() for layer in weights.layers for part in _matrices(layer)) >= LARGE
+    usual = weights.table.device.type == "cpu" and weights.table.dtype == torch.float32
+    return in_half(weights) if large and usual and has_tiles() and multiplies_natively(torch.float16) else weights
+
+
+def has_tiles() -> bool:
+    """Whether the processor multiplies whole tiles of float16 at once (AMX-FP16)."""
+    ask = getattr(torch.cpu, "_is_amx_fp16_supported", None)  # torch has it since 2.7
+    return bool(ask is not None and ask())
+
+
+def in_half(weights: CodecWeights) -> CodecWeights:
+    """The same codec in float16, its last layer excepted, see :func:`musicgen.codec.codec_weights`."""
+    return replace(weights, table=weights.table.half(), layers=tuple(_layer(layer) for layer in weights.layers))
+
+
+def _matrices(layer: Layer) -> list[Matrix]:
+    if isinstance(layer, Lstm):
+        return [part for weight, recurrent, _ in layer.layers for part in (weight, recurrent)]
+    convs = [layer] if isinstance(layer, Conv) else [layer.convolve, layer.project, layer.shortcut]
+    return [conv.matrix for conv in convs if conv is not None]
+
+
+def _layer(layer: Layer) -> Layer:
+    if isinstance(layer, Conv):
+        return _conv(layer)
+    if isinstance(layer, Residual):
+        shortcut = None if layer.shortcut is None else _conv(layer.shortcut)
+        return Residual(_conv(layer.convolve), _conv(layer.project), shortcut)
+    layers = tuple((_matrix(weight), _matrix(recurrent), bias.half()) for weight, recurrent, bias in layer.layers)
+    return replace(layer, layers=layers)
+
+
+def _conv(conv: Conv) -> Conv:
+    if conv.narrow:
+        return conv
+    norm: tuple[Tensor, Tensor] | None = None if conv.norm is None else (conv.norm[0].half(), conv.norm[1].half())
+    return replace(conv, matrix=_matrix(conv.matrix), bias=conv.bias.half(), norm=norm)
+
+
+def _matrix(given: Matrix) -> Matrix:
+    weight = given.weight.to_dense().T if given.packed else given.weight
+    return matrix(weight.half())
