@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--model", default="nano")
     parser.add_argument("--backend", default="auto")
+    parser.add_argument("--anchor", default="card", help="see docs/streaming.md")
     parser.add_argument("--prompt", default=PROMPT)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-guard", action="store_true", help="what the model does when it is left alone")
@@ -96,10 +97,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/hour"), help="without an ending")
     options = parser.parse_args()
     jury = read_jury(loop.load(options.jury)) if options.jury else None
-    model = load(options.model, options.backend)
+    model = load(options.model, options.backend, anchor=options.anchor)
     controls = Controls(prompt=options.prompt, seed=options.seed, guard=not options.no_guard)
     report = {"model": model.name, "backend": model.backend.name, "prompt": options.prompt, "seed": options.seed}
-    report |= {"guard": not options.no_guard, "anchor": {"keep": model.policy.keep, "life": model.policy.life}}
+    report |= {
+        "guard": not options.no_guard,
+        "anchor": {"name": options.anchor, "keep": model.policy.keep, "life": model.policy.life},
+    }
     report |= listen(Watched(model, controls), options.minutes, jury)
     if jury is None:
         report["style"] = "left out: no --jury was given"

@@ -63,6 +63,9 @@ Backend = Annotated[
     str, typer.Option("--backend", help="What computes: auto, native, native-int4, onnx, torch or cuda.")
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Of a step; measured unless given.")]
+Anchor = Annotated[
+    str, typer.Option("--anchor", help="How it goes on for ever: card, shadow, brief or burst, see docs/streaming.md.")
+]
 From = Annotated[float, typer.Option("--from", min=0, help="Where in that file to begin, seconds.")]
 ContinueFrom = Annotated[Path | None, typer.Option(help="A sound file to begin with and go on from.")]
 To = Annotated[float | None, typer.Option("--to", min=0, help="Where to leave it; its end unless given.")]
@@ -129,6 +132,7 @@ def play(
     model: Model = "nano",
     backend: Backend = "auto",
     threads: Threads = None,
+    anchor: Anchor = "card",
     seconds: Annotated[float | None, typer.Option(help="Stop after so many; without it Ctrl-C stops.")] = None,
     device: Annotated[str | None, typer.Option(help="Number or part of the name: see `streamer devices`.")] = None,
     wav_out: Annotated[Path | None, typer.Option(help="Write a WAV in place of playing on a device.")] = None,
@@ -154,7 +158,7 @@ def play(
     chosen, wav = _output(device, wav_out)
     rate, channels = (chosen.rate, min(chosen.channels, 2)) if chosen else (RATE_WITHOUT_DEVICE, 2)
     instrument = Instrument(
-        music(model, rate, channels, backend, threads, excerpt, stems),
+        music(model, rate, channels, backend, threads, excerpt, stems, anchor),
         {"prompt": PROMPT} | values,
         device=chosen,
         wav=wav,
@@ -275,6 +279,7 @@ def render(
     model: Model = "nano",
     backend: Backend = "auto",
     threads: Threads = None,
+    anchor: Anchor = "card",
     variations: Annotated[
         int, typer.Option(min=1, help="Pieces made in one batch, seeds counting up: out-1.wav, out-2.wav ...")
     ] = 1,
@@ -312,7 +317,7 @@ def render(
     from streamer.controls import Controls
     from streamer.render import render as render_file
 
-    loaded = _load(model, backend, threads)
+    loaded = _load(model, backend, threads, anchor)
     beginning = read_beginning(excerpt, loaded) if excerpt else None
     diffusion = _diffusion(diffusion_weights, loaded) if decoder == "diffusion" else None
     if diffusion is not None:
@@ -375,7 +380,7 @@ def _with_progress(diffusion: MultiBandDiffusion, progress: Progress) -> Decode:
     return decode
 
 
-def _load(name: str, backend: str, threads: int | None) -> MusicGen:
+def _load(name: str, backend: str, threads: int | None, anchor: str) -> MusicGen:
     """Load a model, and say what its licence forbids."""
     from streamer.loading import load
 
@@ -384,7 +389,7 @@ def _load(name: str, backend: str, threads: int | None) -> MusicGen:
         def preparing(done: int, total: int) -> None:
             status.update(f"Preparing {escape(name)}, once: {done / total:.0%}")
 
-        loaded = load(name, backend, threads, preparing)
+        loaded = load(name, backend, threads, preparing, anchor=anchor)
     if "NC" in loaded.licence:
         errors.print(escape(f"The weights of {loaded.name} are under {loaded.licence}: not for commercial use."))
     return loaded

@@ -115,6 +115,7 @@ def music(
     threads: int | None = None,
     excerpt: Excerpt | None = None,
     stems: bool = False,
+    anchor: str = "card",
 ) -> Job:
     """The job of playing a MusicGen model, see `streamer.loading.load`, on from an excerpt of a file.
 
@@ -122,6 +123,7 @@ def music(
     """
     imports = ("streamer.engine", "streamer.loading", "musicgen.checkpoint")
     arguments: dict[str, Value] = {"model": model, "backend": backend, "threads": threads or 0, "stems": stems}
+    arguments |= {"anchor": anchor}
     opening: dict[str, Value] = {"strict": True}
     if excerpt is not None:
         opening |= {"path": str(excerpt.path), "start": excerpt.start, "end": excerpt.end or 0.0}
@@ -136,6 +138,7 @@ def play_model(
     backend: str,
     threads: int,
     stems: bool,
+    anchor: str,
     path: str = "",
     start: float = 0.0,
     end: float = 0.0,
@@ -156,7 +159,7 @@ def play_model(
     from streamer.loading import load
     from streamer.melodies import Melodies
 
-    loaded = load(model, backend, threads or None)
+    loaded = load(model, backend, threads or None, anchor=anchor)
     beginning = read_beginning(Excerpt(Path(path), start, end or None), loaded) if path else None
     melodies, controls = Melodies(loaded, stems=stems, open_input=open_input), Controls(**values)
     try:
