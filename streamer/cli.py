@@ -371,11 +371,21 @@ def _diffusion(weights: str | None, model: MusicGen) -> MultiBandDiffusion:
 
 
 def _with_progress(diffusion: MultiBandDiffusion, progress: Progress) -> Decode:
-    """Its decoding, with a bar for every piece."""
+    """Its decoding, with a bar for every piece, on all cores: the music is made by then, and nobody listens yet."""
+    import torch
+
+    from musicgen.backends.threads import cores
 
     def decode(frames: Frames, seed: int) -> Samples:
         task = progress.add_task("diffusion", total=1, unit="steps")
-        return diffusion.decode(frames, seed, lambda done, total: progress.update(task, completed=done, total=total))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(cores())
+        try:
+            return diffusion.decode(
+                frames, seed, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+        finally:
+            torch.set_num_threads(threads)
 
     return decode
 
