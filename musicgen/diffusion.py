@@ -642,6 +642,6 @@ def _schedule(settings: Settings) -> Schedule:
         last=settings.get("schedule.beta_t1", float),
         exponent=settings.get("schedule.beta_exp", float, 1.0),
         count=settings.get("schedule.num_steps", int),
-        clip=settings.get("schedule.clip", float, 5.0),
+        clip=float(settings.get("schedule", dict).get("clip", 5.0) or 0.0),  # nothing is not the same as not said
         noise_scale=settings.get("schedule.noise_scale", float, 1.0),
     )

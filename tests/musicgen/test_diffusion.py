@@ -268,6 +268,16 @@ def test_a_configuration_may_be_plain_or_linked(model: MusicGen, bands: list[Ban
         )
 
 
+@pytest.mark.parametrize(("clip", "limit"), [("left out", 5.0), (None, 0.0), (False, 0.0), (3, 3.0)])
+def test_no_clipping_is_not_the_usual_clipping(model: MusicGen, tmp_path: Path, clip: Any, limit: float) -> None:
+    content = package(("lstm",))
+    content[0]["cfg"].schedule.clip = clip
+    if clip == "left out":
+        del content[0]["cfg"].schedule.clip
+    [band] = read_bands(write(tmp_path / "clip.th", content), model._codec)
+    assert band.schedule.clip == limit
+
+
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [

@@ -16,6 +16,7 @@ from streamer.beginning import Excerpt, read_beginning
 from streamer.dynamics import Samples
 from streamer.engine import LogEntry
 from streamer.render import render
+from tests.musicgen.tiny import tiny_checkpoint
 
 LOOK_AHEAD = 0.08
 """Seconds that the tiny model's codec waits for, and a little more."""
@@ -106,6 +107,23 @@ def test_a_beginning_is_heard_from_its_file_and_goes_on_decoded(tiny_model: Musi
     apart = np.abs(made - expected)
     assert apart[: 32_000 - 6000].max() < 1e-6
     assert apart[32_000 : -round(32_000 * LOOK_AHEAD)].max() < 1e-4
+
+
+def test_a_melody_and_every_kind_of_change_act_when_the_frames_are_made(tmp_path: Path) -> None:
+    model = MusicGen.load(str(tiny_checkpoint(tmp_path / "model", melody=True)), backend="torch")
+    soundfile.write(tmp_path / "tune.wav", 0.1 * np.sin(np.arange(64_000) / 10), 32_000)
+    log: list[LogEntry] = [
+        (5, [("temperature", 1.5), ("seed", 9)]),
+        (12, [("melody", str(tmp_path / "tune.wav")), ("negative", "drums")]),
+        (20, [("melody", "")]),
+    ]
+    options: dict[str, Any] = {"log": log, "normalise": "none", "channels": 1}
+    [streamed] = render(model, controls(), 1.0, tmp_path / "a.flac", **options)
+    [drafted] = render(model, controls(), 1.0, tmp_path / "b.flac", decode=codec_of(model), **options)
+    expected, made = soundfile.read(streamed)[0], soundfile.read(drafted)[0]
+    inside = slice(8000, -round(32_000 * LOOK_AHEAD))
+    assert np.abs(made[inside]).max() > 0.01
+    np.testing.assert_allclose(made[inside], expected[inside], atol=2e-6)
 
 
 def test_the_guard_is_refused(tiny_model: MusicGen, tmp_path: Path) -> None:
