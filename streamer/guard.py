@@ -46,6 +46,9 @@ MEDIAN_OVER = 30.0
 MEDIAN_FROM = 10.0
 """Seconds that must have been heard since the musician's last change: another prompt has another entropy."""
 
+MARGIN = 10.0
+"""Seconds before a collapse that are not gone back to, either: it comes on slowly. nano, put back to 8 s before a
+silence or more, played on for half a minute or for good; put back to just before it, it was silent again at once."""
 ANCHOR = 6.0
 """Seconds of healthy music that are gone on from, at the most; with less than `LEAST_ANCHOR` it begins anew."""
 LEAST_ANCHOR = 1.0
@@ -196,7 +199,7 @@ class Guard:
         traces, sounds = zip(*self._chunks, strict=True)
         self._chunks = []
         frames = [trace.frames for trace in traces] if self._past is None else [self._past, *(t.frames for t in traces)]
-        self._past = np.concatenate(frames, axis=1)[:, -self._count(2 * FROZEN_FOR + ANCHOR) :]
+        self._past = np.concatenate(frames, axis=1)[:, -self._count(2 * (FROZEN_FOR + MARGIN)) :]
         entropy = np.concatenate([self._entropy, *(trace.entropy for trace in traces)])
         self._entropy = entropy[-self._count(MEDIAN_OVER) :]
         sound = np.concatenate([*([] if self._sound is None else [self._sound]), *sounds])
@@ -231,7 +234,8 @@ class Guard:
         assert self._past is not None
         self._row = self._row + 1 if self._row and self._calm < self._count(CALM) else 1
         self._calm = 0
-        whole = self._past[:, : -math.ceil(seconds * self._frames_a_second)]
+        before = max(0, self._past.shape[1] - math.ceil(seconds * self._frames_a_second))
+        whole = self._past[:, : before - min(self._count(MARGIN), before // 2)]
         healthy = whole[:, -self._count(ANCHOR) :] if self._row == 1 else whole[:, :0]
         usable = healthy.shape[1] >= self._count(LEAST_ANCHOR)
         if self._row > 2:

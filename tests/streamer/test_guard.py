@@ -98,14 +98,14 @@ def test_healthy_music_is_left_alone() -> None:
 
 
 def test_silence_is_answered_with_what_was_before_it() -> None:
-    frames = frames_of(20 * SECOND)
-    level = np.where(np.arange(1000) < 700, 1.0, 0.0)
+    frames = frames_of(40 * SECOND)
+    level = np.where(np.arange(2000) < 1700, 1.0, 0.0)
     (at, found), *_ = hear(Guard(RATE, HOP), frames, level=level)
     assert found.reason == "silence"
-    assert 700 + 75 <= at <= 700 + 100
+    assert 1700 + 75 <= at <= 1700 + 100
     assert found.healthy is not None
-    np.testing.assert_array_equal(found.healthy, frames[:, at - 100 - 300 : at - 100])
-    assert at - 100 <= 700
+    silent = at - 100  # since then, or later
+    np.testing.assert_array_equal(found.healthy, frames[:, silent - 500 - 300 : silent - 500])
 
 
 def test_samples_that_are_no_numbers_are_silence() -> None:
@@ -114,17 +114,17 @@ def test_samples_that_are_no_numbers_are_silence() -> None:
 
 @pytest.mark.parametrize("lag", [1, 37, 96, 400])
 def test_a_frozen_loop_is_answered_with_what_was_before_it(lag: int) -> None:
-    """Exactly: the loop's first round is part of what has to be forgotten."""
-    well = frames_of(800)
+    """The loop's first round is part of what has to be forgotten."""
+    well = frames_of(1700)
     loop = np.tile(frames_of(lag, seed=1), -(-900 // lag))
     said = hear(Guard(RATE, HOP), np.concatenate([well, loop], axis=1))
     at, found = said[0]
     assert found.reason == "frozen loop"
     # a tenth of the 8 s may still be from before
-    assert 800 + lag + 400 - 45 <= at <= 800 + lag + 400 + 25
+    assert 1700 + lag + 400 - 45 <= at <= 1700 + lag + 400 + 25
     assert found.healthy is not None
-    until = at - 400 - lag
-    np.testing.assert_array_equal(found.healthy, well[:, max(0, until - 300) : until])
+    until = at - 400 - lag - 500
+    np.testing.assert_array_equal(found.healthy, well[:, until - 300 : until])
 
 
 def test_low_entropy_is_answered_once_it_is_known_what_is_usual() -> None:
@@ -191,8 +191,8 @@ def test_a_beginning_is_something_to_go_on_from() -> None:
     guard, past = Guard(RATE, HOP), frames_of(200)
     guard.begin(past)
     (_, found), *_ = hear(guard, frames_of(100, seed=1), level=0.0)
-    # up to half a second of what it cannot be sure of is left out
-    np.testing.assert_array_equal(found.healthy, past[:, :175])
+    # half of it: what led to the collapse may be part of it
+    np.testing.assert_array_equal(found.healthy, past[:, :88])
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(0, 2**40))
@@ -221,6 +221,7 @@ def test_a_model_that_collapses_is_brought_back_and_it_is_told(sickness: Sicknes
     assert len(told) == len(calls)
     assert told[0].startswith("At 0:")
     assert "goes on from what was before" in told[0]
+    assert all("begins anew" in sentence for sentence in told[1:])
     assert engine.collapses() == []
     assert np.abs(sound[-RATE:]).max() > LEVEL / 2
 
