@@ -94,9 +94,7 @@ class MultiBandDiffusion:
         """
         if not frames.shape[1]:
             return np.zeros((0, 1), np.float32)
-        plain = open_decoder(self._codec)
-        reference = torch.from_numpy(np.concatenate([plain.decode(frames), plain.flush()])[:, 0])
-        reference = reference.to(self._codec.table.device)
+        reference = torch.from_numpy(self._plain(frames)[:, 0]).to(self._codec.table.device)
         codes = torch.as_tensor(frames).to(self._codec.table.device, torch.int64)
         latents = F.embedding(codes + self._codec.offsets, self._codec.table).sum(0).T[None].float()
         generator = torch.Generator(reference.device).manual_seed(seed)
@@ -111,6 +109,12 @@ class MultiBandDiffusion:
             sound += band.generate(latents, noise, lambda: progress and progress(next(done), total))
         equalised: NDArray[np.float32] = equalise(sound, reference, self._codec.sample_rate)[:, None].cpu().numpy()
         return equalised
+
+    def _plain(self, frames: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """The codec's own decode, a second at a time: all of a long piece at once would need gigabytes."""
+        codec = open_decoder(self._codec)
+        chunks = [codec.decode(frames[:, start : start + 50]) for start in range(0, frames.shape[1], 50)]
+        return np.concatenate([*chunks, codec.flush()])
 
 
 def check_model(model: MusicGen) -> None:

@@ -165,6 +165,12 @@ def test_a_piece_is_its_bands_equalised_to_the_codecs_decode(model: MusicGen, ba
     np.testing.assert_allclose(made[:, 0], expected, atol=1e-6)
 
 
+def test_a_long_piece_is_equalised_to_the_whole_decode(model: MusicGen) -> None:
+    frames, whole = codes(model, 120), open_decoder(model._codec)
+    expected = np.concatenate([whole.decode(frames), whole.flush()])
+    np.testing.assert_allclose(MultiBandDiffusion([], model._codec)._plain(frames), expected, atol=1e-5)
+
+
 def test_the_same_seed_gives_the_same_samples(model: MusicGen, file: Path) -> None:
     decoder, frames = MultiBandDiffusion.load(file, model), codes(model, 4)
     first, again, other = (decoder.decode(frames, seed) for seed in (1, 1, 2))
