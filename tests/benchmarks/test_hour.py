@@ -11,6 +11,10 @@ import pytest
 
 from benchmarks import hour
 from tests.musicgen.tiny import tiny_checkpoint
+from training import judge, loop
+from training.compose.arrange import STYLES
+from training.evaluate.material import INSTRUMENTS
+from training.evaluate.studio import WINDOW
 
 RATE = 32_000
 
@@ -33,12 +37,25 @@ def test_the_centroid_is_where_the_sound_is() -> None:
     assert hour.centroid(np.zeros(RATE, np.float32), RATE) == 0
 
 
+def jury(path: Path) -> Path:
+    """A file as training.evaluate leaves it, of listeners that never learnt anything."""
+    inputs = len(judge.features(np.zeros(round(WINDOW * RATE), np.float32)))
+    networks = {
+        "style": judge.Network(inputs, len(STYLES)),
+        "instruments": judge.Network(inputs, len(INSTRUMENTS)),
+        "key": judge.KeyProfiles(),
+    }
+    loop.save(path, {"of": "", **{name: network.state_dict() for name, network in networks.items()}})
+    return path
+
+
 def test_a_minute_is_reported_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tiny_checkpoint(
         tmp_path / "tiny", layers=1, heads=1, codebooks=2, vocab=64, lstm_layers=1, filters=2,
         streaming={"policy": "reanchor", "keep": 30, "max_position": 130},
     )  # fmt: skip
     arguments = ["--minutes", "1", "--model", str(folder), "--backend", "torch", "--out", str(tmp_path / "out" / "h")]
+    arguments += ["--prompt", "house", "--jury", str(jury(tmp_path / "jury.pt"))]
     monkeypatch.setattr(sys, "argv", ["hour", *arguments])
     hour.main()
     report = json.loads((tmp_path / "out" / "h.json").read_text())
@@ -49,6 +66,7 @@ def test_a_minute_is_reported_and_drawn(tmp_path: Path, monkeypatch: pytest.Monk
     assert report["clicks"]["joins"]["places"] in range(26, 30)
     assert -60 < minute["loudness_lufs"] < 0
     assert 0 < minute["repeated"] < 0.5  # random tokens, 64 of them
-    assert "style" not in minute
-    assert report["style"].startswith("left out")
+    assert minute["style"] in STYLES
+    assert 0 <= minute["style_as_asked"] <= 1
+    assert hour.styles(np.zeros(RATE, np.float32), RATE, None, []) == {}
     assert (tmp_path / "out" / "h.png").read_bytes().startswith(b"\x89PNG")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import musicgen
 from musicgen import MusicGen
 from musicgen.stream import Trace
 from osc.tree import Value
@@ -20,6 +22,7 @@ from streamer.guard import Collapse, Guard, asks_for_loops, fresh_seed, is_low, 
 from tests.streamer.sick import SickModel, Sickness
 from tests.streamer.sine import LEVEL, Sampling
 
+NANO = Path(musicgen.__file__).parent / "models" / "nano"
 RATE, HOP = 32_000, 640
 SECOND = 50  # frames
 NOISE = np.random.default_rng(0).normal(0, 0.1, (HOP, 1)).astype(np.float32)  # -20 LUFS or so
@@ -276,6 +279,18 @@ def test_one_of_several_engines_in_a_batch_is_brought_back(tiny_model: MusicGen)
     np.testing.assert_allclose(heard, alone.read(5 * RATE), atol=1e-5)
     assert "fell silent" in engines[0].collapses()[0]
     assert engines[1].collapses() == []
+
+
+def test_nano_as_it_plays_is_left_alone() -> None:
+    from streamer.engine import read_together
+
+    if not list(NANO.glob("*.safetensors")):
+        pytest.skip("nano is not in this checkout: train it with the commands in training/")
+    model = MusicGen.load("nano", threads=1)
+    prompts = ("drum and bass, 174 bpm", "solo piano, 72 bpm")
+    engines = [Engine(model, Controls(prompt=prompt, seed=3), chunk_frames=5) for prompt in prompts]
+    read_together(engines, 14 * model.sample_rate)
+    assert [engine.collapses() for engine in engines] == [[], []]
 
 
 class Mute:
