@@ -297,7 +297,7 @@ def train_step(
 ) -> dict[str, torch.Tensor]:
     """Forward and backward on one batch of (batch, samples); returns the parts of the loss."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    with torch.autocast(audio.device.type, torch.bfloat16):
+    with loop.mixed(audio.device):
         latents = run(model.encoder.layers, torch.cat([audio, turn(audio, rng)])[:, None]).float()
     plain, turned = latents.chunk(2)
     unsteady = (plain - turned).pow(2).mean() / latents.var()  # no reward for smaller latents
@@ -308,7 +308,7 @@ def train_step(
     else:
         noise = torch.randn(turned.shape, generator=generator).to(audio.device)
         hidden = turned + 0.1 * turned.detach().std() * noise
-    with torch.autocast(audio.device.type, torch.bfloat16):
+    with loop.mixed(audio.device):
         output = run(model.decoder.layers, hidden).float()[:, 0]
     windows = rng.choice(WINDOWS, 3, replace=False).tolist()
     parts = spectral_losses(output, audio, RATE, windows)
@@ -354,9 +354,8 @@ def validate(model: EncodecModel, folder: Path) -> dict[str, float]:
 
 @torch.no_grad()
 def encode(model: Any, audio: torch.Tensor) -> torch.Tensor:
-    """Codes (batch, codebooks, frames) of audio (batch, samples)."""
-    with torch.autocast(audio.device.type, torch.bfloat16):
-        rest = run(model.encoder.layers, audio[:, None]).float().mT
+    """Codes (batch, codebooks, frames) of audio (batch, samples); in float32, as whoever loads the codec encodes."""
+    rest = run(model.encoder.layers, audio[:, None]).mT
     codes = []
     for book in codebooks(model):
         indices = nearest(rest.reshape(-1, WIDTH), book.embed).view(rest.shape[:2])

@@ -7,7 +7,9 @@ frames, wherever in a song it was cut. An endless stream re-anchors its last fra
 what was trained.
 
 Many crops change over to another song at a beat, and to that song's caption up to a beat earlier: so the model learns
-that a new prompt takes over at the next beat, and that the prompt counts for more than what was heard.
+that a new prompt takes over at the next beat, and that the prompt counts for more than what was heard. Others read the
+second caption from the start, and only the second song is asked of them: so a stream that has strayed from its prompt
+finds back to it.
 """
 
 import argparse
@@ -36,7 +38,8 @@ PAD = CODES
 LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
 SHORT = 128  # columns of the crops of every fourth step: where little has been heard, the caption has most to say
 COLUMNS = 4096  # of a step, on each worker: 8 crops of 512 or 32 of 128
-SPLICED = 0.3  # of the crops change over to another song
+SPLICED = 0.4  # of the crops change over to another song
+ASTRAY = 0.5  # of these have read the second song's caption all along: what was heard before had gone astray
 CORRUPTED = 0.05  # of the input codes are replaced at random: a stream has to live with its own mistakes
 SONG_STARTS = 0.3
 CAPTION_DROPOUT = 0.1
@@ -151,16 +154,20 @@ def losses(logits: list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
 # --- data ---------------------------------------------------------------------------------------------------------
 
 
-def delay(frames: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def delay(frames: NDArray[np.int16], given: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Inputs and targets of a fresh stream of frames (time, codebooks), each (codebooks, time).
 
-    Input column c holds frame c - 1 - k of codebook k, or `PAD` before the first; its target is column c + 1.
+    Input column c holds frame c - 1 - k of codebook k, or `PAD` before the first; its target is column c + 1, or `PAD`
+    if that belongs to the first ``given`` frames.
     """
     time_ = len(frames)
     delayed = np.full((CODEBOOKS, time_ + 1), PAD, np.int64)
     for k in range(CODEBOOKS):
         delayed[k, 1 + k :] = frames[: time_ - k, k]
-    return delayed[:, :-1], delayed[:, 1:]
+    targets = delayed[:, 1:].copy()
+    for k in range(CODEBOOKS):
+        targets[k, : given + k if given else 0] = PAD
+    return delayed[:, :-1], targets
 
 
 Read = list[tuple[NDArray[np.float16], int, int]]  # a caption's token states, and the columns that read it: from, to
@@ -181,8 +188,8 @@ class Corpus:
         """
         pairs, captions = [], []
         for _ in range(COLUMNS // length):
-            codes, read = self._splice(rng, length) if rng.random() < spliced else self._crop(rng, length)
-            pairs.append(delay(codes))
+            codes, read, given = self._splice(rng, length) if rng.random() < spliced else self._crop(rng, length)
+            pairs.append(delay(codes, given))
             captions.append([] if rng.random() < CAPTION_DROPOUT else read)
         columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
         return columns, targets, *_pad(captions, length)
@@ -190,13 +197,16 @@ class Corpus:
     def _draw(self, rng: np.random.Generator) -> dict[str, Any]:
         return self.songs[rng.integers(len(self.songs))]
 
-    def _crop(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read]:
+    def _crop(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
         song = self._draw(rng)
         start = 0 if rng.random() < SONG_STARTS else int(rng.integers(song["frames"] - length + 1))
-        return self._frames(song, start, length), [(self._caption(song, rng), 0, length)]
+        return self._frames(song, start, length), [(self._caption(song, rng), 0, length)], 0
 
-    def _splice(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read]:
-        """One song, and from one of its beats on another, from a bar on; the caption changes up to a beat before."""
+    def _splice(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
+        """One song, and from one of its beats on another, from a bar on; and how many frames are only to be heard.
+
+        The caption changes up to a beat before, or is the second song's all along (`ASTRAY`).
+        """
         before, after = self._draw(rng), self._draw(rng)
         beat, next_beat = frames_a_beat(before), frames_a_beat(after)
         cut = int(rng.integers(beat + 1, length * 3 // 4))
@@ -204,9 +214,11 @@ class Corpus:
         bars = (after["frames"] - length) // (4 * next_beat)
         entry = 4 * next_beat * int(rng.integers(bars + 1))
         codes = [self._frames(before, start, cut), self._frames(after, entry, length - cut)]
+        if rng.random() < ASTRAY:
+            return np.concatenate(codes), [(self._caption(after, rng), 0, length)], cut
         change = cut - int(rng.integers(beat))
         read = [(self._caption(before, rng), 0, change), (self._caption(after, rng), change, length)]
-        return np.concatenate(codes), read
+        return np.concatenate(codes), read, 0
 
     def _frames(self, song: dict[str, Any], start: int, count: int) -> NDArray[np.int16]:
         first = song["first"] + start
@@ -295,7 +307,7 @@ def corrupt(columns: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 def train_step(model: Nano, batch: Sequence[torch.Tensor]) -> torch.Tensor:
     """Forward and backward on one batch; returns the cross entropy of each codebook."""
     columns, targets, states, mask = batch
-    with torch.autocast(columns.device.type, torch.bfloat16):
+    with loop.mixed(columns.device):
         logits = forward(model, columns, states, mask)
     parts = losses(logits, targets)
     weights = parts.new_tensor(CODEBOOK_WEIGHTS)
@@ -311,7 +323,7 @@ def validate(model: Nano, corpus: Corpus, batches: int = 6) -> dict[str, list[fl
     for i in range(batches):
         batch = corpus.batch(np.random.default_rng([7, i]), LENGTH, spliced=0.0)
         columns, targets, states, mask = (x.to(device) for x in batch)
-        with torch.autocast(device.type, torch.bfloat16):
+        with loop.mixed(device):
             for row, shown in enumerate((mask, torch.zeros_like(mask))):
                 totals[row] += losses(forward(model, columns, states, shown), targets).cpu() / batches
     rounded = [[round(float(x), 3) for x in row] for row in totals]

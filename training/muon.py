@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from training import loop
+
 # Quintic Newton-Schulz coefficients of the reference implementation: fast, not exact; singular values end in 0.7..1.2.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -24,10 +26,10 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        bfloat16, the same shape.
+        The same shape, in the `loop.matrix_type` of its device.
     """
     a, b, c = COEFFICIENTS
-    x: torch.Tensor = matrices.bfloat16()
+    x: torch.Tensor = matrices.to(loop.matrix_type(matrices.device))
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.mT

@@ -87,7 +87,7 @@ def decode(model: EncodecModel, audio: torch.Tensor) -> torch.Tensor:
     """Audio through the frozen codes and the decoder being trained, (batch, samples)."""
     codes = encode(model, audio)
     hidden = torch.stack([F.embedding(codes[:, k], book.embed) for k, book in enumerate(codebooks(model))]).sum(0)
-    with torch.autocast(audio.device.type, torch.bfloat16):
+    with loop.mixed(audio.device):
         return run(model.decoder.layers, hidden.mT).float()[:, 0]
 
 
@@ -96,13 +96,13 @@ def train_step(
 ) -> dict[str, torch.Tensor]:
     """Gradients of the discriminators, and, unless they learn ``alone``, of the decoder; returns the losses."""
     output = decode(model, audio)
-    with torch.autocast(audio.device.type, torch.bfloat16):
+    with loop.mixed(audio.device):
         judged = judge_step(critics, audio, output.detach())
     if alone:
         return {"critics": judged}
     parts = spectral_losses(output, audio, RATE, rng.choice(WINDOWS, 3, replace=False).tolist())
     critics.requires_grad_(False)
-    with torch.autocast(audio.device.type, torch.bfloat16):
+    with loop.mixed(audio.device):
         disbelief, distance = persuade(critics, audio, output)
     loss = parts["mel"] + 0.5 * parts["stft"] + ADVERSARIAL * disbelief + FEATURES * distance
     torch.autograd.backward(loss)

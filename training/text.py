@@ -82,7 +82,7 @@ def encode(captions: Sequence[str], tokenizer: PreTrainedTokenizerBase, model: B
     for first in range(0, len(order), 64):
         batch = order[first : first + 64]
         inputs = tokenize([captions[i] for i in batch], tokenizer, model.device)
-        with torch.autocast(model.device.type, torch.bfloat16):
+        with loop.mixed(model.device):
             hidden = model(**inputs).last_hidden_state
         for row, i in enumerate(batch):
             length = int(inputs["attention_mask"][row].sum())
@@ -231,7 +231,7 @@ def train(arguments: argparse.Namespace) -> None:
         texts, targets = draw(songs, facts, loop.draws(arguments.seed, step))
         inputs = tokenize(texts, tokenizer, device)
         mask = inputs["attention_mask"].float()
-        with torch.autocast(device.type, torch.bfloat16):
+        with loop.mixed(device):
             hidden = model(**inputs).last_hidden_state
             with torch.no_grad():
                 before = published(**inputs).last_hidden_state

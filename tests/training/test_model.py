@@ -71,16 +71,19 @@ def test_a_crop_changes_song_on_a_beat_and_caption_up_to_a_beat_before(seed: int
         for i, beat in enumerate(beats)
     ]
     corpus = training_model.Corpus(codes, np.arange(2, dtype=np.float16)[:, None].repeat(384, 1), songs)
-    crop, read = corpus._splice(np.random.default_rng(seed), 512)
+    crop, read, given = corpus._splice(np.random.default_rng(seed), 512)
     song, frame = crop[:, 0], crop[:, 2]
-    (first, begin, change), (second, again, end) = read
-    assert (begin, end) == (0, 512) and change == again and len(crop) == 512
+    assert (read[0][1], read[-1][2]) == (0, 512) and len(crop) == 512
     jumps = np.flatnonzero(np.diff(frame) != 1) + 1
     assume(len(jumps))  # by chance a song may go on with itself
     (cut,) = jumps
     assert (song[:cut] == song[0]).all() and (song[cut:] == song[-1]).all()
-    assert [round(float(states.mean())) for states in (first, second)] == [song[0], song[-1]]
-    assert 0 <= cut - change < beats[song[0]]
+    if given:  # the caption was the second song's all along, and only that song is asked for
+        assert given == cut and [round(float(states.mean())) for states, _, _ in read] == [song[-1]]
+    else:
+        (first, _, change), (second, again, _) = read
+        assert change == again and 0 <= cut - change < beats[song[0]]
+        assert [round(float(states.mean())) for states in (first, second)] == [song[0], song[-1]]
     assert (frame[0] + cut) % beats[song[0]] == 0 and frame[cut] % (4 * beats[song[-1]]) == 0
 
 
@@ -92,6 +95,15 @@ def test_delay_lays_a_crop_out_as_a_fresh_stream() -> None:
         for c in range(6):
             assert targets[k, c] == (frames[c - k, k] if c >= k else PAD)
     np.testing.assert_array_equal(columns[:, 1:], targets[:, :-1])
+
+
+def test_no_frame_that_is_only_to_be_heard_is_asked_for() -> None:
+    frames = np.arange(6 * CODEBOOKS, dtype=np.int16).reshape(6, CODEBOOKS)
+    columns, targets = delay(frames, given=2)
+    np.testing.assert_array_equal(columns, delay(frames)[0])
+    assert set(frames[2:, 0]) == set(targets[0]) - {PAD}
+    for k in range(CODEBOOKS):
+        assert (targets[k, : 2 + k] == PAD).all() and (targets[k, 2 + k :] == frames[2 : 6 - k, k]).all()
 
 
 def test_loss_counts_no_padding() -> None:
