@@ -86,7 +86,7 @@ def peers(threads: int) -> None:
         for dtype in PEERS:
             peer = transformers_model(SMALL, dtype)
             runs = {name: standing(model, PLACE).next_frame for name, model in models.items()}
-            best = {name: 1000 * seconds for name, seconds in beside_transformers(peer, PLACE, runs).items()}
+            best = {name: 1000 * seconds for name, seconds in beside_transformers(peer, PLACE, runs)[0].items()}
             del peer
             theirs, label = best[TRANSFORMERS], str(dtype).removeprefix("torch.")
             for name in names:

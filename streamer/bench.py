@@ -45,6 +45,15 @@ BACKENDS = ("native", "onnx", "torch")
 HEAD = 64  # head size of every released model
 VOCABULARY = 2048  # likewise
 WARM = 5  # frames that are not counted: caches start cold
+FEWEST = 5  # frames that are, however slow they are
+ENOUGH = 50  # from so many on, a second of music, figures are not few
+SETTLED = 0.05  # of the median: where the middle half of the frames lies as close, more of them would tell no more
+SETTLED_SECONDS = 1.0  # but for so long stalls are waited for: they make the slowest frame and the safe lead
+SHARED = 10  # times as long as one measurement may take, for all of one model; then the fewest frames have to do
+STEPS = 8  # beside transformers
+FEWEST_STEPS = 3
+PROBE_PLACE = 10
+PEER_PLACE = 250  # frames of past beside transformers, five seconds: its prefill takes longer than all of its steps
 PEERS = (torch.float32, torch.bfloat16)  # what transformers may compute in
 TRANSFORMERS = "transformers"
 SPARE = 2**30  # bytes: the interpreter, torch, and whatever else the user has open
@@ -66,6 +75,8 @@ class Figures:
         Seconds of sound made in a second, tokens and codec together.
     lead_ms
         The smallest safe lead, see :func:`safe_lead`; None where the machine is too slow to play this live.
+    frames
+        That these figures rest on. Of fewer than ``ENOUGH`` a stall may be missing, or weigh too much.
     """
 
     model: str
@@ -76,6 +87,12 @@ class Figures:
     decode_ms: float
     rtf: float
     lead_ms: float | None
+    frames: int
+
+    @property
+    def few(self) -> bool:
+        """Whether there were too few frames to rely on their slowest one."""
+        return self.frames < ENOUGH
 
 
 def card(name: str) -> Card | None:
@@ -100,7 +117,8 @@ def measure(
     threads
         Of a step; None for as many as each backend finds best.
     seconds
-        That each measurement may take, besides what preparing takes.
+        That each measurement may take, besides what preparing takes. It ends before that when its figures have
+        settled, and those of all backends share ``SHARED`` times as much, preparing included.
 
     Yields
     ------
@@ -121,10 +139,12 @@ def measure(
             able.append(backend)
     if not able:
         return
+    end = time.perf_counter() + SHARED * seconds
     source = checkpoint(name, apart="torch" in able)
     for backend in able:
         try:
             with opened(source, backend, threads) as model:
+                seconds = max(0.0, min(seconds, end - time.perf_counter()))
                 yield figures(model, seconds, "" if released and released.melody else PROMPT)
         except ModelError as error:
             yield f"{name} on {backend} was left out: {error}"
@@ -176,23 +196,37 @@ def figures(model: MusicGen, seconds: float, prompt: str = PROMPT) -> Figures:
         decode_ms=round(1000 * statistics.median(decodes) * model.frame_rate, 1),
         rtf=round(frame * len(both) / sum(both), 2),
         lead_ms=None if lead is None else round(1000 * lead, 1),
+        frames=len(both),
     )
 
 
 def frame_times(stream: Stream, seconds: float) -> tuple[list[float], list[float]]:
-    """Seconds of every frame's tokens and of its decoding; at least ten frames."""
+    """Seconds of every frame's tokens and of its decoding, of frames that follow each other: at least ``FEWEST``."""
     decoder = open_decoder(stream.model._codec, stream.model.channels)
     steps: list[float] = []
     decodes: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(steps) < WARM + 10 or time.perf_counter() < end:
+    begun = time.perf_counter()
+    while not _suffices(steps, time.perf_counter() - begun, seconds):
         start = time.perf_counter()
         frame = stream.next_frame()
         stepped = time.perf_counter()
         decoder.decode(frame[:, None])
         steps.append(stepped - start)
         decodes.append(time.perf_counter() - stepped)
-    return steps[WARM:], decodes[WARM:]
+    warm = min(WARM, len(steps) - FEWEST)
+    return steps[warm:], decodes[warm:]
+
+
+def _suffices(steps: Sequence[float], elapsed: float, seconds: float) -> bool:
+    """Whether so many frames tell enough, or have taken all the time there is."""
+    if len(steps) <= FEWEST:
+        return False
+    if elapsed >= seconds:
+        return True
+    if elapsed < SETTLED_SECONDS or len(steps) < WARM + ENOUGH or len(steps) % 25:  # not after every frame
+        return False
+    low, median, high = np.percentile(steps[WARM:], (25, 50, 75))
+    return bool(high - low <= SETTLED * median)
 
 
 def safe_lead(times: Sequence[float], frame: float) -> float | None:
@@ -271,6 +305,7 @@ def checkpoint(name: str, apart: bool = True) -> Checkpoint:
     UserError
         It cannot be loaded.
     """
+    torch.set_num_threads(1)  # several would stand in each other's way, as in `streamer.loading.load`
     from musicgen.checkpoint import load_checkpoint
 
     released = card(name)
@@ -387,6 +422,8 @@ class Ratio:
         The least of some steps.
     ratio
         How many times faster the backend is.
+    steps
+        That were measured of each.
     """
 
     model: str
@@ -396,10 +433,16 @@ class Ratio:
     step_ms: float
     transformers_ms: float
     ratio: float
+    steps: int
+
+    @property
+    def few(self) -> bool:
+        """Whether there was no time for more steps."""
+        return self.steps < STEPS
 
 
 def against(
-    name: str, backends: Sequence[str], threads: int | None = None, dtypes: Sequence[torch.dtype] = PEERS
+    name: str, backends: Sequence[str], threads: int | None = None, seconds: float = 4.0
 ) -> Iterator[Ratio | str]:
     """Measure a model's step beside transformers', see :func:`beside_transformers`; arguments as in :func:`measure`.
 
@@ -416,7 +459,7 @@ def against(
             return
     able = [backend for backend in backends if not obstacle(backend)]
     source = checkpoint(name, apart="torch" in able)
-    place = source.policy.life // 2
+    place = min(PEER_PLACE, source.policy.life // 2)
     with ExitStack() as stack:
         models = {}
         for backend in able:
@@ -424,10 +467,10 @@ def against(
                 models[backend] = stack.enter_context(opened(source, backend, threads))
             except ModelError as error:
                 yield f"{name} on {backend} was left out: {error}"
-        for dtype in dtypes:
+        for dtype in PEERS:
             peer = transformers_model(name, dtype)
             runs = {backend: standing(model, place).next_frame for backend, model in models.items()}
-            best = beside_transformers(peer, place, runs)
+            best, steps = beside_transformers(peer, place, runs, seconds)
             del peer
             for backend, model in models.items():
                 yield Ratio(
@@ -438,6 +481,7 @@ def against(
                     step_ms=round(1000 * best[backend], 2),
                     transformers_ms=round(1000 * best[TRANSFORMERS], 2),
                     ratio=round(best[TRANSFORMERS] / best[backend], 2),
+                    steps=steps,
                 )
 
 
@@ -488,23 +532,37 @@ def random_peer(card: Card) -> Any:
 
 
 def beside_transformers(
-    peer: Any, place: int, runs: Mapping[str, Callable[[], object]], steps: int = 8
-) -> dict[str, float]:
+    peer: Any, place: int, runs: Mapping[str, Callable[[], object]], seconds: float = 4.0
+) -> tuple[dict[str, float], int]:
     """The least seconds of a step of transformers' ``generate`` (``TRANSFORMERS``) and of everything in ``runs``.
 
-    ``generate`` is at work with guidance and a past of ``place`` frames, once with one of torch's threads and once with
-    one a core, since on some machines the latter is the slower: the faster of the two counts.
+    ``generate`` is at work with guidance and a past of ``place`` frames. It has one of torch's threads or one a core,
+    since on some machines the latter is the slower: whichever is faster behind a short past.
+
+    Parameters
+    ----------
+    seconds
+        That all steps may take together, as long as there are ``FEWEST_STEPS``; the prefill comes on top.
+
+    Returns
+    -------
+    dict, int
+        And how many steps of each were measured.
     """
-    before, found = torch.get_num_threads(), []
-    for threads in sorted({1, cores()}):
+    before, probes = torch.get_num_threads(), {}
+    for threads in {1, cores()}:
         torch.set_num_threads(threads)
-        found.append(_in_turns(peer, place, runs, steps))
+        probes[threads] = _in_turns(peer, PROBE_PLACE, runs, FEWEST_STEPS)
+    best = min(probes, key=lambda threads: probes[threads][TRANSFORMERS])
+    steps = max(FEWEST_STEPS, min(STEPS, int(seconds / sum(probes[best].values()))))
+    torch.set_num_threads(best)
+    least = _in_turns(peer, place, runs, steps)
     torch.set_num_threads(before)
-    return min(found, key=lambda times: times[TRANSFORMERS])
+    return least, steps
 
 
 def _in_turns(peer: Any, place: int, runs: Mapping[str, Callable[[], object]], steps: int) -> dict[str, float]:
-    """After each step of ``generate`` every run gets its turn, so that all meet the same machine."""
+    """The least of some steps. After each of ``generate`` every run gets its turn: all meet the same machine."""
     from transformers import GenerationConfig
 
     taken: dict[str, list[float]] = {name: [] for name in (TRANSFORMERS, *runs)}

@@ -500,7 +500,9 @@ def bench(
         list[str] | None, typer.Option("--backend", help="Repeatable; all for the CPU if left out.")
     ] = None,
     threads: Threads = None,
-    seconds: Annotated[float, typer.Option(min=0.0, help="For each measurement.")] = 3.0,
+    seconds: Annotated[
+        float, typer.Option(min=0.0, help="For each measurement at the most; ten times that for each model.")
+    ] = 3.0,
     against: Annotated[str | None, typer.Option(help="'transformers': its generate is measured in turns.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False,
 ) -> None:
@@ -517,44 +519,57 @@ def bench(
             results += measuring.measure(name, backends, threads, seconds)
             if against:
                 status.update(f"Measuring {escape(name)} beside transformers ...")
-                results += measuring.against(name, backends, threads)
+                results += measuring.against(name, backends, threads, seconds)
     figures = [result for result in results if isinstance(result, measuring.Figures)]
     ratios = [result for result in results if isinstance(result, measuring.Ratio)]
     left_out = [result for result in results if isinstance(result, str)]
     if as_json:
-        report = {"models": [asdict(row) for row in figures], "against": [asdict(row) for row in ratios]}
+        report = {
+            "models": [asdict(row) | {"few": row.few} for row in figures],
+            "against": [asdict(row) | {"few": row.few} for row in ratios],
+        }
         typer.echo(json.dumps(report | {"left_out": left_out}))
         return
     console.print(_figures_table(figures))
     if ratios:
         console.print(_ratios_table(ratios))
+    few = [row.frames for row in figures if row.few] + [row.steps for row in ratios if row.few]
+    if few:
+        steps = f"{min(few)} to {max(few)} steps" if min(few) < max(few) else f"{few[0]} steps"
+        console.print(f"*: of only {steps}, since more would have taken too long. --seconds gives more time.")
     for sentence in left_out:
         console.print(escape(_capital(sentence)))
 
 
 def _figures_table(figures: list[Figures]) -> Table:
-    names = ("Model", "Backend", "Threads", "Step", "Slowest", "Decode 1 s", "Real time", "Safe lead")
-    table = Table(*(Column(name, no_wrap=True) for name in names), box=None)
+    table = _bench_table("Model", "Backend", "Threads", "Step", "Slowest", "Decode", "Speed", "Safe lead")
     for row in figures:
+        few = "*" if row.few else ""
         table.add_row(
-            escape(row.model),
+            escape(row.model.removeprefix("facebook/")),
             row.backend,
             str(row.threads),
             f"{row.step_ms:.1f} ms",
-            f"{row.step_worst_ms:.1f} ms",
+            f"{row.step_worst_ms:.1f} ms{few}",
             f"{row.decode_ms:.0f} ms",
             f"{row.rtf:.2f}x",
-            "too slow" if row.lead_ms is None else f"{row.lead_ms:.0f} ms",
+            "too slow" if row.lead_ms is None else f"{row.lead_ms:.0f} ms{few}",
         )
     return table
 
 
+def _bench_table(model: str, *names: str) -> Table:
+    """In a narrow window the model's name is broken, never a number."""
+    columns = (Column(name, no_wrap=True) for name in names)
+    return Table(Column(model, overflow="fold"), *columns, box=None, padding=(0, 1, 0, 0))
+
+
 def _ratios_table(ratios: list[Ratio]) -> Table:
-    names = ("Model", "Backend", "Threads", "Step", "transformers", "", "Faster")
-    table = Table(*(Column(name, no_wrap=True) for name in names), box=None)
+    table = _bench_table("Model", "Backend", "Threads", "Step", "transformers", "", "Faster")
     for row in ratios:
         steps = (f"{row.step_ms:.1f} ms", f"{row.transformers_ms:.1f} ms", row.dtype)
-        table.add_row(escape(row.model), row.backend, str(row.threads), *steps, f"{row.ratio:.1f}x")
+        faster = f"{row.ratio:.1f}x{'*' if row.few else ''}"
+        table.add_row(escape(row.model.removeprefix("facebook/")), row.backend, str(row.threads), *steps, faster)
     return table
 
 

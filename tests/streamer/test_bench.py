@@ -72,7 +72,7 @@ def test_transformers_is_measured_beside(
 def test_the_table_names_what_was_left_out(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "free_memory", lambda: 4_000_000_000)
     out = run(capsys, monkeypatch, "--model", "small", "--model", "large", "--backend", "torch", "--seconds", "0")
-    assert any("facebook/musicgen-small" in line and "torch" in line for line in out.splitlines())
+    assert any("musicgen-small" in line and "torch" in line for line in out.splitlines())
     assert "Large on torch was left out: it needs" in out
     assert "4.0 GB are free" in out
 
@@ -125,3 +125,33 @@ def breaks_off(taken: list[float], lead: float) -> bool:
             return True
         queued = min(lead, queued + FRAME)
     return False
+
+
+@given(st.integers(2, 400), st.floats(1e-3, 1.0), st.floats(0, 1), st.floats(0, 20), st.floats(0, 20))
+def test_a_measurement_ends_when_it_is_settled_or_out_of_time(
+    count: int, step: float, noise: float, elapsed: float, seconds: float
+) -> None:
+    spread = step * noise
+    steps = [step + spread * (-1) ** i for i in range(count)]
+    done = bench._suffices(steps, elapsed, seconds)
+    if count <= bench.FEWEST:
+        assert not done
+    elif elapsed >= seconds:
+        assert done
+    elif done:
+        assert count >= bench.WARM + bench.ENOUGH
+        assert elapsed >= bench.SETTLED_SECONDS
+        assert 2 * noise <= bench.SETTLED + 1e-9
+
+
+@pytest.mark.usefixtures("tiny_small")
+def test_figures_of_few_steps_are_marked(
+    tiny_model_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("--model", tiny_model_dir, "--backend", "torch", "--seconds")
+    out = run(capsys, monkeypatch, *asked, "0")
+    assert "ms*" in out
+    assert "*: of only" in out
+    report = json.loads(run(capsys, monkeypatch, *asked, "0", "--json"))
+    assert [row["few"] for row in report["models"]] == [True]
+    assert bench.FEWEST <= report["models"][0]["frames"] < bench.ENOUGH
