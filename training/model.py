@@ -47,7 +47,7 @@ PLAIN = 0.5  # of the captions are those that many songs share, see `tokens.plai
 # What else keeps captions from being learnt by heart with their songs: tokens left out, states disturbed.
 TOKEN_DROPOUT, STATE_NOISE = 0.15, 0.2
 # The first codebook carries the notes and the beat, the last one mostly noise.
-CODEBOOK_WEIGHTS = (1.6, 1.0, 0.8, 0.6)
+CODEBOOK_WEIGHTS = (2.0, 1.0, 0.7, 0.5)
 VALIDATION_SHARE = 32  # one song in this many is kept apart
 
 
