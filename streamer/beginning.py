@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import soundfile
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from streamer.dynamics import Samples
 from streamer.errors import UserError
+from streamer.model import Encoder
 
 SHORTEST = 0.1
 """Seconds of music that there is something to go on from; less is a slip."""
@@ -20,18 +20,6 @@ LONGEST = 30.0
 """Seconds that are encoded, the last ones: more than any model remembers."""
 FADE = 0.1
 """Seconds in which the file's sound turns into the codec's version of it, at the most."""
-
-
-class Encoder(Protocol):
-    """What is asked of a `musicgen.MusicGen`."""
-
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def hop(self) -> int: ...
-    @property
-    def channels(self) -> int: ...
-    def encode(self, sound: Samples) -> NDArray[np.int64]: ...
 
 
 @dataclass(frozen=True)

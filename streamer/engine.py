@@ -9,21 +9,19 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from osc.tree import Value
 from streamer.beginning import Beginning, join
 from streamer.controls import SAMPLING, Controls, clamp
 from streamer.dynamics import REFERENCE, Crossfade, Fader, Limiter, Loudness, Samples, amplitude
 from streamer.errors import UserError
-from streamer.guard import Collapse, Guard, Trace, asks_for_loops, fresh_seed
+from streamer.guard import Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.melodies import Melodies
-from streamer.melodies import Model as Follower
-from streamer.melodies import Stream as Following
+from streamer.model import Model, Stream
 
 Batch = Sequence[tuple[str, Value | None]]
 LogEntry = tuple[int, Batch]
@@ -38,52 +36,6 @@ CROSSFADE_FRAMES = 10
 _MUSICAL = {"prompt", "negative", "melody", *SAMPLING}  # what decides which music is usual
 
 _log = logging.getLogger(__name__)
-
-
-class Sampling(Protocol):
-    """How tokens are chosen; see `musicgen.Sampling`."""
-
-    temperature: float
-    top_k: int
-    top_p: float
-    guidance: float
-
-
-class Stream(Following, Protocol):
-    """What the engine asks of a `musicgen.Stream`."""
-
-    @property
-    def sampling(self) -> Sampling: ...
-    @property
-    def trace(self) -> Trace: ...
-    def set_prompt(self, text: str) -> None: ...
-    def set_negative_prompt(self, text: str) -> None: ...
-    def reseed(self, seed: int) -> None: ...
-    def reset(self, seed: int) -> None: ...
-    def continue_from(self, frames: NDArray[np.int64], seed: int) -> Samples: ...
-    def reanchor(self, frames: NDArray[np.int64], seed: int) -> None: ...
-    def next_chunk(self, frames: int) -> Samples: ...
-
-
-class Model(Follower, Protocol):
-    """What the engine asks of a `musicgen.MusicGen`."""
-
-    @property
-    def channels(self) -> int: ...
-    @property
-    def defaults(self) -> Sampling: ...
-    def encode_prompt(self, text: str) -> object: ...
-    def stream(
-        self,
-        prompt: str = "",
-        *,
-        negative_prompt: str = "",
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        guidance: float | None = None,
-        seed: int = 0,
-    ) -> Stream: ...
 
 
 class Engine:

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.dynamics import Samples
 from streamer.meter import integrated_loudness
+from streamer.model import Frames, Sampling, Trace
 
-Frames = NDArray[np.int64]
-"""(K, F)"""
 Reason = Literal["silence", "frozen loop", "low entropy"]
 
 EVERY = 0.5
@@ -56,26 +55,6 @@ CALM = 30.0
 """Seconds after an answer in which another collapse means that the answer did not help."""
 FIRST_REST, LONGEST_REST = 15.0, 480.0
 """Seconds without a look after the third answer in a row, doubled with each further one: perhaps it is meant so."""
-
-
-class Trace(Protocol):
-    """What a chunk was made of, see `musicgen.stream.Trace`."""
-
-    @property
-    def frames(self) -> Frames: ...
-    @property
-    def entropy(self) -> NDArray[np.float64]: ...
-
-
-class Sampling(Protocol):
-    """How tokens are chosen, see `musicgen.Sampling`."""
-
-    @property
-    def temperature(self) -> float: ...
-    @property
-    def top_k(self) -> int: ...
-    @property
-    def top_p(self) -> float: ...
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from streamer.errors import UserError
 from streamer.listening import PERIOD, Heard, Input, Listener
+from streamer.model import Follower, Following
 
 if TYPE_CHECKING:
-    from musicgen import Melody, StreamingPolicy
+    from musicgen import Melody
 
 INPUT = "input"
 LONGEST = 300.0
@@ -29,28 +30,6 @@ OpenInput = Callable[[str, float, bool], Input]
 """Opens a device, see `streamer.listening.open_input`."""
 
 log = logging.getLogger(__name__)
-
-
-class Model(Protocol):
-    """What is asked of a `musicgen.MusicGen`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def hop(self) -> int: ...
-    @property
-    def policy(self) -> StreamingPolicy: ...
-    @property
-    def follows_melody(self) -> bool: ...
-    def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody: ...
-
-
-class Stream(Protocol):
-    """What is asked of a `musicgen.Stream`."""
-
-    def set_melody(self, melody: Melody | None, begins: int = 0) -> None: ...
 
 
 class Melodies:
@@ -69,7 +48,7 @@ class Melodies:
     """
 
     def __init__(
-        self, model: Model, *, stems: bool = False, open_input: OpenInput | None = None, period: float = PERIOD
+        self, model: Follower, *, stems: bool = False, open_input: OpenInput | None = None, period: float = PERIOD
     ) -> None:
         self._model = model
         self._stems = stems
@@ -110,7 +89,7 @@ class Melodies:
             self._prepared.pop(text, None)
             self._prepared[text] = made
 
-    def follow(self, text: str, stream: Stream) -> None:
+    def follow(self, text: str, stream: Following) -> None:
         """Have a stream follow what was prepared; an input once it has been heard. On the stream's thread.
 
         Raises
@@ -130,7 +109,7 @@ class Melodies:
         self._listener = self._heard = None
         stream.set_melody(found)
 
-    def refresh(self, stream: Stream) -> None:
+    def refresh(self, stream: Following) -> None:
         """Hand on what a live input has been heard to play since. On the stream's thread, before each chunk.
 
         The music follows what was played a period ago: the sound ends where the next one will be ready.

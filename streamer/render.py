@@ -19,9 +19,10 @@ from streamer.beginning import Beginning
 from streamer.controls import Controls
 from streamer.drafts import Decode, Drafts
 from streamer.dynamics import Samples
-from streamer.engine import Engine, LogEntry, Model, read_together
+from streamer.engine import Engine, LogEntry, read_together
 from streamer.errors import UserError
 from streamer.melodies import Melodies
+from streamer.model import Model
 from streamer.normalise import STRATEGIES, strategy
 
 

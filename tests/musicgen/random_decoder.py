@@ -1,15 +1,9 @@
 """Decoders with random weights, of any size, without a checkpoint around them."""
 
-from collections.abc import Callable
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
-SMALL = {"hidden": 1024, "layers": 24, "heads": 16, "vocabulary": 2048}  # musicgen-small's
+from musicgen.decoder import ACTIVATIONS, CrossWeights, DecoderWeights, LayerWeights, sinusoids
 
 
 def random_decoder(

@@ -1,0 +1,105 @@
+"""What the instrument asks of a model, part by part: `musicgen.MusicGen` and its streams have it all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.dynamics import Samples
+
+if TYPE_CHECKING:
+    from musicgen import Melody, StreamingPolicy
+
+Frames = NDArray[np.int64]
+"""(K, F)"""
+
+
+class Sampling(Protocol):
+    """How tokens are chosen; see `musicgen.Sampling`."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    guidance: float
+
+
+class Trace(Protocol):
+    """What a chunk was made of, see `musicgen.stream.Trace`."""
+
+    @property
+    def frames(self) -> Frames: ...
+    @property
+    def entropy(self) -> NDArray[np.float64]: ...
+
+
+class Following(Protocol):
+    """A stream that follows melodies, see `streamer.melodies`."""
+
+    def set_melody(self, melody: Melody | None, begins: int = 0) -> None: ...
+
+
+class Stream(Following, Protocol):
+    """What the engine asks of a `musicgen.Stream`."""
+
+    @property
+    def sampling(self) -> Sampling: ...
+    @property
+    def trace(self) -> Trace: ...
+    def set_prompt(self, text: str) -> None: ...
+    def set_negative_prompt(self, text: str) -> None: ...
+    def reseed(self, seed: int) -> None: ...
+    def reset(self, seed: int) -> None: ...
+    def continue_from(self, frames: Frames, seed: int) -> Samples: ...
+    def reanchor(self, frames: Frames, seed: int) -> None: ...
+    def next_chunk(self, frames: int) -> Samples: ...
+
+
+class Encoder(Protocol):
+    """What makes frames of a sound, see `streamer.beginning`."""
+
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def hop(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    def encode(self, sound: Samples) -> Frames: ...
+
+
+class Follower(Protocol):
+    """What makes melodies of a sound, see `streamer.melodies`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def hop(self) -> int: ...
+    @property
+    def policy(self) -> StreamingPolicy: ...
+    @property
+    def follows_melody(self) -> bool: ...
+    def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody: ...
+
+
+class Model(Follower, Protocol):
+    """What the engine asks of a `musicgen.MusicGen`."""
+
+    @property
+    def channels(self) -> int: ...
+    @property
+    def defaults(self) -> Sampling: ...
+    def encode_prompt(self, text: str) -> object: ...
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        negative_prompt: str = "",
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+    ) -> Stream: ...
