@@ -218,7 +218,8 @@ class Guard:
         healthy = whole[:, -self._count(ANCHOR) :] if self._row == 1 else whole[:, :0]
         usable = healthy.shape[1] >= self._count(LEAST_ANCHOR)
         if self._row > 2:
-            self._rest = self._count(min(FIRST_REST * 2 ** (self._row - 3), LONGEST_REST))
+            doubled = min(self._row - 3, 16)  # a power of two of days in a row would be too large for a float
+            self._rest = self._count(min(FIRST_REST * 2**doubled, LONGEST_REST))
         self._past = whole if usable else None
         self._listen_anew()
         return Collapse(reason, healthy if usable else None)

@@ -177,6 +177,13 @@ def test_what_does_not_help_is_not_repeated_for_ever() -> None:
     np.testing.assert_allclose(waits[2:6], [15, 30, 60, 120], atol=2.5)
 
 
+def test_a_week_of_silence_is_survived() -> None:
+    guard, rest = Guard(8000, 160), 480 * SECOND
+    trace = Trace(np.zeros((1, rest), np.int64), np.ones(rest))
+    said = [guard.hear(trace, np.zeros((16_000, 1), np.float32)) for _ in range(1300)]
+    assert all(found is not None for found in said[3:])
+
+
 def test_after_a_calm_time_it_begins_with_the_gentle_answer_again() -> None:
     level = np.ones(6000)
     for start in (1000, 1200, 4000):
