@@ -220,6 +220,19 @@ def test_a_standby_has_imported_what_turned_out_to_be_needed(tmp_path: Path, mon
         bench.close()
 
 
+def test_nanos_first_sound_waits_for_no_slow_import() -> None:
+    """Each of these takes longer than loading nano."""
+    code = """
+import sys
+from streamer.worker import _build, music
+engine, _ = _build(music("nano", 48_000, 2), {})
+engine.read(960)
+print(*{"transformers", "torchaudio", "scipy", "huggingface_hub", "onnxruntime", "torch._dynamo"} & sys.modules.keys())
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "\n"), result.stderr
+
+
 def test_a_script_that_plays_is_not_run_again_by_its_engine(tmp_path: Path) -> None:
     """Though it has no `if __name__ == "__main__"`, as multiprocessing asks for."""
     script = tmp_path / "play.py"
