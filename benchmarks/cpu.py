@@ -1,6 +1,6 @@
 """What a CPU is promised: a line of JSON for each goal, as soon as it is measured.
 
-    python -m benchmarks.cpu [--only peers end_to_end memory growth nano streams first_sound neighbour] [--threads 2]
+    python -m benchmarks.cpu [--threads 2] [--only peers end_to_end parts memory growth nano streams first_sound ...]
 
 musicgen-small's shape with random weights, guidance on, a past of 600 frames; nano is itself. Ratios are of the least
 times of one run in turns. "value" is to be compared with "at_least" or "at_most"; the goals hold for two threads on
@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from musicgen import MusicGen, Stream, StreamingPolicy, next_chunks
@@ -115,6 +116,42 @@ def end_to_end(threads: int) -> None:
                 codec=codec,
                 threads=threads,
                 codec_threads=codec_threads,
+            )
+
+
+def parts(threads: int) -> None:
+    """Where the time of a frame end to end goes: what bounds the goal above, with 8 and with 4 bits."""
+    for name in ("native", "native-int4"):
+        with opened(small(), name, threads) as model:
+            backend, stream = model.backend, standing(model, PLACE)
+            assert isinstance(backend, NativeBackend)
+            past = stream._state.memory[0].nbytes * PLACE // stream._state.policy.max_position
+            step, frames = still(stream), np.zeros((model.codebooks, CHUNK), np.int64)
+            works = {
+                "step": step,
+                "step and sampling": stream.next_frame,
+                "decode": lambda stream=stream, frames=frames: stream._codec.decode(frames),
+            }
+            times: dict[str, list[float]] = {part: [] for part in works}
+            rates = []
+            for _ in range(ROUNDS):
+                rates.append(backend.read_rate())
+                for part, work in works.items():
+                    work()
+                    times[part] += [timed(work) for _ in range(8)]
+            best = {part: 1000 * min(several) for part, several in times.items()}
+            decode, per_gb = best["decode"] / CHUNK, 1000 / max(rates)
+            show(
+                f"ms of a frame of 20, small, {name}",
+                best["step and sampling"] + decode,
+                reading_weights_ms=round(backend.step_bytes * per_gb, 2),
+                reading_past_ms=round(past * per_gb, 2),
+                step_ms=round(best["step"], 2),
+                sampling_ms=round(best["step and sampling"] - best["step"], 2),
+                decode_ms=round(decode, 2),
+                memory_gb_per_second=round(max(rates) / 1e9, 1),
+                codec=str(model._codec.table.dtype).removeprefix("torch."),
+                threads=threads,
             )
 
 
@@ -238,7 +275,7 @@ def neighbour(threads: int) -> None:
 
 
 GOALS: dict[str, Callable[[int], None]] = {
-    goal.__name__: goal for goal in (peers, end_to_end, memory, growth, nano, streams, first_sound, neighbour)
+    goal.__name__: goal for goal in (peers, end_to_end, parts, memory, growth, nano, streams, first_sound, neighbour)
 }
 
 
