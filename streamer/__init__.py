@@ -21,7 +21,7 @@ __all__ = ["Controls", "Engine", "UserError"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load `Engine` when it is asked for: neither `--help` nor the callback's side needs what it stands on."""
+    """Load `Engine` when it is asked for: neither `--help` nor the callback's side needs scipy."""
     if name == "Engine":
         from streamer.engine import Engine
 

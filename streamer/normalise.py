@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import pyloudnorm
 
 from streamer.dynamics import Samples, amplitude
-from streamer.meter import BLOCK, integrated_loudness
 
 LUFS = -14.0
 """Integrated loudness (ITU-R BS.1770-4) that "loudness" brings a piece to."""
@@ -22,6 +22,7 @@ PEAK_HEADROOM, RMS_HEADROOM = 1.0, 18.0
 """dB below full scale: of the highest sample with "peak" and "clip", of the root mean square with "rms"."""
 FLOOR = 2e-3
 """Root mean square below which "loudness" leaves a piece as it is: what is nearly silent is not to be blown up."""
+_SHORTEST = 0.4  # seconds: one block of BS.1770
 
 
 def loudness(sound: Samples, rate: int, compressor: bool = False) -> Samples:
@@ -37,8 +38,8 @@ def loudness(sound: Samples, rate: int, compressor: bool = False) -> Samples:
     if not len(sound) or math.sqrt(np.mean(np.square(sound, dtype=np.float64))) < FLOOR:
         return _clipped(sound)
     # What is shorter than a block has no loudness by the norm: it is measured as a loop.
-    repeats = math.ceil(BLOCK * rate / len(sound))
-    measured = integrated_loudness(np.tile(sound, (repeats, 1)), rate)
+    repeats = math.ceil(_SHORTEST * rate / len(sound))
+    measured = pyloudnorm.Meter(rate).integrated_loudness(np.tile(sound, (repeats, 1)))
     if not math.isfinite(measured):  # below hearing: there is no gain that would help
         return _clipped(sound)
     louder = sound * np.float32(amplitude(LUFS - measured))
