@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +126,10 @@ def parts(threads: int) -> None:
             backend, stream = model.backend, standing(model, PLACE)
             assert isinstance(backend, NativeBackend)
             past = stream._state.memory[0].nbytes * PLACE // stream._state.policy.max_position
-            step, frames = still(stream), np.zeros((model.codebooks, CHUNK), np.int64)
-            works = {
-                "step": step,
+            works: dict[str, Callable[[], object]] = {
+                "step": still(stream),
                 "step and sampling": stream.next_frame,
-                "decode": lambda stream=stream, frames=frames: stream._codec.decode(frames),
+                "decode": partial(stream._codec.decode, np.zeros((model.codebooks, CHUNK), np.int64)),
             }
             times: dict[str, list[float]] = {part: [] for part in works}
             rates = []

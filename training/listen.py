@@ -10,6 +10,7 @@ and from what the model itself plays, where the codes behind the sound are known
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -115,7 +116,7 @@ def train(arguments: argparse.Namespace, played: NDArray[np.int64]) -> None:
     """The whole stage, on this worker."""
     path = arguments.out / "codec.pt"
     model = load_codec(path if path.exists() else arguments.codec).train()
-    state = loop.load(path) if path.exists() else {"step": 0, "minutes": 0.0}
+    state: dict[str, Any] = loop.load(path) if path.exists() else {"step": 0, "minutes": 0.0}
     opts = optimizers(model)
     rates = [[group["lr"] for group in o.param_groups] for o in opts]
     for optimizer, stored in zip(opts, state.get("optimizers", []), strict=False):
