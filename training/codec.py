@@ -403,17 +403,14 @@ def train(arguments: argparse.Namespace) -> None:
         step, minutes = state["step"], state["minutes"]
     quantizer, songs = Quantizer(model), Songs(arguments.data)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
-    rates = [[group["lr"] for group in o.param_groups] for o in optimizers(model)]
+    full = loop.rates(optimizers(model))
     saved = since = time.monotonic()
     for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
         rng = loop.draws(arguments.seed, step)
         if step == WARMUP_STEPS:
             quantizer.start(latents_for_start(model, songs, arguments.seed, device), arguments.seed)
         factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 20)
-        for optimizer, base in zip(opts, rates, strict=True):
-            for group, rate in zip(optimizer.param_groups, base, strict=True):
-                group["lr"] = rate * factor
-            optimizer.zero_grad()
+        loop.prepare(opts, full, factor)
         audio = songs.crops(rng, BATCH).to(device)
         parts = train_step(model, quantizer, audio, rng, step >= WARMUP_STEPS)
         loop.average_gradients(model.parameters())

@@ -118,7 +118,7 @@ def train(arguments: argparse.Namespace, played: NDArray[np.int64]) -> None:
     model = load_codec(path if path.exists() else arguments.codec).train()
     state: dict[str, Any] = loop.load(path) if path.exists() else {"step": 0, "minutes": 0.0}
     opts = optimizers(model)
-    rates = [[group["lr"] for group in o.param_groups] for o in opts]
+    full = loop.rates(opts)
     for optimizer, stored in zip(opts, state.get("optimizers", []), strict=False):
         optimizer.load_state_dict(stored)
     songs, step, saved = Songs(arguments.data), state["step"], time.monotonic()
@@ -126,10 +126,7 @@ def train(arguments: argparse.Namespace, played: NDArray[np.int64]) -> None:
     for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
         rng = loop.draws(arguments.seed, step)
         factor = loop.trapezoid(progress, 0.7)
-        for optimizer, base in zip(opts, rates, strict=True):
-            for group, rate in zip(optimizer.param_groups, base, strict=True):
-                group["lr"] = rate * factor
-            optimizer.zero_grad()
+        loop.prepare(opts, full, factor)
         parts = train_step(model, songs.crops(rng, BATCH), crops(played, rng), rng)
         loop.average_gradients(model.encoder.parameters())
         nn.utils.clip_grad_norm_(model.encoder.parameters(), 10.0)

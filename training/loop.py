@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -133,6 +133,20 @@ def agree(value: float) -> float:
 def draws(seed: int, step: int) -> np.random.Generator:
     """The random generator of one step on this worker."""
     return np.random.default_rng([seed, rank(), step])
+
+
+def rates(optimizers: Iterable[torch.optim.Optimizer]) -> list[float]:
+    """The learning rates of all groups, as `prepare` wants them: taken down before any of them is changed."""
+    return [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
+
+
+def prepare(optimizers: Sequence[torch.optim.Optimizer], full: Sequence[float], factor: float) -> None:
+    """Before a step: every group's rate is its ``full`` one times ``factor``, and there are no gradients."""
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    for group, rate in zip(groups, full, strict=True):
+        group["lr"] = rate * factor
+    for optimizer in optimizers:
+        optimizer.zero_grad()
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

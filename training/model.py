@@ -356,7 +356,7 @@ def train(arguments: argparse.Namespace) -> None:
     initialise(model, tokens.load_codebooks(arguments.tokens))
     model.to(device)
     opts = optimizers(model, arguments.muon, arguments.adam)
-    rates = [[group["lr"] for group in o.param_groups] for o in opts]
+    full = loop.rates(opts)
     step, minutes = 0, 0.0
     if path.exists():
         state = loop.load(path)
@@ -372,10 +372,7 @@ def train(arguments: argparse.Namespace) -> None:
     paused, average = 0.0, torch.zeros(CODEBOOKS)
     for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
         factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 50)
-        for optimizer, base in zip(opts, rates, strict=True):
-            for group, rate in zip(optimizer.param_groups, base, strict=True):
-                group["lr"] = rate * factor
-            optimizer.zero_grad()
+        loop.prepare(opts, full, factor)
         rng = loop.draws(arguments.seed, step)
         columns, *others = corpus.batch(rng, SHORT if step % 4 == 3 else LENGTH)
         batch = [x.to(device) for x in (corrupt(columns, rng), *others)]

@@ -151,15 +151,12 @@ def train(arguments: argparse.Namespace) -> None:
         step, minutes = state["step"], state["minutes"]
     songs = Songs(arguments.data)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
-    rates = [[group["lr"] for group in o.param_groups] for o in optimizers(model, critics)]
+    full = loop.rates(optimizers(model, critics))
     saved = time.monotonic()
     for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
         rng = loop.draws(arguments.seed, step)
         factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 20)
-        for optimizer, base in zip(opts, rates, strict=True):
-            for group, rate in zip(optimizer.param_groups, base, strict=True):
-                group["lr"] = rate * factor
-            optimizer.zero_grad()
+        loop.prepare(opts, full, factor)
         parts = train_step(model, critics, songs.crops(rng, BATCH).to(device), rng, step < ALONE)
         trained = [*model.decoder.parameters(), *critics.parameters()]
         loop.average_gradients(trained)

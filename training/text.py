@@ -216,7 +216,7 @@ def train(arguments: argparse.Namespace) -> None:
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [{"params": trained, "lr": arguments.rate}, {"params": heads.parameters(), "lr": 3e-3}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
-    rates = [group["lr"] for group in optimizer.param_groups]
+    full = loop.rates([optimizer])
     path, step, minutes = arguments.out / "text.pt", 0, 0.0
     if path.exists():
         state = loop.load(path)
@@ -226,8 +226,7 @@ def train(arguments: argparse.Namespace) -> None:
         step, minutes = state["step"], state["minutes"]
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
     for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * loop.trapezoid(progress, 0.7) * min(1.0, (step + 1) / 50)
+        loop.prepare([optimizer], full, loop.trapezoid(progress, 0.7) * min(1.0, (step + 1) / 50))
         texts, targets = draw(songs, facts, loop.draws(arguments.seed, step))
         inputs = tokenize(texts, tokenizer, device)
         mask = inputs["attention_mask"].float()
@@ -238,7 +237,6 @@ def train(arguments: argparse.Namespace) -> None:
         logits = {name: values.float() for name, values in readings(hidden, heads, facts).items()}
         miss = misses(logits, targets, mask)
         near = F.cosine_similarity(mean_state(hidden.float(), mask), mean_state(before.float(), mask)).mean()
-        optimizer.zero_grad()
         torch.autograd.backward(miss + NEARNESS * (1 - near))
         loop.average_gradients([*trained, *heads.parameters()])
         nn.utils.clip_grad_norm_([*trained, *heads.parameters()], 1.0)

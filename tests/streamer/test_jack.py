@@ -79,12 +79,12 @@ def server(environment: dict[str, str]) -> Iterator[Server]:
     made.end()
 
 
-class Counting:
-    """`tests.streamer.counting` in a process of its own."""
+class Instrument:
+    """A module in a process of its own, which answers lines with lines of JSON."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, module: str, environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.streamer.counting"],
+            [sys.executable, "-m", module],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -94,22 +94,29 @@ class Counting:
         )
         self.facts = self._hear()
 
-    def _hear(self) -> dict[str, Any]:
+    def _hear(self) -> Any:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(self.process.communicate()[1])
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return json.loads(line)
 
     def say(self, line: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def status(self) -> dict[str, Any]:
-        self.say("status")
+    def ask(self, line: str) -> Any:
+        self.say(line)
         return self._hear()
+
+
+class Counting(Instrument):
+    """`tests.streamer.counting`, which plays numbers."""
+
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = self.ask("status")
+        return status
 
     def quit(self) -> str:
         """End it; what it reported."""
@@ -120,7 +127,7 @@ class Counting:
 
 @pytest.fixture
 def counting(server: Server, environment: dict[str, str]) -> Iterator[Counting]:
-    made = Counting(environment)
+    made = Counting("tests.streamer.counting", environment)
     yield made
     made.process.kill()
     made.process.communicate()
@@ -203,40 +210,15 @@ def test_when_the_sound_server_dies_the_music_keeps_time_and_says_so(server: Ser
     assert "has gone" in counting.quit()
 
 
-class Hearing:
-    """`tests.streamer.hearing` in a process of its own."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.streamer.hearing"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.name = self._hear()
-
-    def _hear(self) -> Any:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise AssertionError(self.process.communicate()[1])
-        return json.loads(line)
-
-    def heard(self) -> set[int] | None:
-        """The pitch classes in the last seconds."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("heard\n")
-        self.process.stdin.flush()
-        classes = self._hear()
-        return None if classes is None else set(classes)
+def pitches_heard(hearing: Instrument) -> set[int] | None:
+    """The pitch classes in the last seconds."""
+    classes = hearing.ask("heard")
+    return None if classes is None else set(classes)
 
 
 @pytest.fixture
-def hearing(server: Server, environment: dict[str, str]) -> Iterator[Hearing]:
-    made = Hearing(environment)
+def hearing(server: Server, environment: dict[str, str]) -> Iterator[Instrument]:
+    made = Instrument("tests.streamer.hearing", environment)
     yield made
     made.process.kill()
     made.process.communicate()
@@ -268,18 +250,18 @@ class Musician:
         self._client.close()
 
 
-def test_notes_played_on_a_device_are_heard_by_their_names(server: Server, hearing: Hearing) -> None:
+def test_notes_played_on_a_device_are_heard_by_their_names(server: Server, hearing: Instrument) -> None:
     musician = Musician(server)
-    assert hearing.heard() is None
+    assert pitches_heard(hearing) is None
     for note, name in ((440.0, 9), (523.25, 0), (369.99, 6)):  # A, C, F sharp
         musician.note = note
-        until(lambda: hearing.heard() == {name})  # noqa: B023
+        until(lambda: pitches_heard(hearing) == {name})  # noqa: B023
     musician.note = 0.0
-    until(lambda: hearing.heard() is None)
+    until(lambda: pitches_heard(hearing) is None)
     musician.close()
 
 
-def test_when_the_sound_server_dies_the_listener_says_so(server: Server, hearing: Hearing) -> None:
+def test_when_the_sound_server_dies_the_listener_says_so(server: Server, hearing: Instrument) -> None:
     server.end()
     assert hearing.process.stderr is not None
     assert any("has gone" in line for line in hearing.process.stderr)
