@@ -154,6 +154,12 @@ def mix(song: Song, samples: int) -> Audio:
     return dry
 
 
+def block_offset(audio: Audio) -> Audio:
+    """Leave out what lies below 20 Hz: some of the soundfont's samples carry an offset as large as their sound."""
+    blocked: Audio = sosfilt(butter(2, 20.0, "highpass", fs=RATE, output="sos"), audio).astype(np.float32)
+    return blocked
+
+
 def tilt(audio: Audio, brightness: float, corner: float = 1500.0) -> Audio:
     """Shelve everything above `corner` Hz by up to 5 dB down (-1) or up (1)."""
     low = sosfilt(butter(1, corner, fs=RATE, output="sos"), audio).astype(np.float32)
@@ -195,7 +201,7 @@ def master(audio: Audio) -> Audio:
 
 def render(song: Song) -> Audio:
     """Render a song: mono float32 ``(round(seconds * 32000),)`` at 32 kHz, -16 LUFS, peaks within +-0.95."""
-    return master(tilt(mix(song, round(song.seconds * RATE)), song.brightness))
+    return master(tilt(block_offset(mix(song, round(song.seconds * RATE))), song.brightness))
 
 
 def song_seconds(seed: int) -> float:

@@ -104,6 +104,7 @@ def test_every_style_sounds(style: str, soundfont: Path) -> None:
     assert audio.shape == (192000,) and audio.dtype == np.float32
     assert np.abs(audio).max() <= 0.95
     assert pyloudnorm.Meter(32000).integrated_loudness(audio.astype(float)) == pytest.approx(-16, abs=0.7)
+    assert abs(audio.mean()) < 0.01, "an offset that no loudspeaker plays"
     blocks = np.sqrt((audio.reshape(-1, 16000) ** 2).mean(axis=1))
     assert (blocks > 1e-3).all(), "half a second of silence"
 
