@@ -297,8 +297,8 @@ def train_step(
 ) -> dict[str, torch.Tensor]:
     """Forward and backward on one batch of (batch, samples); returns the parts of the loss."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    with loop.mixed(audio.device):
-        latents = run(model.encoder.layers, torch.cat([audio, turn(audio, rng)])[:, None]).float()
+    # float32: an encoder that was trained and used in bfloat16 on AMX gave other codes elsewhere (training/README.md).
+    latents = run(model.encoder.layers, torch.cat([audio, turn(audio, rng)])[:, None])
     plain, turned = latents.chunk(2)
     unsteady = (plain - turned).pow(2).mean() / latents.var()  # no reward for smaller latents
     commitment = latents.new_zeros(())
