@@ -172,6 +172,7 @@ def test_a_value_that_is_refused_is_told_to_its_sender_and_the_one_that_plays_is
     address, sentence = client.hear("/mg/error").params
     assert address == "/mg/prompt"
     assert "no such word" in sentence
+    until(lambda: reports)  # the sender may hear of it first
     assert reports[0].startswith("prompt: ValueError: no such word")
     until(lambda: instrument.controls.get("prompt") == "rain")
     assert instrument._asked["prompt"] == "rain"  # what a successor begins with
