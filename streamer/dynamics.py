@@ -10,7 +10,8 @@ from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
-import pyloudnorm
+
+from streamer.meter import integrated_loudness
 
 Samples = npt.NDArray[np.float32]
 
@@ -26,7 +27,7 @@ def amplitude(decibels: float) -> float:
 class Loudness:
     """Brings music slowly to `REFERENCE` LUFS.
 
-    Each second the last 3 s of the input are measured by ITU-R BS.1770 (pyloudnorm, gated), and the gain moves a little
+    Each second the last 3 s of the input are measured by ITU-R BS.1770 (gated), and the gain moves a little
     towards what is missing: up by at most 1 dB, down by at most 3 dB a second, so that quiet passages stay quiet. While
     the history is shorter than 3 s it may move faster, from 0 dB at the start. Silence holds the gain.
 
@@ -49,7 +50,6 @@ class Loudness:
 
     def __init__(self, rate: int, channels: int, copies: int = 1) -> None:
         self._rate = rate
-        self._meter = pyloudnorm.Meter(rate)
         self._copies_db = 10.0 * np.log10(copies)
         self._history = np.zeros((0, channels), np.float32)
         self._heard: list[Samples] = []
@@ -78,7 +78,7 @@ class Loudness:
         self._history, self._heard = history[-round(self.HISTORY * self._rate) :], []
         early = len(history) < self.HISTORY * self._rate
         up, down = (self.UP_EARLY, self.DOWN_EARLY) if early else (self.UP, self.DOWN)
-        measured = self._meter.integrated_loudness(self._history) + self._copies_db
+        measured = integrated_loudness(self._history, self._rate) + self._copies_db
         before = self.gain_db
         if measured > self.SILENCE:
             wanted = float(np.clip(REFERENCE - measured, -self.MOST, self.MOST))

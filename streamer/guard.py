@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pyloudnorm
 from numpy.typing import NDArray
 
 from streamer.dynamics import Samples
+from streamer.meter import integrated_loudness
 from streamer.model import Frames, Sampling, Trace
 
 Reason = Literal["silence", "frozen loop", "low entropy"]
@@ -123,7 +123,6 @@ class Guard:
     def __init__(self, rate: int, hop: int) -> None:
         self._frames_a_second = rate / hop
         self._rate = rate
-        self._meter = pyloudnorm.Meter(rate)
         self.begin()
 
     def begin(self, past: Frames | None = None) -> None:
@@ -194,8 +193,8 @@ class Guard:
         assert self._sound is not None
         if len(self._sound) < round(SILENT_FOR * self._rate):
             return None
-        loudness = float(self._meter.integrated_loudness(self._sound))
-        return None if loudness >= SILENCE else ("silence", SILENT_FOR + EVERY)  # NaN is no music either
+        loudness = integrated_loudness(self._sound, self._rate)
+        return None if loudness >= SILENCE else ("silence", SILENT_FOR + EVERY)
 
     def _loop(self) -> tuple[Reason, float] | None:
         assert self._past is not None

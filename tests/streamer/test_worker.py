@@ -227,7 +227,7 @@ import sys
 from streamer.worker import _build, music
 engine, _ = _build(music("nano", 48_000, 2), {})
 engine.read(960)
-print(*{"transformers", "torchaudio", "huggingface_hub", "onnxruntime", "torch._dynamo"} & sys.modules.keys())
+print(*{"transformers", "torchaudio", "scipy", "huggingface_hub", "onnxruntime", "torch._dynamo"} & sys.modules.keys())
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, "\n"), result.stderr
