@@ -364,11 +364,15 @@ def encode(model: Any, audio: torch.Tensor) -> torch.Tensor:
     return torch.stack(codes, 1)
 
 
+def look_up(model: Any, codes: torch.Tensor) -> torch.Tensor:
+    """Latents (batch, frames, width) of codes (batch, codebooks, frames)."""
+    return torch.stack([F.embedding(codes[:, k], book.embed) for k, book in enumerate(codebooks(model))]).sum(0)
+
+
 @torch.no_grad()
 def decode(model: Any, codes: torch.Tensor) -> torch.Tensor:
     """Audio (batch, samples) of codes (batch, codebooks, frames)."""
-    chosen = [F.embedding(codes[:, k], book.embed) for k, book in enumerate(codebooks(model))]
-    return run(model.decoder.layers, torch.stack(chosen).sum(0).mT)[:, 0]
+    return run(model.decoder.layers, look_up(model, codes).mT)[:, 0]
 
 
 def checkpoint(path: Path, model: EncodecModel, opts: list[torch.optim.Optimizer], step: int, minutes: float) -> None:

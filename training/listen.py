@@ -33,6 +33,7 @@ from training.codec import (
     checkpoint,
     codebooks,
     load_codec,
+    look_up,
     nearest,
     run,
     turn,
@@ -53,11 +54,6 @@ def play(folder: Path, frames: int, seed: int) -> NDArray[np.int64]:
     for stream, style in zip(streams, STYLES, strict=True):
         stream.set_prompt(style)
     return np.stack([np.stack(next_frames(streams)) for _ in range(frames)], 2)
-
-
-def look_up(model: EncodecModel, codes: torch.Tensor) -> torch.Tensor:
-    """Latents (batch, frames, width) of codes (batch, codebooks, frames)."""
-    return torch.stack([F.embedding(codes[:, k], book.embed) for k, book in enumerate(codebooks(model))]).sum(0)
 
 
 def quantize(model: EncodecModel, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

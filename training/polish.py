@@ -21,7 +21,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from transformers import EncodecModel
 
 from training import loop
-from training.codec import BATCH, RATE, Songs, codebooks, codec_config, encode, run, validate
+from training.codec import BATCH, RATE, Songs, codec_config, encode, look_up, run, validate
 from training.losses import WINDOWS, spectral_losses, spectrum
 from training.muon import Muon
 
@@ -85,8 +85,7 @@ def persuade(critics: nn.ModuleList, real: torch.Tensor, fake: torch.Tensor) -> 
 
 def decode(model: EncodecModel, audio: torch.Tensor) -> torch.Tensor:
     """Audio through the frozen codes and the decoder being trained, (batch, samples)."""
-    codes = encode(model, audio)
-    hidden = torch.stack([F.embedding(codes[:, k], book.embed) for k, book in enumerate(codebooks(model))]).sum(0)
+    hidden = look_up(model, encode(model, audio))
     with loop.mixed(audio.device):
         return run(model.decoder.layers, hidden.mT).float()[:, 0]
 
