@@ -40,6 +40,17 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
     return x.mT if tall else x
 
 
+def _orthogonalise_together(matrices: list[torch.Tensor]) -> torch.Tensor:
+    """`orthogonalise` the stack of the matrices, which every worker holds: each does its share, and all get all."""
+    share = slice(loop.rank(), None, loop.workers())
+    mine = orthogonalise(torch.stack(matrices[share])) if matrices[share] else None
+    whole = torch.zeros(len(matrices), *matrices[0].shape, device=matrices[0].device)
+    if mine is not None:
+        whole[share] = mine.to(whole.dtype)
+    loop.sum_over_workers(whole)
+    return whole
+
+
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised; kernels of any rank are seen as (first dimension, the rest).
 
@@ -69,7 +80,7 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     shapes[parameter.flatten(1).shape].append(parameter)
             for shape, parameters in shapes.items():
-                updates = orthogonalise(torch.stack([self._push(p, group["momentum"]) for p in parameters]))
+                updates = _orthogonalise_together([self._push(p, group["momentum"]) for p in parameters])
                 scale = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
                 for parameter, update in zip(parameters, updates, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])

@@ -70,8 +70,8 @@ def play_sampled(program: int, drums: bool, track: Track, samples: int) -> Audio
     player.program_select(track.channel, font, 128 if drums else 0, program, drums)
     events: list[tuple[int, int, int]] = []
     for note in track.notes:
-        begin = int(note.start * RATE) // TICK * TICK
-        end = begin + max(TICK, int(note.duration * RATE) // TICK * TICK)
+        begin = round(note.start * RATE) // TICK * TICK
+        end = begin + max(TICK, round(note.duration * RATE) // TICK * TICK)
         events += [(begin, note.pitch, note.velocity), (end, note.pitch, 0)]
     buffer = np.zeros((samples, 2), np.float32)
     view = buffer.data.cast("B")
@@ -133,7 +133,7 @@ def duck_curve(song: Song, samples: int) -> Audio:
         if track.instrument == "drums":
             for note in track.notes:
                 if note.pitch == DRUMS["kick"]:
-                    start = int(note.start * RATE)
+                    start = round(note.start * RATE)
                     part = curve[start : start + beat]
                     np.minimum(part, dip[: len(part)], out=part)
     return curve
@@ -205,8 +205,11 @@ def render(song: Song) -> Audio:
 
 
 def song_seconds(seed: int) -> float:
-    """Return a data-set song's length: 24 to 40 s, whole 20 ms frames."""
-    return int(np.random.default_rng([seed, 1]).integers(1200, 2001)) * FRAME / RATE
+    """Return a data-set song's length: 14 to 22 s, whole 20 ms frames.
+
+    A loop comes several times in that; a longer song says little that is new.
+    """
+    return int(np.random.default_rng([seed, 1]).integers(700, 1101)) * FRAME / RATE
 
 
 def seeds(first: int, hours: float) -> Iterator[int]:

@@ -40,6 +40,14 @@ def test_codes_and_audio_equal_transformers(model: Any) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("frames", [1, 200, 401])
+def test_encoding_by_blocks_changes_nothing(model: Any, frames: int) -> None:
+    audio = torch.randn(2, frames * codec.HOP - 7)
+    whole = codec.run(model.encoder.layers, audio[:, None])
+    torch.testing.assert_close(codec.latents(model, audio), whole, atol=1e-4, rtol=1e-3)
+
+
+@torch.no_grad()
 def test_no_future_frame_changes_a_sample(model: Any) -> None:
     codes = torch.randint(codec.CODES, (1, codec.CODEBOOKS, 12))
     other = codes.clone()

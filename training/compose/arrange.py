@@ -19,6 +19,9 @@ from training.compose.urban import URBAN
 # Frames of the codec in a minute. A beat lasts a whole number of them (50 at 60 bpm, 17 at 176), so that what repeats
 # in the music repeats in its codes; any tempo is within 3 % of one of these.
 BEAT_FRAMES = 3000
+# A song is a loop of whole bars, as loop-based music is. It lasts at most this many frames, a bar at least: the model
+# hears 256 to 512 frames back, and what came a loop ago has to be among them if it is to go on with it.
+LOOP_FRAMES = 224
 TABLE: dict[str, Style] = {style.name: style for style in (*URBAN, *ELECTRONIC, *BAND, *ACOUSTIC)}
 STYLES: tuple[str, ...] = tuple(TABLE)
 MINOR_CALM = ("melancholic", "sad", "moody", "dark", "mysterious")
@@ -74,8 +77,8 @@ def compose(seed: int, seconds: float) -> Song:
     words = moods(style, mode, bpm, meter, rng)
     room, duck = str(rng.choice(style.room)), style.duck * float(rng.uniform(0.7, 1.0))
     bars = int(np.ceil(seconds / (feel.step * meter))) + 1
-    score = Score(harmony(style, tonic, mode, bars, rng), meter)
-    tracks = perform(players(style, score, seed), score, feel, style.loose, seconds, seed)
+    loops = tuple(Score(halves, meter) for halves in harmony(style, tonic, mode, loop_bars(bpm, meter, rng), rng))
+    tracks = perform(players(style, loops, bars, seed), bars, meter, feel, style.loose, seconds, seed)
     return Song(
         seed=seed,
         seconds=seconds,
@@ -97,39 +100,72 @@ def generator(seed: int, player: int) -> Rng:
     return np.random.default_rng([0x6E616E6F, seed, player])
 
 
-def harmony(style: Style, tonic: int, mode: str, bars: int, rng: Rng) -> tuple[theory.Chord, ...]:
-    """Lay out chord progressions, two chords a bar: A A for eight bars, then B B, then A again."""
+def loop_bars(bpm: float, meter: int, rng: Rng) -> int:
+    """Draw how many bars a song's loop has: 1, 2 or 4, as many as fit in `LOOP_FRAMES`; one in six has twice that."""
+    bar = BEAT_FRAMES / bpm * meter / 4
+    longest = max(bars for bars in (1, 2, 4) if bars == 1 or bars * bar <= LOOP_FRAMES)
+    return min(4, 2 * longest) if rng.random() < 1 / 6 else longest
+
+
+def harmony(style: Style, tonic: int, mode: str, bars: int, rng: Rng) -> tuple[tuple[theory.Chord, ...], ...]:
+    """Lay out two loops of ``bars`` bars, A and B, each on a chord progression: a chord for every half bar."""
     choices = style.progressions[theory.family(mode)]
-    first, second = (choices[rng.integers(len(choices))].split() for _ in range(2))
-    halves: list[theory.Chord] = []
-    while len(halves) < 2 * bars:
-        line = second if len(halves) // 2 % 24 >= 16 else first
-        for symbol in line:
-            pair = symbol.split("/") if "/" in symbol else [symbol, symbol]
-            halves += [theory.chord(one, tonic, mode, style.chord_size) for one in pair]
-    return tuple(halves[: 2 * bars])
+    loops = []
+    for _ in range(2):
+        symbols = choices[rng.integers(len(choices))].split()
+        slow = rng.random() < 0.4  # a chord lasts twice as long
+        loops.append(
+            tuple(theory.chord(symbol, tonic, mode, style.chord_size) for symbol in half_bars(symbols, bars, slow, rng))
+        )
+    return tuple(loops)
 
 
-def players(style: Style, score: Score, seed: int) -> list[Plan]:
-    """Draw the song's players and let each write its part."""
+def half_bars(symbols: list[str], bars: int, slow: bool, rng: Rng) -> list[str]:
+    """Fit a progression of four bars (each a chord, or two: "2/5") into a loop: a symbol for every half bar."""
+    if bars == 4:
+        return [half for symbol in symbols for half in (symbol.split("/") * 2)[:2]]
+    first = [symbol.split("/")[0] for symbol in symbols]
+    if bars == 2:
+        return [half for symbol in (first[0], first[2]) for half in (symbol, symbol)] if slow else first
+    return [first[0]] * 2 if slow else [first[0], first[rng.integers(1, len(first))]]
+
+
+def letter(bar: int) -> int:
+    """Which loop a bar plays: A (0) for eight bars, B (1) for four, and so on."""
+    return int(bar % 12 >= 8)
+
+
+def players(style: Style, loops: tuple[Score, ...], bars: int, seed: int) -> list[Plan]:
+    """Draw the song's players, let each write its part of both loops, and repeat them for ``bars`` bars."""
     plans = []
     rng = generator(seed, 1)
     if style.grooves and rng.random() < style.drums_chance:
         groove = style.grooves[rng.integers(len(style.grooves))]
         kit = style.kits[rng.integers(len(style.kits))]
-        events = parts.drums(groove, score.bars, score.steps, rng)
-        plans.append(Plan("drums", kit, style.drums_level, style.drums_send, False, 0.2, events))
+        events = parts.drums(groove, bars, loops[0].steps, rng)
+        plans.append(Plan("drums", kit, style.drums_level, style.drums_send, False, 0.1, events))
     for index, part in enumerate(style.parts):
         rng = generator(seed, 2 + index)
         if rng.random() < part.chance:
-            plans.append(player(part, score, rng))
+            plans.append(player(part, loops, bars, rng, (seed, 300 + index)))
     return plans
 
 
-def player(part: Part, score: Score, rng: Rng) -> Plan:
+def player(part: Part, loops: tuple[Score, ...], bars: int, rng: Rng, ideas: tuple[int, int]) -> Plan:
+    """Give a part its voice, and its loops: the same ideas over the chords of A and of B."""
     instrument, voice = part.voices[rng.integers(len(part.voices))]
     level = part.level + float(rng.uniform(-1.5, 1.5))
-    return Plan(instrument, voice, level, part.send, part.ducked, part.enters, parts.ROLES[part.role](part, score, rng))
+    written = [parts.ROLES[part.role](part, loop, generator(*ideas)) for loop in loops]
+    return Plan(instrument, voice, level, part.send, part.ducked, part.enters, repeat(written, loops[0], bars))
+
+
+def repeat(written: list[list[Event]], loop: Score, bars: int) -> list[Event]:
+    """Play the loops' events one after the other, as `letter` says."""
+    return [
+        event._replace(step=event.step + bar * loop.steps)
+        for bar in range(0, bars, loop.bars)
+        for event in written[letter(bar)]
+    ]
 
 
 def silences(plans: list[Plan], sections: int, seed: int) -> list[set[int]]:
@@ -148,22 +184,24 @@ def silences(plans: list[Plan], sections: int, seed: int) -> list[set[int]]:
     return silent
 
 
-def perform(plans: list[Plan], score: Score, feel: Feel, loose: float, seconds: float, seed: int) -> tuple[Track, ...]:
-    """Turn the plans into tracks, each with the silences and dynamics of its sections."""
-    sections = score.bars // 4 + 1
+def perform(
+    plans: list[Plan], bars: int, meter: int, feel: Feel, loose: float, seconds: float, seed: int
+) -> tuple[Track, ...]:
+    """Turn the plans into tracks, each with the silences of its sections and the dynamics of its loops."""
+    sections = bars // 4 + 1
     silent = silences(plans, sections, seed)
-    energy = (0.9, *generator(seed, 101).uniform(0.85, 1.05, sections))
+    energy = generator(seed, 101).uniform(0.88, 1.0, 2)
     channels = iter([channel for channel in range(16) if channel != 9])
     tracks = []
     for index, plan in enumerate(plans):
         rng = generator(seed, 200 + index)
         drums = plan.instrument == "drums"
         pan = 0.0 if drums or plan.instrument.endswith("bass") else round(float(rng.uniform(-0.5, 0.5)), 2)
-        habits, notes = hand(score.steps, loose, rng), []
+        habits, notes = hand(meter, loose, rng), []
         for event in plan.events:
-            section = int(event.step // (4 * score.steps))
-            note = sound(event, feel, habits, energy[section], seconds, rng)
-            if section not in silent[index] and note:
+            bar = int(event.step // meter)
+            note = sound(event, feel, habits, energy[letter(bar)], seconds, rng)
+            if bar // 4 not in silent[index] and note:
                 notes.append(note)
         if notes:
             mixing = (plan.level, plan.send, plan.ducked)

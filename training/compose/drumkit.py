@@ -163,7 +163,7 @@ def play(kit: str, notes: tuple[Note, ...], samples: int) -> Audio:
     out = np.zeros(samples, np.float32)
     closing = np.array([n.start for n in notes if n.pitch in (DRUMS["hat"], DRUMS["pedal"])])
     for note in notes:
-        start = int(note.start * RATE)
+        start = round(note.start * RATE)
         sound = hit(kit, note.pitch)
         if note.pitch == DRUMS["open"]:
             after = np.searchsorted(closing, note.start + 0.02)

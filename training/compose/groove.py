@@ -63,10 +63,13 @@ class Hand:
         For each step of the bar, seconds behind (or, below 0, ahead of) the grid.
     weight : tuple of float
         For each step of the bar, a factor of the velocity.
+    whim : float
+        Standard deviation of a velocity's factor from note to note.
     """
 
     late: tuple[float, ...]
     weight: tuple[float, ...]
+    whim: float
 
     def time(self, feel: Feel, step: float) -> float:
         """Return the seconds at which this player plays `step`, never before 0."""
@@ -75,7 +78,7 @@ class Hand:
     def velocity(self, strength: float, step: float, rng: np.random.Generator) -> int:
         """Return a MIDI velocity for `strength` (0..1): the player's habit, and a little chance."""
         habit = self.weight[int(step) % len(self.weight)]
-        return int(np.clip(127 * strength * habit * (1 + rng.normal(0.0, 0.015)), 1, 127))
+        return int(np.clip(127 * strength * habit * (1 + rng.normal(0.0, self.whim)), 1, 127))
 
 
 def hand(steps: int, loose: float, rng: np.random.Generator) -> Hand:
@@ -84,10 +87,10 @@ def hand(steps: int, loose: float, rng: np.random.Generator) -> Hand:
     Parameters
     ----------
     loose : float
-        Standard deviation of the timing, seconds.
+        Standard deviation of the timing, seconds. Who plays by hand strikes unevenly too, a sequencer hardly does.
     """
     late, weight = rng.normal(0.0, loose, steps), 1 + rng.normal(0.0, 0.05, steps)
-    return Hand(tuple(late.tolist()), tuple(weight.tolist()))
+    return Hand(tuple(late.tolist()), tuple(weight.tolist()), 0.01 + 3 * loose)
 
 
 def steps(pattern: str) -> list[Hit]:

@@ -1,4 +1,4 @@
-"""The players: each writes one part's notes for the whole song, in steps; `arrange` turns steps into seconds."""
+"""The players: each writes one part's notes of a loop, in steps; `arrange` repeats them, and knows seconds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Event(NamedTuple):
 
 
 class Score(NamedTuple):
-    """The harmony all players read: a chord for every half bar, and the bar's length in steps."""
+    """The harmony of a loop, which all players read: a chord for every half bar, and the bar's length in steps."""
 
     halves: tuple[Chord, ...]
     steps: int
@@ -35,31 +35,36 @@ class Score(NamedTuple):
         return len(self.halves) // 2
 
     def at(self, step: int) -> Chord:
-        half = min(step * 2 // self.steps, len(self.halves) - 1)
-        return self.halves[half]
+        """The chord at a step; after the loop's end it begins again."""
+        return self.halves[step * 2 // self.steps % len(self.halves)]
 
 
 def draw_bars(part: Part, score: Score, rng: Rng) -> list[str]:
-    """Lay out a phrase of two patterns as A A A B over the song: repetition with variation."""
+    """Lay out two patterns as A B A B over the loop's bars."""
     first = part.patterns[rng.integers(len(part.patterns))]
     second = part.patterns[rng.integers(len(part.patterns))]
-    return [(second if bar % 4 == 3 else first)[: score.steps] for bar in range(score.bars)]
+    return [(second if bar % 2 else first)[: score.steps] for bar in range(score.bars)]
 
 
 def drums(groove: Groove, bars: int, bar_steps: int, rng: Rng) -> list[Event]:
-    """Play a groove with ghost notes, a fill every fourth or eighth bar and a crash after it."""
+    """Play a groove, with a fill every fourth or eighth bar and a crash after it; for the whole song.
+
+    Of the ghost notes half are played, the same ones in every bar.
+    """
     events = []
     fill_every = int(rng.choice([4, 8]))
+    fill = groove.fills[rng.integers(len(groove.fills))] if groove.fills else {}
+    crashing = bool(groove.fills) and rng.random() < 0.7
+    played = rng.random(bar_steps) < 0.5
     for bar in range(bars):
-        filling = bool(groove.fills) and bar % fill_every == fill_every - 1
         lines = dict(groove.beat)
-        if filling:
-            lines |= groove.fills[rng.integers(len(groove.fills))]
-        if bar % 8 == 0 and bar > 0 and "crash" not in lines and rng.random() < 0.7 and groove.fills:
+        if bar % fill_every == fill_every - 1:
+            lines |= fill
+        if bar % 8 == 0 and bar > 0 and "crash" not in lines and crashing:
             lines["crash"] = "X"
         for name, line in lines.items():
             for hit in steps(line[:bar_steps]):
-                if hit.symbol == "g" and rng.random() < 0.5:
+                if hit.symbol == "g" and not played[hit.step]:
                     continue
                 strength = VELOCITY[hit.symbol] * accent(hit.step)
                 events.append(Event(bar * bar_steps + hit.step, 1, DRUMS[name], strength))
@@ -191,25 +196,18 @@ def motif(pattern: str, rng: Rng) -> list[tuple[Hit, int]]:
 
 
 def melody(part: Part, score: Score, rng: Rng) -> list[Event]:
-    """Play phrases a a' a b: one motif for the song, an answer for every eight bars, chord tones on strong beats."""
-    first = motif(part.patterns[rng.integers(len(part.patterns))][: score.steps], rng)
-    second = first
+    """Play phrases a a' a b: a motif and an answer, chord tones on strong beats."""
+    first, second = (motif(part.patterns[rng.integers(len(part.patterns))][: score.steps], rng) for _ in range(2))
+    shift = int(rng.choice([0, 0, 1, 2, -1]))
     events = []
     for bar in range(score.bars):
-        place = bar % 4
-        if bar % 8 == 0:
-            second = motif(part.patterns[rng.integers(len(part.patterns))][: score.steps], rng)
-        shift = int(rng.choice([0, 0, 1, 2, -1])) if place in (1, 3) else 0
-        for index, (hit, degree) in enumerate(second if place == 3 else first):
-            if rng.random() < 0.06 and index > 0:
-                continue
+        moved = shift if bar % 2 else 0
+        for hit, degree in second if bar % 4 == 3 else first:
             step = bar * score.steps + hit.step
             here = score.at(step)
-            if hit.step % 4 == 0 or hit.length > 2:
-                degree = theory.snap(degree + shift, here)
-            else:
-                degree += shift
-            pitch = theory.degree_pitch(degree, here.scale, part.centre)
+            strong = hit.step % 4 == 0 or hit.length > 2
+            sung = theory.snap(degree + moved, here) if strong else degree + moved
+            pitch = theory.degree_pitch(sung, here.scale, part.centre)
             events.append(Event(step, hit.length * part.gate, pitch, 0.85 * accent(hit.step)))
     return events
 

@@ -163,7 +163,7 @@ def play(name: str, notes: tuple[Note, ...], samples: int) -> Audio:
     """Play a track on a synthesiser: float32 ``(samples,)``."""
     out = np.zeros(samples, np.float32)
     for note in notes:
-        start = int(note.start * RATE)
+        start = round(note.start * RATE)
         audio = note_audio(name, note.pitch, note.duration)[: samples - start]
         out[start : start + len(audio)] += audio * np.float32((note.velocity / 127) ** 1.4)
     return out
