@@ -31,17 +31,18 @@ from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
 
 from training import loop, text, tokens
 from training.codec import CODEBOOKS, CODES
-from training.compose.arrange import BEAT_FRAMES
+from training.compose.arrange import BEAT_FRAMES, STYLES
 from training.muon import Muon
 
 PAD = CODES
 LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
-SHORT = 128  # columns of the crops of every fourth step: where little has been heard, the caption has most to say
+SHORT = 128  # columns of the crops of every second step: where little has been heard, the caption has most to say
 COLUMNS = 4096  # of a step, on each worker: 8 crops of 512 or 32 of 128
 SPLICED = 0.4  # of the crops change over to another song
 ASTRAY = 0.5  # of these have read the second song's caption all along: what was heard before had gone astray
 CORRUPTED = 0.05  # of the input codes are replaced at random: a stream has to live with its own mistakes
-SONG_STARTS = 0.3
+# Of the crops that begin where a song does, and where a bar does: there a beat is a matter of tempo and column alone.
+SONG_STARTS, BAR_STARTS = 0.3, 0.4
 CAPTION_DROPOUT = 0.1
 PLAIN = 0.5  # of the captions are those that many songs share, see `tokens.plain_captions`
 # What else keeps captions from being learnt by heart with their songs: tokens left out, states disturbed.
@@ -199,7 +200,12 @@ class Corpus:
 
     def _crop(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
         song = self._draw(rng)
-        start = 0 if rng.random() < SONG_STARTS else int(rng.integers(song["frames"] - length + 1))
+        bar, draw = 4 * frames_a_beat(song), rng.random()
+        start = int(rng.integers(song["frames"] - length + 1))
+        if draw < SONG_STARTS:
+            start = 0
+        elif draw < SONG_STARTS + BAR_STARTS:
+            start -= start % bar
         return self._frames(song, start, length), [(self._caption(song, rng), 0, length)], 0
 
     def _splice(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
@@ -254,12 +260,12 @@ def _pad(captions: list[Read], length: int) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def load_corpus(folder: Path) -> tuple[Corpus, Corpus]:
-    """Training and validation songs; a song keeps its side however many others are added."""
+    """Training and validation songs, of all styles; a song keeps its side however many others are added."""
     codes, states, songs = tokens.load(folder)
     sides: tuple[list[dict[str, Any]], ...] = ([], [])
     for song in songs:
         if song["frames"] > LENGTH:
-            sides[song["seed"] % VALIDATION_SHARE == 0].append(song)
+            sides[song["seed"] // len(STYLES) % VALIDATION_SHARE == 0].append(song)
     return Corpus(codes, states, sides[0]), Corpus(codes, states, sides[1])
 
 
@@ -374,7 +380,7 @@ def train(arguments: argparse.Namespace) -> None:
         factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 50)
         loop.prepare(opts, full, factor)
         rng = loop.draws(arguments.seed, step)
-        columns, *others = corpus.batch(rng, SHORT if step % 4 == 3 else LENGTH)
+        columns, *others = corpus.batch(rng, SHORT if step % 2 else LENGTH)
         batch = [x.to(device) for x in (corrupt(columns, rng), *others)]
         average += train_step(model, batch).cpu() / 25
         loop.average_gradients(model.parameters())

@@ -38,7 +38,7 @@ BATCH = 96
 SLOWEST, FASTEST = 50, 17  # frames a beat
 TYPOS = 0.08  # of the captions have a letter doubled, dropped or swapped
 NEARNESS = 2.0  # weight of staying close to the published encoder
-HELD_OUT = 64  # every song with a seed divisible by this is kept apart
+HELD_OUT = 64  # one song in this many is kept apart, as many of every style: seeds take styles in turn
 
 
 def folder() -> Path:
@@ -198,6 +198,14 @@ def checkpoint(
         loop.save(path, {**state, "step": step, "minutes": minutes})
 
 
+def apart(songs: Sequence[Song]) -> tuple[list[Song], list[Song]]:
+    """Songs that are kept apart, and those that are trained on."""
+    sides: tuple[list[Song], list[Song]] = ([], [])
+    for song in songs:
+        sides[song.seed // len(STYLES) % HELD_OUT != 0].append(song)
+    return sides
+
+
 def train(arguments: argparse.Namespace) -> None:
     """The whole stage, on this worker."""
     torch.manual_seed(arguments.seed)
@@ -209,8 +217,7 @@ def train(arguments: argparse.Namespace) -> None:
     for part in model.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.05
-    songs = [compose(seed, 20.0) for seed in range(arguments.songs)]
-    kept, songs = songs[::HELD_OUT], [song for i, song in enumerate(songs) if i % HELD_OUT]
+    kept, songs = apart([compose(seed, 20.0) for seed in range(arguments.songs)])
     facts = facts_of([*songs, *kept])
     heads = nn.Linear(WIDTH, sum(facts.sizes().values())).to(device)
     trained = [p for p in model.parameters() if p.requires_grad]

@@ -22,8 +22,9 @@ from training import loop, text
 from training.captions import spoken_bpm
 from training.codec import HOP, codebooks, encode, load_codec
 from training.compose.theory import TONICS
+from training.scenes import SCENES
 
-PLAIN = 5  # captions that every song has beside its own
+PLAIN = 7  # captions that every song has beside its own
 
 
 def encode_songs(codec: Path, data: Path, cache: Path) -> None:
@@ -68,7 +69,9 @@ def plain_captions(song: dict[str, Any]) -> list[str]:
     rng = np.random.default_rng(song["seed"])
     style, key = song["style"], f"{TONICS[song['tonic']]} {song['mode']}"
     first, second = (spoken_bpm(song["bpm"], rng) for _ in range(2))
-    return [style, f"{style}, {first} bpm", f"{second} bpm", f"{style} in {key}, {second} bpm", f"{style} in {key}"]
+    scene, other = (str(one) for one in rng.permutation(SCENES[style])[:2])
+    named = [style, f"{style}, {first} bpm", f"{second} bpm", f"{style} in {key}, {second} bpm", f"{style} in {key}"]
+    return [*named, scene, f"{other}, {first} bpm"]
 
 
 def pack_states(songs: list[dict[str, Any]], tuned: Path | None, target: Path) -> None:

@@ -1,5 +1,8 @@
 """What is trained is what transformers runs: logits, the delay pattern, the null condition."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from training import model as training_model
 from training import tokens
 from training.codec import CODEBOOKS, CODES
+from training.compose import STYLES
 from training.model import PAD, Nano, decoder_config, delay, forward, losses
 
 
@@ -85,6 +89,30 @@ def test_a_crop_changes_song_on_a_beat_and_caption_up_to_a_beat_before(seed: int
         assert change == again and 0 <= cut - change < beats[song[0]]
         assert [round(float(states.mean())) for states in (first, second)] == [song[0], song[-1]]
     assert (frame[0] + cut) % beats[song[0]] == 0 and frame[cut] % (4 * beats[song[-1]]) == 0
+
+
+def test_most_crops_begin_on_a_bar() -> None:
+    beat, frames = 23, 1500
+    codes = np.arange(frames, dtype=np.int16)[:, None].repeat(CODEBOOKS, 1)
+    song = {"first": 0, "frames": frames, "bpm": 3000 / beat, "texts": [(0, 1)] * tokens.PLAIN}
+    corpus = training_model.Corpus(codes, np.zeros((1, 384), np.float16), [song])
+    rng = np.random.default_rng(0)
+    starts = np.array([corpus._crop(rng, 512)[0][0, 0] for _ in range(4000)])
+    on_a_bar = (starts % (4 * beat) == 0).mean()
+    assert (starts == 0).mean() + 0.07 >= training_model.SONG_STARTS
+    assert on_a_bar == pytest.approx(training_model.SONG_STARTS + training_model.BAR_STARTS, abs=0.05)
+    assert starts.max() > frames - 512 - 4 * beat, "the end of a song is heard too"
+
+
+def test_songs_that_are_kept_apart_are_of_all_styles(tmp_path: Path) -> None:
+    songs = [{"seed": seed, "frames": 600} for seed in range(64 * len(STYLES))]
+    np.save(tmp_path / "codes.npy", np.zeros((1, CODEBOOKS), np.int16))
+    np.save(tmp_path / "states.npy", np.zeros((1, 384), np.float16))
+    index = {"codes": "codes.npy", "states": "states.npy", "songs": songs}
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    trained, kept = training_model.load_corpus(tmp_path)
+    assert {song["seed"] % len(STYLES) for song in kept.songs} == set(range(len(STYLES)))
+    assert len(kept.songs) == 2 * len(STYLES) and len(trained.songs) == 62 * len(STYLES)
 
 
 def test_delay_lays_a_crop_out_as_a_fresh_stream() -> None:

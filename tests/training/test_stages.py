@@ -21,7 +21,7 @@ def songs(tmp_path: Path) -> Path:
     folder = tmp_path / "songs"
     folder.mkdir()
     rng = np.random.default_rng(0)
-    for seed in range(3):
+    for seed in (0, 16, 32):  # the first is kept apart
         facts: dict[str, Any] = {"seed": seed, "style": "house", "bpm": 120.0, "tonic": 2, "mode": "minor"}
         facts["captions"] = ["house, 120 bpm", "sunny"]
         np.save(folder / f"{seed}.npy", rng.integers(-9000, 9000, 11 * codec.RATE, dtype=np.int16))
