@@ -421,9 +421,10 @@ def endless(studio: Studio) -> dict[str, Any]:
 
 
 def long_render_codes(studio: Studio) -> list[Codes]:
-    """Tokens of a dozen held-out songs, longer than twice `FROZEN_FOR`."""
-    pieces = material.excerpts(studio.arguments.held_out, 12, 1, (24.0, 24.0), 8)
-    return studio.encode([piece.audio for piece in pieces])
+    """Tokens of up to a dozen held-out songs, longer than twice `FROZEN_FOR`."""
+    pieces = material.excerpts(studio.arguments.held_out, 60, 1, (24.0, 24.0), 8)
+    whole = [piece.audio for piece in pieces if len(piece.audio) > 2 * FROZEN_FOR * RATE]
+    return studio.encode(whole[:12])
 
 
 # --- prediction ---------------------------------------------------------------------------------------------------
