@@ -85,7 +85,7 @@ def test_a_loop_comes_again_within_what_a_stream_hears(style: str) -> None:
             bars: np.mean([(at + 4 * bars * beat, pitch) in struck for at, pitch in struck if at < 200])
             for bars in LOOPS
         }
-        short += max(share for bars, share in again.items() if 4 * bars * beat <= 224) > 0.8
+        short += int(max(share for bars, share in again.items() if 4 * bars * beat <= 224) > 0.8)
     assert short >= 7
 
 

@@ -41,9 +41,9 @@ class Jury:
 
 
 def fingerprint(folder: Path) -> str:
-    """Of a model's weights: figures of other weights must not stand beside its own."""
+    """Of a model's weights and sampling: figures of another must not stand beside its own."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("generation_config.json")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
