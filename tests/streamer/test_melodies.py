@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -277,6 +278,9 @@ def test_what_cannot_be_followed_is_answered_over_osc_and_what_plays_is_shown(
         address, sentence = client.hear("/mg/error").params
         assert address == "/mg/melody"
         assert ("there is no file" if follows else "facebook/musicgen-melody") in sentence
+        deadline = time.monotonic() + 20  # the report comes after the answer
+        while not reports and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert reports == [f"melody: {sentence}"]
         until(lambda: instrument.controls.get("melody") == before)
         made = instrument.worker.frames

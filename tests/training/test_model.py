@@ -9,8 +9,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from training import blend, tokens
 from training import model as training_model
-from training import tokens
 from training.codec import CODEBOOKS, CODES
 from training.compose import STYLES
 from training.model import PAD, Nano, decoder_config, delay, forward, losses
@@ -164,3 +164,13 @@ def test_it_learns_a_repeating_song_and_follows_its_caption() -> None:
         wrong = losses(forward(nano, columns, states.flip(0), mask), targets).mean()
     assert float(right) < 1.0
     assert float(wrong) > float(right)
+
+
+def test_a_blend_lies_between_its_checkpoints_and_other_shapes_are_refused() -> None:
+    shape = {"width": 64, "layers": 1}
+    before, after = ({"model": {"w": torch.full((2,), value)}, "shape": shape, "step": 3} for value in (0.0, 10.0))
+    mixed = blend.blend(before, {**after, "optimizers": []}, 0.7)
+    assert mixed["step"] == 3 and set(mixed) == {"model", "shape", "step"}
+    torch.testing.assert_close(mixed["model"]["w"], torch.full((2,), 7.0))
+    with pytest.raises(ValueError, match="no average"):
+        blend.blend({**before, "shape": {"width": 128, "layers": 1}}, after, 0.5)

@@ -339,14 +339,15 @@ def switch(studio: Studio) -> dict[str, Any]:
     ]
     before, after = ([STYLES.index(w.styles[0]) for w in side] for side in zip(*pairs, strict=True))
     played = [sound(studio.weights, codes) for codes in studio.play(takes)]
-    songs = material.excerpts(studio.arguments.held_out, studio.arguments.held_out_songs, 1, (end, end), 6)
-    cut = int(CHANGE_AT * RATE)
+    longer = max(CHANGE_AT, end - CHANGE_AT)
+    songs = material.excerpts(studio.arguments.held_out, studio.arguments.held_out_songs, 1, (longer, longer), 6)
+    cut, rest = round(CHANGE_AT * RATE), round((end - CHANGE_AT) * RATE)
     kept, spliced, truth = [], [], []
     for i, piece in enumerate(songs):
         other = songs[(i + 7) % len(songs)]
         if other.style != piece.style:
             kept.append(piece)
-            spliced.append(np.concatenate([other.audio[:cut], piece.audio[: len(piece.audio) - cut]]))
+            spliced.append(np.concatenate([other.audio[:cut], piece.audio[:rest]]))
             truth.append(other.style)
     decoded = [sound(studio.weights, codes) for codes in studio.encode(spliced)]
     return {
