@@ -9,13 +9,14 @@ what was trained.
 Many crops change over to another song at a beat, and to that song's caption up to a beat earlier: so the model learns
 that a new prompt takes over at the next beat, and that the prompt counts for more than what was heard. Others read the
 second caption from the start, and only the second song is asked of them: so a stream that has strayed from its prompt
-finds back to it.
+finds back to it. What others hear first is what nano itself played when asked for that style (`training.stray`).
 """
 
 import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
 
-from training import loop, text, tokens
+from training import loop, stray, text, tokens
 from training.codec import CODEBOOKS, CODES
 from training.compose.arrange import BEAT_FRAMES, STYLES
 from training.muon import Muon
@@ -38,11 +39,12 @@ PAD = CODES
 LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
 SHORT = 128  # columns of the crops of every second step: where little has been heard, the caption has most to say
 COLUMNS = 4096  # of a step, on each worker: 8 crops of 512 or 32 of 128
-SPLICED = 0.4  # of the crops change over to another song
+SPLICED = 0.35  # of the crops change over to another song
 ASTRAY = 0.5  # of these have read the second song's caption all along: what was heard before had gone astray
+OWN = 0.15  # of the crops have heard what nano itself played when asked for the song's style, if there is any
 CORRUPTED = 0.05  # of the input codes are replaced at random: a stream has to live with its own mistakes
-# Of the crops that begin where a song does, and where a bar does: there a beat is a matter of tempo and column alone.
-SONG_STARTS, BAR_STARTS = 0.3, 0.4
+# Of the crops, and of the short ones, begin where a song does: there tempo and key are a matter of the caption alone.
+SONG_STARTS, SHORT_STARTS = 0.2, 0.6
 CAPTION_DROPOUT = 0.1
 PLAIN = 0.5  # of the captions are those that many songs share, see `tokens.plain_captions`
 # What else keeps captions from being learnt by heart with their songs: tokens left out, states disturbed.
@@ -176,11 +178,12 @@ Read = list[tuple[NDArray[np.float16], int, int]]  # a caption's token states, a
 
 @dataclass(frozen=True)
 class Corpus:
-    """Codes, caption states and the songs they belong to."""
+    """Codes, caption states and the songs they belong to; and what nano itself played, see `training.stray`."""
 
     codes: NDArray[np.int16]
     states: NDArray[np.float16]
     songs: list[dict[str, Any]]
+    strays: Sequence[stray.Stray] = ()
 
     def batch(self, rng: np.random.Generator, length: int, spliced: float = SPLICED) -> tuple[torch.Tensor, ...]:
         """Columns, targets, caption states and their mask for `COLUMNS` columns in random crops of ``length``.
@@ -189,7 +192,11 @@ class Corpus:
         """
         pairs, captions = [], []
         for _ in range(COLUMNS // length):
-            codes, read, given = self._splice(rng, length) if rng.random() < spliced else self._crop(rng, length)
+            draw = rng.random()
+            if self.strays and draw >= 1 - OWN:
+                codes, read, given = self._find_back(rng, length)
+            else:
+                codes, read, given = self._splice(rng, length) if draw < spliced else self._crop(rng, length)
             pairs.append(delay(codes, given))
             captions.append([] if rng.random() < CAPTION_DROPOUT else read)
         columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
@@ -200,12 +207,8 @@ class Corpus:
 
     def _crop(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
         song = self._draw(rng)
-        bar, draw = 4 * frames_a_beat(song), rng.random()
-        start = int(rng.integers(song["frames"] - length + 1))
-        if draw < SONG_STARTS:
-            start = 0
-        elif draw < SONG_STARTS + BAR_STARTS:
-            start -= start % bar
+        share = SHORT_STARTS if length <= SHORT else SONG_STARTS
+        start = 0 if rng.random() < share else int(rng.integers(song["frames"] - length + 1))
         return self._frames(song, start, length), [(self._caption(song, rng), 0, length)], 0
 
     def _splice(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
@@ -225,6 +228,24 @@ class Corpus:
         change = cut - int(rng.integers(beat))
         read = [(self._caption(before, rng), 0, change), (self._caption(after, rng), change, length)]
         return np.concatenate(codes), read, 0
+
+    def _find_back(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
+        """What nano played when asked for a style, and from any frame on a song of that style, from a bar on."""
+        style, played = self.strays[int(rng.integers(len(self.strays)))]
+        songs = self._by_style[style]
+        song = songs[int(rng.integers(len(songs)))]
+        cut, bar = int(rng.integers(1, length * 3 // 4)), 4 * frames_a_beat(song)
+        start = int(rng.integers(len(played) - cut + 1))
+        entry = bar * int(rng.integers((song["frames"] - length) // bar + 1))
+        codes = [played[start : start + cut], self._frames(song, entry, length - cut)]
+        return np.concatenate(codes), [(self._caption(song, rng), 0, length)], cut
+
+    @cached_property
+    def _by_style(self) -> dict[str, list[dict[str, Any]]]:
+        styles: dict[str, list[dict[str, Any]]] = {}
+        for song in self.songs:
+            styles.setdefault(song["style"], []).append(song)
+        return styles
 
     def _frames(self, song: dict[str, Any], start: int, count: int) -> NDArray[np.int16]:
         first = song["first"] + start
@@ -259,14 +280,17 @@ def _pad(captions: list[Read], length: int) -> tuple[torch.Tensor, torch.Tensor]
     return states, mask
 
 
-def load_corpus(folder: Path) -> tuple[Corpus, Corpus]:
-    """Training and validation songs, of all styles; a song keeps its side however many others are added."""
+def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpus, Corpus]:
+    """Training and validation songs, of all styles; a song keeps its side however many others are added.
+
+    ``strays`` belong to the training songs.
+    """
     codes, states, songs = tokens.load(folder)
     sides: tuple[list[dict[str, Any]], ...] = ([], [])
     for song in songs:
         if song["frames"] > LENGTH:
             sides[song["seed"] // len(STYLES) % VALIDATION_SHARE == 0].append(song)
-    return Corpus(codes, states, sides[0]), Corpus(codes, states, sides[1])
+    return Corpus(codes, states, sides[0], strays), Corpus(codes, states, sides[1])
 
 
 # --- training -----------------------------------------------------------------------------------------------------
@@ -372,7 +396,8 @@ def train(arguments: argparse.Namespace) -> None:
         step, minutes = state["step"], state["minutes"]
     elif arguments.start:
         model.load_state_dict(loop.load(arguments.start)["model"])
-    corpus, kept = load_corpus(arguments.tokens)
+    strays = stray.load(arguments.stray) if arguments.stray else ()
+    corpus, kept = load_corpus(arguments.tokens, strays)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
     saved = since = time.monotonic()
     paused, average = 0.0, torch.zeros(CODEBOOKS)
@@ -404,7 +429,7 @@ def train(arguments: argparse.Namespace) -> None:
             checkpoint(path, model, opts, step + 1, clock.spent())
             if loop.rank() == 0:
                 log(step=step, minutes=clock.spent(), **validate(model, kept))
-            corpus, kept = load_corpus(arguments.tokens)  # songs may have been added
+            corpus, kept = load_corpus(arguments.tokens, strays)  # songs may have been added
             paused += time.monotonic() - now
             saved = time.monotonic()
     checkpoint(path, model, opts, step + 1, clock.spent())
@@ -416,6 +441,7 @@ def parser() -> argparse.ArgumentParser:
     parser = loop.options(__doc__, Path("runs/model"), minutes=55)
     parser.add_argument("--tokens", type=Path, default=Path("runs/tokens"), help="what training.tokens wrote")
     parser.add_argument("--start", type=Path, help="a checkpoint whose weights a new run starts from")
+    parser.add_argument("--stray", type=Path, help="what training.stray wrote")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--muon", type=float, default=1e-2, help="learning rate of the matrices")

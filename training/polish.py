@@ -3,8 +3,8 @@
     python -m training.polish --codec runs/codec/codec.pt --data data/songs --out runs/polish --minutes 15
 
 Encoder and codebooks stay as they are, and so do all codes: this may run before, beside or after the language model's
-training. The latents know no phase (see `training.codec`), so the decoder has to invent it; that a tone's phase runs on
-from frame to frame is what distances between magnitudes hear badly and a discriminator hears well.
+training. Above 2 kHz the latents know no phase (see `training.codec`), so the decoder has to invent it; that a tone's
+phase runs on from frame to frame is what distances between magnitudes hear badly and a discriminator hears well.
 """
 
 import argparse
@@ -27,8 +27,9 @@ from training.muon import Muon
 
 SIZES = (2048, 512)  # windows of the discriminators: one hears tones, one onsets
 CHANNELS = (8, 16, 16)
+JUDGED = BATCH // 2  # crops of a step that the discriminators hear: they take more time than all the rest
 ALONE = 60  # steps in which only the discriminators learn
-ADVERSARIAL, FEATURES = 0.15, 0.6  # weights beside the spectral losses
+PHASE, ADVERSARIAL, FEATURES = 0.5, 0.15, 0.6  # weights beside the distances between magnitudes
 
 
 class Discriminator(nn.Module):
@@ -96,14 +97,15 @@ def train_step(
     """Gradients of the discriminators, and, unless they learn ``alone``, of the decoder; returns the losses."""
     output = decode(model, audio)
     with loop.mixed(audio.device):
-        judged = judge_step(critics, audio, output.detach())
+        judged = judge_step(critics, audio[:JUDGED], output[:JUDGED].detach())
     if alone:
         return {"critics": judged}
     parts = spectral_losses(output, audio, RATE, rng.choice(WINDOWS, 3, replace=False).tolist())
     critics.requires_grad_(False)
     with loop.mixed(audio.device):
-        disbelief, distance = persuade(critics, audio, output)
-    loss = parts["mel"] + 0.5 * parts["stft"] + ADVERSARIAL * disbelief + FEATURES * distance
+        disbelief, distance = persuade(critics, audio[:JUDGED], output[:JUDGED])
+    heard = parts["mel"] + 0.5 * parts["stft"] + PHASE * parts["complex"]
+    loss = heard + ADVERSARIAL * disbelief + FEATURES * distance
     torch.autograd.backward(loss)
     critics.requires_grad_(True)
     parts.update(critics=judged, disbelief=disbelief, distance=distance)

@@ -14,6 +14,7 @@ from training import model as training_model
 from training.codec import CODEBOOKS, CODES
 from training.compose import STYLES
 from training.model import PAD, Nano, decoder_config, delay, forward, losses
+from training.stray import Stray
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +92,37 @@ def test_a_crop_changes_song_on_a_beat_and_caption_up_to_a_beat_before(seed: int
     assert (frame[0] + cut) % beats[song[0]] == 0 and frame[cut] % (4 * beats[song[-1]]) == 0
 
 
-def test_most_crops_begin_on_a_bar() -> None:
-    beat, frames = 23, 1500
+def test_what_nano_played_is_heard_before_a_song_of_the_style_it_was_asked_for_and_never_learnt() -> None:
+    frames = 1500
+    codes = np.repeat([0, 1], frames)[:, None].repeat(CODEBOOKS, 1).astype(np.int16)
+    songs = [
+        {"first": i * frames, "frames": frames, "bpm": 3000 / 23, "texts": [(i, 1)] * tokens.PLAIN, "style": style}
+        for i, style in enumerate(("funk", "reggae"))
+    ]
+    played = Stray("reggae", np.full((700, CODEBOOKS), 1000, np.int16))
+    states = np.arange(2, dtype=np.float16)[:, None].repeat(384, 1)
+    corpus = training_model.Corpus(codes, states, songs, [played])
+    for seed in range(200):
+        crop, [(caption, *read)], given = corpus._find_back(np.random.default_rng(seed), 512)
+        assert read == [0, 512] and round(float(caption.mean())) == 1
+        assert (crop[:given] == 1000).all() and (crop[given:] == 1).all() and 0 < given < 512
+    columns, targets, *_ = corpus.batch(np.random.default_rng(0), 128)
+    heard = (columns[:, 0, 1] == 1000).float().mean()
+    assert float(heard) == pytest.approx(training_model.OWN, abs=0.15)
+    assert not (targets == 1000).any()
+
+
+def test_some_crops_begin_with_the_song_and_the_others_anywhere() -> None:
+    frames = 1500
     codes = np.arange(frames, dtype=np.int16)[:, None].repeat(CODEBOOKS, 1)
-    song = {"first": 0, "frames": frames, "bpm": 3000 / beat, "texts": [(0, 1)] * tokens.PLAIN}
+    song = {"first": 0, "frames": frames, "bpm": 3000 / 23, "texts": [(0, 1)] * tokens.PLAIN}
     corpus = training_model.Corpus(codes, np.zeros((1, 384), np.float16), [song])
     rng = np.random.default_rng(0)
-    starts = np.array([corpus._crop(rng, 512)[0][0, 0] for _ in range(4000)])
-    on_a_bar = (starts % (4 * beat) == 0).mean()
-    assert (starts == 0).mean() + 0.07 >= training_model.SONG_STARTS
-    assert on_a_bar == pytest.approx(training_model.SONG_STARTS + training_model.BAR_STARTS, abs=0.05)
-    assert starts.max() > frames - 512 - 4 * beat, "the end of a song is heard too"
+    for length, share in ((512, training_model.SONG_STARTS), (128, training_model.SHORT_STARTS)):
+        starts = np.array([corpus._crop(rng, length)[0][0, 0] for _ in range(2000)])
+        assert (starts == 0).mean() == pytest.approx(share, abs=0.05)
+        elsewhere = np.histogram(starts[starts > 0], 4, (0, frames - length))[0] / (starts > 0).sum()
+        assert elsewhere == pytest.approx(0.25, abs=0.07), "the end of a song is heard too"
 
 
 def test_songs_that_are_kept_apart_are_of_all_styles(tmp_path: Path) -> None:
