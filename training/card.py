@@ -114,7 +114,11 @@ def codec(report: dict[str, Any]) -> str:
         systems.append(("Opus, 6 kb/s", part["opus_6kbps"]))
     rows = [(name, f"{d['log_mel_l1']:.3f}", f"{d['mr_stft']:.3f}", f"{d['si_sdr_db']:.1f} dB") for name, d in systems]
     books = " / ".join(percent(x) for x in part["codes_used_held_out"])
-    below = f"Codes used, each codebook: {books}. Decoding takes {part['decode_share_of_a_core']:.1%} of a core."
+    below = (
+        f"Codes used, each codebook: {books}. Decoding takes {part['decode_share_of_a_core']:.1%} of a core.\n"
+        "Buzz (power at multiples of 50 Hz over that between them, 2 to 12 kHz, median): "
+        f"{part['buzz_nano_db']:.1f} dB, renders {part['buzz_renders_db']:.1f} dB."
+    )
     head = (f"{part['clips']} held-out renders", "log-mel L1", "multi-resolution STFT", "SI-SDR")
     return f"{table(head, rows)}\n\n{below}"
 

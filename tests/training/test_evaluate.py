@@ -153,6 +153,16 @@ def test_a_loop_is_frozen_and_changing_tokens_are_not() -> None:
     assert measures.repetition(half) < measures.FROZEN_SHARE
 
 
+def test_a_comb_at_the_frame_rate_is_heard_as_buzz_and_noise_or_a_tone_is_not() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 4 * RATE).astype(np.float32)
+    clicks = np.zeros_like(noise)
+    clicks[:: RATE // 50] = 3
+    tone = np.sin(2 * np.pi * 3025 * np.arange(len(noise)) / RATE).astype(np.float32)
+    assert measures.buzz(noise) == pytest.approx(0, abs=0.3)
+    assert measures.buzz(noise + clicks) > 6
+    assert measures.buzz(noise + tone) < 0
+
+
 def test_silence_is_found_where_it_is() -> None:
     audio = np.random.default_rng(0).standard_normal(12 * RATE).astype(np.float32) * 0.1
     assert measures.longest_silence(audio) == 0

@@ -54,6 +54,22 @@ def distances(output: Sequence[Audio], original: Sequence[Audio]) -> dict[str, f
     return dict(zip(("log_mel_l1", "mr_stft", "si_sdr_db"), (totals / len(original)).tolist(), strict=True))
 
 
+def buzz(audio: Audio) -> float:
+    """Power at the multiples of the frame rate over that between them, dB, 2 to 12 kHz: about 0 in music.
+
+    A decoder that repeats itself in every frame sounds like a comb, whatever it plays.
+    """
+    size = RATE // FRAMES * 40  # bins of 1.25 Hz
+    z = torch.stft(torch.from_numpy(audio), size, size // 2, window=torch.hann_window(size), return_complex=True)
+    power = z.abs().square().mean(1)
+    hertz = torch.arange(len(power)) * RATE / size
+    away = ((hertz + FRAMES / 2) % FRAMES - FRAMES / 2).abs()
+    heard = (hertz > 2000) & (hertz < 12000)
+    return float(
+        10 * torch.log10(power[heard & (away < 4)].mean() / power[heard & (away > 12)].mean().clamp_min(1e-12))
+    )
+
+
 def decode_cost(studio: Studio, codes: Codes) -> float:
     """Share of a core that decoding takes in chunks of 5 frames while playing: the least of three rounds."""
     costs = []
@@ -74,6 +90,8 @@ def codec(studio: Studio) -> dict[str, Any]:
     report["opus_6kbps"] = (
         distances([opus.through_opus(clip) for clip in originals], originals) if opus.installed() else opus.MISSING
     )
+    for name, clips in (("renders", originals), ("nano", studio.decoded)):
+        report[f"buzz_{name}_db"] = float(np.median([buzz(clip) for clip in clips]))
     report["codes_used_held_out"] = [len(np.unique(book)) / CODES for book in codes]
     report["decode_share_of_a_core"] = decode_cost(studio, studio.held_codes[0])
     return report
