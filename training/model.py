@@ -10,6 +10,8 @@ Many crops change over to another song at a beat, and to that song's caption up 
 that a new prompt takes over at the next beat, and that the prompt counts for more than what was heard. Others read the
 second caption from the start, and only the second song is asked of them: so a stream that has strayed from its prompt
 finds back to it. What others hear first is what nano itself played when asked for that style (`training.stray`).
+
+Beside the codes the lower half of the layers learns what the composer wrote (`training.score`): it has to count beats.
 """
 
 import argparse
@@ -30,15 +32,17 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
 
-from training import loop, stray, text, tokens
+from training import loop, score, stray, text, tokens
 from training.codec import CODEBOOKS, CODES
 from training.compose.arrange import BEAT_FRAMES, STYLES
 from training.muon import Muon
 
 PAD = CODES
 LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
-SHORT = 128  # columns of the crops of every second step: where little has been heard, the caption has most to say
-COLUMNS = 4096  # of a step, on each worker: 8 crops of 512 or 32 of 128
+# Columns of the crops of every second step: where little has been heard, the caption has most to say. Long enough for
+# a bar at 63 bpm.
+SHORT = 192
+COLUMNS = 4096  # of a step, on each worker: 8 crops of 512 or 21 of 192
 SPLICED = 0.35  # of the crops change over to another song
 ASTRAY = 0.5  # of these have read the second song's caption all along: what was heard before had gone astray
 OWN = 0.15  # of the crops have heard what nano itself played when asked for the song's style, if there is any
@@ -51,6 +55,7 @@ PLAIN = 0.5  # of the captions are those that many songs share, see `tokens.plai
 TOKEN_DROPOUT, STATE_NOISE = 0.15, 0.2
 # The first codebook carries the notes and the beat, the last one mostly noise.
 CODEBOOK_WEIGHTS = (2.0, 1.0, 0.7, 0.5)
+SCORE_WEIGHT = 0.1  # of a nat missed in the score
 VALIDATION_SHARE = 32  # one song in this many is kept apart
 
 
@@ -107,8 +112,10 @@ def _attend_causally(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, future: 
     return torch.cat([early, _attend(q[:, :, half:], k, v, future[half:])], 2)
 
 
-def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
-    """Logits of every position.
+def hidden_states(
+    model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the middle layer and the last one make of every position, each (batch, time, width).
 
     Parameters
     ----------
@@ -121,11 +128,6 @@ def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torc
     mask
         bool, (batch, time or 1, tokens): which tokens each position reads. A row without any True is the null
         condition: its cross-attention contributes exactly nothing, as in transformers' guidance.
-
-    Returns
-    -------
-    list
-        For each codebook (batch, time, 1024).
     """
     decoder: Any = model.decoder.model.decoder
     x = sum(table(columns[:, k]) for k, table in enumerate(decoder.embed_tokens))
@@ -135,7 +137,9 @@ def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torc
     # A row without any True keeps all its keys: they are 0, and so is what attention makes of them.
     hidden = torch.where(mask | ~mask.any(-1, keepdim=True), 0.0, -1e4)[:, None]
     future = torch.full((columns.shape[-1],) * 2, -1e4, device=x.device).triu(1)
-    for layer in decoder.layers:
+    middle = x
+    for number, layer in enumerate(decoder.layers):
+        middle = x if number == len(decoder.layers) // 2 else middle
         attention, cross = layer.self_attn, layer.encoder_attn
         fused = torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight])
         q, k, v = _split(F.linear(layer.self_attn_layer_norm(x), fused), 3)
@@ -144,8 +148,13 @@ def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torc
         k, v = _split(F.linear(memory, torch.cat([cross.k_proj.weight, cross.v_proj.weight])), 2)
         x = x + cross.out_proj(_attend(q, k, v, hidden).transpose(1, 2).flatten(2))
         x = x + layer.fc2(F.gelu(layer.fc1(layer.final_layer_norm(x))))
-    x = decoder.layer_norm(x)
-    return [head(x) for head in model.decoder.lm_heads]
+    return middle, decoder.layer_norm(x)
+
+
+def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+    """Logits of every position, for each codebook (batch, time, 1024); parameters as for `hidden_states`."""
+    _, last = hidden_states(model, columns, states, mask)
+    return [head(last) for head in model.decoder.lm_heads]
 
 
 def losses(logits: list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
@@ -178,29 +187,30 @@ Read = list[tuple[NDArray[np.float16], int, int]]  # a caption's token states, a
 
 @dataclass(frozen=True)
 class Corpus:
-    """Codes, caption states and the songs they belong to; and what nano itself played, see `training.stray`."""
+    """Codes, their scores, caption states and the songs they belong to; and what nano itself played, see `stray`."""
 
     codes: NDArray[np.int16]
+    scores: NDArray[np.int16]
     states: NDArray[np.float16]
     songs: list[dict[str, Any]]
     strays: Sequence[stray.Stray] = ()
 
     def batch(self, rng: np.random.Generator, length: int, spliced: float = SPLICED) -> tuple[torch.Tensor, ...]:
-        """Columns, targets, caption states and their mask for `COLUMNS` columns in random crops of ``length``.
+        """Columns, targets, scores, caption states and their mask for `COLUMNS` columns in random crops of ``length``.
 
         A share ``spliced`` of the crops goes from one song over to another.
         """
-        pairs, captions = [], []
+        crops, captions = [], []
         for _ in range(COLUMNS // length):
             draw = rng.random()
             if self.strays and draw >= 1 - OWN:
-                codes, read, given = self._find_back(rng, length)
+                frames, read, given = self._find_back(rng, length)
             else:
-                codes, read, given = self._splice(rng, length) if draw < spliced else self._crop(rng, length)
-            pairs.append(delay(codes, given))
+                frames, read, given = self._splice(rng, length) if draw < spliced else self._crop(rng, length)
+            frames[:given, CODEBOOKS:] = score.UNKNOWN
+            crops.append((*delay(frames[:, :CODEBOOKS], given), frames[:, CODEBOOKS:].astype(np.int64)))
             captions.append([] if rng.random() < CAPTION_DROPOUT else read)
-        columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
-        return columns, targets, *_pad(captions, length)
+        return *(torch.from_numpy(np.stack(side)) for side in zip(*crops, strict=True)), *_pad(captions, length)
 
     def _draw(self, rng: np.random.Generator) -> dict[str, Any]:
         return self.songs[rng.integers(len(self.songs))]
@@ -222,12 +232,12 @@ class Corpus:
         start = int(rng.integers((before["frames"] - length) // beat + 1)) * beat + -cut % beat
         bars = (after["frames"] - length) // (4 * next_beat)
         entry = 4 * next_beat * int(rng.integers(bars + 1))
-        codes = [self._frames(before, start, cut), self._frames(after, entry, length - cut)]
+        frames = np.concatenate([self._frames(before, start, cut), self._frames(after, entry, length - cut)])
         if rng.random() < ASTRAY:
-            return np.concatenate(codes), [(self._caption(after, rng), 0, length)], cut
+            return frames, [(self._caption(after, rng), 0, length)], cut
         change = cut - int(rng.integers(beat))
         read = [(self._caption(before, rng), 0, change), (self._caption(after, rng), change, length)]
-        return np.concatenate(codes), read, 0
+        return frames, read, 0
 
     def _find_back(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
         """What nano played when asked for a style, and from any frame on a song of that style, from a bar on."""
@@ -237,8 +247,9 @@ class Corpus:
         cut, bar = int(rng.integers(1, length * 3 // 4)), 4 * frames_a_beat(song)
         start = int(rng.integers(len(played) - cut + 1))
         entry = bar * int(rng.integers((song["frames"] - length) // bar + 1))
-        codes = [played[start : start + cut], self._frames(song, entry, length - cut)]
-        return np.concatenate(codes), [(self._caption(song, rng), 0, length)], cut
+        heard = np.pad(played[start : start + cut], ((0, 0), (0, score.FIELDS)), constant_values=score.UNKNOWN)
+        frames = np.concatenate([heard, self._frames(song, entry, length - cut)])
+        return frames, [(self._caption(song, rng), 0, length)], cut
 
     @cached_property
     def _by_style(self) -> dict[str, list[dict[str, Any]]]:
@@ -248,8 +259,9 @@ class Corpus:
         return styles
 
     def _frames(self, song: dict[str, Any], start: int, count: int) -> NDArray[np.int16]:
+        """Codes and score of ``count`` frames, (count, `CODEBOOKS` + `score.FIELDS`)."""
         first = song["first"] + start
-        return self.codes[first : first + count]
+        return np.concatenate([self.codes[first : first + count], self.scores[first : first + count]], 1)
 
     def _caption(self, song: dict[str, Any], rng: np.random.Generator) -> NDArray[np.float16]:
         written, plain = song["texts"][: -tokens.PLAIN], song["texts"][-tokens.PLAIN :]
@@ -285,22 +297,22 @@ def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpu
 
     ``strays`` belong to the training songs.
     """
-    codes, states, songs = tokens.load(folder)
+    codes, scores, states, songs = tokens.load(folder)
     sides: tuple[list[dict[str, Any]], ...] = ([], [])
     for song in songs:
         if song["frames"] > LENGTH:
             sides[song["seed"] // len(STYLES) % VALIDATION_SHARE == 0].append(song)
-    return Corpus(codes, states, sides[0], strays), Corpus(codes, states, sides[1])
+    return Corpus(codes, scores, states, sides[0], strays), Corpus(codes, scores, states, sides[1])
 
 
 # --- training -----------------------------------------------------------------------------------------------------
 
 
-def optimizers(model: Nano, muon: float, adam: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers, AdamW for embeddings, heads, norms and the projection."""
+def optimizers(model: Nano, reader: score.Reader, muon: float, adam: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, AdamW for embeddings, heads, norms, the projection and the reader."""
     inner = [p for p in model.decoder.model.decoder.layers.parameters() if p.ndim == 2]
     ids = {id(p) for p in inner}
-    outer = [p for p in model.parameters() if id(p) not in ids]
+    outer = [p for p in (*model.parameters(), *reader.parameters()) if id(p) not in ids]
     return [
         Muon(inner, lr=muon, weight_decay=0.1),
         torch.optim.AdamW(outer, lr=adam, betas=(0.9, 0.98), weight_decay=0.01),
@@ -334,15 +346,17 @@ def corrupt(columns: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return torch.where(chosen, torch.from_numpy(rng.integers(CODES, size=columns.shape)), columns)
 
 
-def train_step(model: Nano, batch: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Forward and backward on one batch; returns the cross entropy of each codebook."""
-    columns, targets, states, mask = batch
+def train_step(model: Nano, reader: score.Reader, batch: Sequence[torch.Tensor], weight: float) -> torch.Tensor:
+    """Forward and backward on one batch, the score counted by ``weight``; what is missed: each codebook, each field."""
+    columns, targets, scores, states, mask = batch
     with loop.mixed(columns.device):
-        logits = forward(model, columns, states, mask)
-    parts = losses(logits, targets)
+        middle, last = hidden_states(model, columns, states, mask)
+        logits = [head(last) for head in model.decoder.lm_heads]
+        read = reader(middle)
+    parts, missed = losses(logits, targets), score.misses(read, scores)
     weights = parts.new_tensor(CODEBOOK_WEIGHTS)
-    torch.autograd.backward(parts @ weights / weights.sum())
-    return parts.detach()
+    torch.autograd.backward(parts @ weights / weights.sum() + weight * missed.sum())
+    return torch.cat([parts, missed]).detach()
 
 
 @torch.no_grad()
@@ -352,7 +366,7 @@ def validate(model: Nano, corpus: Corpus, batches: int = 6) -> dict[str, list[fl
     totals = torch.zeros(2, CODEBOOKS)
     for i in range(batches):
         batch = corpus.batch(np.random.default_rng([7, i]), LENGTH, spliced=0.0)
-        columns, targets, states, mask = (x.to(device) for x in batch)
+        columns, targets, _, states, mask = (x.to(device) for x in batch)
         with loop.mixed(device):
             for row, shown in enumerate((mask, torch.zeros_like(mask))):
                 totals[row] += losses(forward(model, columns, states, shown), targets).cpu() / batches
@@ -360,13 +374,21 @@ def validate(model: Nano, corpus: Corpus, batches: int = 6) -> dict[str, list[fl
     return {"validation": rounded[0], "validation_null": rounded[1]}
 
 
-def checkpoint(path: Path, model: Nano, opts: list[torch.optim.Optimizer], step: int, minutes: float) -> None:
-    """Save on rank 0; the others hold the same."""
+def checkpoint(
+    path: Path,
+    model: Nano,
+    opts: list[torch.optim.Optimizer],
+    step: int,
+    minutes: float,
+    reader: score.Reader | None = None,
+) -> None:
+    """Save on rank 0; the others hold the same. Without optimizers and reader training can start from it, not go on."""
     if loop.rank() == 0:
         config = model.decoder.config
         shape = {"width": config.hidden_size, "layers": config.num_hidden_layers}
         state = {"model": model.state_dict(), "optimizers": [o.state_dict() for o in opts], "shape": shape}
-        loop.save(path, {**state, "step": step, "minutes": minutes})
+        read = {"reader": reader.state_dict()} if reader else {}
+        loop.save(path, {**state, **read, "step": step, "minutes": minutes})
 
 
 def load_nano(path: Path) -> Nano:
@@ -385,12 +407,14 @@ def train(arguments: argparse.Namespace) -> None:
     model = Nano(decoder_config(arguments.width, arguments.layers)).train()
     initialise(model, tokens.load_codebooks(arguments.tokens))
     model.to(device)
-    opts = optimizers(model, arguments.muon, arguments.adam)
+    reader = score.Reader(arguments.width).to(device)
+    opts = optimizers(model, reader, arguments.muon, arguments.adam)
     full = loop.rates(opts)
     step, minutes = 0, 0.0
     if path.exists():
         state = loop.load(path)
         model.load_state_dict(state["model"])
+        reader.load_state_dict(state["reader"])
         for optimizer, stored in zip(opts, state["optimizers"], strict=True):
             optimizer.load_state_dict(stored)
         step, minutes = state["step"], state["minutes"]
@@ -400,16 +424,17 @@ def train(arguments: argparse.Namespace) -> None:
     corpus, kept = load_corpus(arguments.tokens, strays)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
     saved = since = time.monotonic()
-    paused, average = 0.0, torch.zeros(CODEBOOKS)
+    paused, average = 0.0, torch.zeros(CODEBOOKS + score.FIELDS)
+    trained = [*model.parameters(), *reader.parameters()]
     for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
-        factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 50)
+        factor = loop.trapezoid(progress, 0.6) * min(1.0, (step + 1) / 50)
         loop.prepare(opts, full, factor)
         rng = loop.draws(arguments.seed, step)
         columns, *others = corpus.batch(rng, SHORT if step % 2 else LENGTH)
         batch = [x.to(device) for x in (corrupt(columns, rng), *others)]
-        average += train_step(model, batch).cpu() / 25
-        loop.average_gradients(model.parameters())
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        average += train_step(model, reader, batch, SCORE_WEIGHT * factor).cpu() / 25
+        loop.average_gradients(trained)
+        nn.utils.clip_grad_norm_(trained, 1.0)
         for optimizer in opts:
             optimizer.step()
         if step % 25 == 24:
@@ -420,19 +445,20 @@ def train(arguments: argparse.Namespace) -> None:
                 minutes=clock.spent(),
                 songs=len(corpus.songs),
                 frames_per_second=speed,
-                loss=[round(float(x), 3) for x in average],
+                loss=[round(float(x), 3) for x in average[:CODEBOOKS]],
+                score=[round(float(x), 3) for x in average[CODEBOOKS:]],
             )
             since, paused = now, 0.0
             average.zero_()
         now = time.monotonic()
         if loop.agree(now - saved) > 180:
-            checkpoint(path, model, opts, step + 1, clock.spent())
+            checkpoint(path, model, opts, step + 1, clock.spent(), reader)
             if loop.rank() == 0:
                 log(step=step, minutes=clock.spent(), **validate(model, kept))
             corpus, kept = load_corpus(arguments.tokens, strays)  # songs may have been added
             paused += time.monotonic() - now
             saved = time.monotonic()
-    checkpoint(path, model, opts, step + 1, clock.spent())
+    checkpoint(path, model, opts, step + 1, clock.spent(), reader)
     log(step=step, minutes=clock.spent(), done=True, **validate(model, kept))
 
 

@@ -2,9 +2,10 @@
 
     python -m training.tokens --codec runs/codec/codec.pt --text runs/text/text.pt --data data/songs --out runs/tokens
 
-Writes all songs' codes in a row, int16 (frames, codebooks); all captions' token states in a row, float16
-(tokens, 384); the codec's codebooks, float32 (codebooks, 1024, 64); and ``index.json``, which names the first two files
-and holds each song's first frame and length and its captions' first token and length. Run it again when songs were
+Writes all songs' codes in a row, int16 (frames, codebooks), and their scores, int16 (frames, fields), see
+`training.score`; all captions' token states in a row, float16 (tokens, 384); the codec's codebooks, float32
+(codebooks, 1024, 64); and ``index.json``, which names the first three files and holds each song's first frame and
+length and its captions' first token and length. Run it again when songs were
 added: those encoded before are not encoded again, and a trainer that reads the set meanwhile sees either the old one or
 the new one.
 """
@@ -18,13 +19,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training import loop, text
+from training import loop, score, text
 from training.captions import spoken_bpm
 from training.codec import HOP, codebooks, encode, load_codec
+from training.compose import compose
 from training.compose.theory import TONICS
 from training.scenes import SCENES
 
-PLAIN = 7  # captions that every song has beside its own
+PLAIN = 8  # captions that every song has beside its own
 
 
 def encode_songs(codec: Path, data: Path, cache: Path) -> None:
@@ -51,16 +53,41 @@ def encode_songs(codec: Path, data: Path, cache: Path) -> None:
             print(json.dumps({"encoded": done, "of": len(paths)}), flush=True)
 
 
-def pack_codes(data: Path, cache: Path, target: Path) -> list[dict[str, Any]]:
-    """Join the cached codes into one file; returns one entry a song."""
-    songs, parts, first = [], [], 0
-    for path in sorted(cache.glob("*.npy")):
+def write_scores(data: Path, cache: Path, scores: Path) -> None:
+    """This worker's share of the encoded songs' scores to ``scores/<song>.npy``, int16 (frames, fields).
+
+    Raises
+    ------
+    ValueError
+        If the composer no longer writes a song as it was when it was rendered.
+    """
+    for path in sorted(cache.glob("*.npy"))[loop.rank() :: loop.workers()]:
+        target = scores / path.name
+        if target.exists():
+            continue
+        facts = json.loads((data / path.name).with_suffix(".json").read_text())
+        song = compose(facts["seed"], facts["seconds"])
+        if any(facts[name] != getattr(song, name) for name in ("style", "bpm", "tonic", "mode")):
+            raise ValueError(f"{path.stem} is not the song that the composer writes now: render the songs again.")
+        with target.with_suffix(".partial").open("wb") as file:
+            np.save(file, score.of_song(song, len(np.load(path, mmap_mode="r"))))
+        target.with_suffix(".partial").replace(target)
+
+
+def pack_frames(data: Path, cache: Path, out: Path, files: dict[str, str]) -> list[dict[str, Any]]:
+    """Join the cached codes and the scores into a file each; returns one entry a song."""
+    songs: list[dict[str, Any]] = []
+    parts: list[NDArray[np.int16]] = []
+    first = 0
+    paths = sorted(cache.glob("*.npy"))
+    for path in paths:
         codes = np.load(path)
         facts = json.loads((data / path.name).with_suffix(".json").read_text())
         songs.append({**facts, "name": path.stem, "first": first, "frames": len(codes)})
         parts.append(codes)
         first += len(codes)
-    np.save(target, np.concatenate(parts))
+    np.save(out / files["codes"], np.concatenate(parts))
+    np.save(out / files["scores"], np.concatenate([np.load(out / "scores" / path.name) for path in paths]))
     return songs
 
 
@@ -69,9 +96,9 @@ def plain_captions(song: dict[str, Any]) -> list[str]:
     rng = np.random.default_rng(song["seed"])
     style, key = song["style"], f"{TONICS[song['tonic']]} {song['mode']}"
     first, second = (spoken_bpm(song["bpm"], rng) for _ in range(2))
-    scene, other = (str(one) for one in rng.permutation(SCENES[style])[:2])
+    scene, other, third = (str(one) for one in rng.permutation(SCENES[style])[:3])
     named = [style, f"{style}, {first} bpm", f"{second} bpm", f"{style} in {key}, {second} bpm", f"{style} in {key}"]
-    return [*named, scene, f"{other}, {first} bpm"]
+    return [*named, scene, other, f"{third}, {first} bpm"]
 
 
 def pack_states(songs: list[dict[str, Any]], tuned: Path | None, target: Path) -> None:
@@ -97,15 +124,15 @@ def write_codebooks(codec: Path, target: Path) -> None:
 def pack(data: Path, cache: Path, tuned: Path | None, out: Path) -> None:
     """Write the set under new names, then point the index at it and remove the sets before the last."""
     version = len(list(cache.glob("*.npy")))
-    files = {"codes": f"codes-{version}.npy", "states": f"states-{version}.npy"}
-    songs = pack_codes(data, cache, out / files["codes"])
+    files = {name: f"{name}-{version}.npy" for name in ("codes", "scores", "states")}
+    songs = pack_frames(data, cache, out, files)
     pack_states(songs, tuned, out / files["states"])
     index, partial = out / "index.json", out / "index.partial"
     last = json.loads(index.read_text()) if index.exists() else {}
     partial.write_text(json.dumps({**files, "songs": songs}))
     partial.replace(index)
-    kept = {*files.values(), last.get("codes"), last.get("states")}
-    for path in [*out.glob("codes-*.npy"), *out.glob("states-*.npy")]:
+    kept = {*files.values(), *(last.get(name) for name in files)}
+    for path in (path for name in files for path in out.glob(f"{name}-*.npy")):
         if path.name not in kept:
             path.unlink()
     print(json.dumps({"songs": len(songs), "hours": sum(s["frames"] for s in songs) / 50 / 3600}))
@@ -117,12 +144,11 @@ def load_codebooks(folder: Path) -> NDArray[np.float32]:
     return books
 
 
-def load(folder: Path) -> tuple[NDArray[np.int16], NDArray[np.float16], list[dict[str, Any]]]:
-    """Codes, states and songs of a packed folder; memory-mapped, so that workers share them."""
+def load(folder: Path) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float16], list[dict[str, Any]]]:
+    """Codes, scores, states and songs of a packed folder; memory-mapped, so that workers share them."""
     index = json.loads((folder / "index.json").read_text())
-    codes = np.load(folder / index["codes"], mmap_mode="r")
-    states = np.load(folder / index["states"], mmap_mode="r")
-    return codes, states, index["songs"]
+    codes, scores, states = (np.load(folder / index[name], mmap_mode="r") for name in ("codes", "scores", "states"))
+    return codes, scores, states, index["songs"]
 
 
 def main() -> None:
@@ -134,9 +160,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/tokens"))
     parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else 2)
     arguments = parser.parse_args()
-    cache = arguments.out / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
+    cache, scores = arguments.out / "cache", arguments.out / "scores"
+    for folder in (cache, scores):
+        folder.mkdir(parents=True, exist_ok=True)
     loop.launch(encode_songs, arguments.workers, arguments.codec, arguments.data, cache)
+    loop.launch(write_scores, arguments.workers, arguments.data, cache, scores)
     write_codebooks(arguments.codec, arguments.out / "codebooks.npy")
     pack(arguments.data, cache, arguments.text, arguments.out)
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from training import blend, tokens
+from training import blend, score, tokens
 from training import model as training_model
 from training.codec import CODEBOOKS, CODES
 from training.compose import STYLES
@@ -75,7 +75,8 @@ def test_a_crop_changes_song_on_a_beat_and_caption_up_to_a_beat_before(seed: int
         {"first": i * frames, "frames": frames, "bpm": 3000 / beat, "texts": [(i, 1)] * tokens.PLAIN}
         for i, beat in enumerate(beats)
     ]
-    corpus = training_model.Corpus(codes, np.arange(2, dtype=np.float16)[:, None].repeat(384, 1), songs)
+    scores = np.zeros((2 * frames, score.FIELDS), np.int16)
+    corpus = training_model.Corpus(codes, scores, np.arange(2, dtype=np.float16)[:, None].repeat(384, 1), songs)
     crop, read, given = corpus._splice(np.random.default_rng(seed), 512)
     song, frame = crop[:, 0], crop[:, 2]
     assert (read[0][1], read[-1][2]) == (0, 512) and len(crop) == 512
@@ -101,25 +102,28 @@ def test_what_nano_played_is_heard_before_a_song_of_the_style_it_was_asked_for_a
     ]
     played = Stray("reggae", np.full((700, CODEBOOKS), 1000, np.int16))
     states = np.arange(2, dtype=np.float16)[:, None].repeat(384, 1)
-    corpus = training_model.Corpus(codes, states, songs, [played])
+    scores = np.full((2 * frames, score.FIELDS), 3, np.int16)
+    corpus = training_model.Corpus(codes, scores, states, songs, [played])
     for seed in range(200):
         crop, [(caption, *read)], given = corpus._find_back(np.random.default_rng(seed), 512)
         assert read == [0, 512] and round(float(caption.mean())) == 1
-        assert (crop[:given] == 1000).all() and (crop[given:] == 1).all() and 0 < given < 512
+        assert (crop[:given, :CODEBOOKS] == 1000).all() and (crop[given:, :CODEBOOKS] == 1).all() and 0 < given < 512
     batches = [corpus.batch(np.random.default_rng(seed), 128) for seed in range(20)]
-    columns, targets = (torch.cat(side) for side in list(zip(*batches, strict=True))[:2])
+    columns, targets, told = (torch.cat(side) for side in list(zip(*batches, strict=True))[:3])
     heard = (columns[:, 0, 1] == 1000).float().mean()
     assert float(heard) == pytest.approx(training_model.OWN, abs=0.05)
     assert not (targets == 1000).any()
+    np.testing.assert_array_equal((told == score.UNKNOWN).all(-1), targets[:, 0] == PAD)
 
 
 def test_some_crops_begin_with_the_song_and_the_others_anywhere() -> None:
     frames = 1500
     codes = np.arange(frames, dtype=np.int16)[:, None].repeat(CODEBOOKS, 1)
     song = {"first": 0, "frames": frames, "bpm": 3000 / 23, "texts": [(0, 1)] * tokens.PLAIN}
-    corpus = training_model.Corpus(codes, np.zeros((1, 384), np.float16), [song])
+    scores = np.zeros((frames, score.FIELDS), np.int16)
+    corpus = training_model.Corpus(codes, scores, np.zeros((1, 384), np.float16), [song])
     rng = np.random.default_rng(0)
-    for length, share in ((512, training_model.SONG_STARTS), (128, training_model.SHORT_STARTS)):
+    for length, share in ((512, training_model.SONG_STARTS), (training_model.SHORT, training_model.SHORT_STARTS)):
         starts = np.array([corpus._crop(rng, length)[0][0, 0] for _ in range(2000)])
         assert (starts == 0).mean() == pytest.approx(share, abs=0.05)
         elsewhere = np.histogram(starts[starts > 0], 4, (0, frames - length))[0] / (starts > 0).sum()
@@ -129,8 +133,9 @@ def test_some_crops_begin_with_the_song_and_the_others_anywhere() -> None:
 def test_songs_that_are_kept_apart_are_of_all_styles(tmp_path: Path) -> None:
     songs = [{"seed": seed, "frames": 600} for seed in range(64 * len(STYLES))]
     np.save(tmp_path / "codes.npy", np.zeros((1, CODEBOOKS), np.int16))
+    np.save(tmp_path / "scores.npy", np.zeros((1, score.FIELDS), np.int16))
     np.save(tmp_path / "states.npy", np.zeros((1, 384), np.float16))
-    index = {"codes": "codes.npy", "states": "states.npy", "songs": songs}
+    index = {"codes": "codes.npy", "scores": "scores.npy", "states": "states.npy", "songs": songs}
     (tmp_path / "index.json").write_text(json.dumps(index))
     trained, kept = training_model.load_corpus(tmp_path)
     assert {song["seed"] % len(STYLES) for song in kept.songs} == set(range(len(STYLES)))
@@ -169,16 +174,20 @@ def test_it_learns_a_repeating_song_and_follows_its_caption() -> None:
     torch.manual_seed(0)
     nano = Nano(decoder_config(64, 2)).train()
     training_model.initialise(nano, np.random.default_rng(0).normal(size=(CODEBOOKS, CODES, 64)).astype(np.float32))
-    opts = training_model.optimizers(nano, 1e-2, 3e-3)
+    reader = score.Reader(64)
+    opts = training_model.optimizers(nano, reader, 1e-2, 3e-3)
     rng = np.random.default_rng(0)
     melodies = rng.integers(CODES, size=(2, 8, CODEBOOKS)).astype(np.int16)
     states, mask = torch.randn(2, 3, 384), torch.ones(2, 1, 3, dtype=torch.bool)
     pairs = [delay(np.tile(melody, (4, 1))) for melody in melodies]
     columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
+    scores = torch.stack([torch.arange(32) % 8, *[torch.zeros(32, dtype=torch.int64)] * (score.FIELDS - 1)], -1)
+    scores = scores.expand(2, -1, -1)
+    missed = []
     for _ in range(60):
         for optimizer in opts:
             optimizer.zero_grad()
-        training_model.train_step(nano, (columns, targets, states, mask))
+        missed.append(training_model.train_step(nano, reader, (columns, targets, scores, states, mask), 0.1))
         for optimizer in opts:
             optimizer.step()
     with torch.no_grad():
@@ -186,6 +195,8 @@ def test_it_learns_a_repeating_song_and_follows_its_caption() -> None:
         wrong = losses(forward(nano, columns, states.flip(0), mask), targets).mean()
     assert float(right) < 1.0
     assert float(wrong) > float(right)
+    since = CODEBOOKS + score.NAMES.index("since the beat")
+    assert float(missed[-1][since]) < 0.3 < float(missed[0][since])
 
 
 def test_a_blend_lies_between_its_checkpoints_and_other_shapes_are_refused() -> None:

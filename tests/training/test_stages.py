@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from training import codec, loop, model, polish, text, tokens
+from training import codec, loop, model, polish, score, text, tokens
+from training.compose import compose
 
 
 def steps_logged(folder: Path) -> list[int]:
@@ -22,8 +23,9 @@ def songs(tmp_path: Path) -> Path:
     folder.mkdir()
     rng = np.random.default_rng(0)
     for seed in (0, 16, 32):  # the first is kept apart
-        facts: dict[str, Any] = {"seed": seed, "style": "house", "bpm": 120.0, "tonic": 2, "mode": "minor"}
-        facts["captions"] = ["house, 120 bpm", "sunny"]
+        song = compose(seed, 11.0)
+        facts: dict[str, Any] = {name: getattr(song, name) for name in ("seed", "seconds", "style", "bpm")}
+        facts |= {"tonic": song.tonic, "mode": song.mode, "captions": ["house, 120 bpm", "sunny"]}
         np.save(folder / f"{seed}.npy", rng.integers(-9000, 9000, 11 * codec.RATE, dtype=np.int16))
         (folder / f"{seed}.json").write_text(json.dumps(facts))
     return folder
@@ -41,13 +43,16 @@ def test_every_stage_goes_on_where_it_was_stopped(songs: Path, tmp_path: Path, m
         codec.train(codec.parser().parse_args([*options, "--steps", last]))
     assert steps_logged(runs["codec"]) == [1, 2]
 
-    cache = runs["tokens"] / "cache"
+    cache, scores = runs["tokens"] / "cache", runs["tokens"] / "scores"
     cache.mkdir(parents=True)
+    scores.mkdir()
     tokens.encode_songs(runs["codec"] / "codec.pt", songs, cache)
+    tokens.write_scores(songs, cache, scores)
     tokens.write_codebooks(runs["codec"] / "codec.pt", runs["tokens"] / "codebooks.npy")
     tokens.pack(songs, cache, None, runs["tokens"])
-    codes, _, entries = tokens.load(runs["tokens"])
+    codes, told, _, entries = tokens.load(runs["tokens"])
     assert codes.shape == (3 * 550, codec.CODEBOOKS)
+    np.testing.assert_array_equal(told[550:1100], score.of_song(compose(16, 11.0), 550))
     assert all(len(entry["texts"]) == 2 + tokens.PLAIN for entry in entries)
 
     for last in ("2", "3"):

@@ -1,0 +1,99 @@
+"""What the composer wrote, frame by frame: a second teacher for the model.
+
+Codes are noisy witnesses of music: which of them comes when the chord changes says more about overtones than about the
+beat. The score knows where in the beat and in the bar every frame lies, how long the beat is, what sounds and what is
+struck. While the model trains, a linear reader of its middle layers has to tell all that of the very frame that is to
+come (caruana1997: learning related tasks together). So the lower half of the model learns to count and to hear harmony,
+and the upper half to say it in codes. The reader is thrown away afterwards: what is shipped is MusicGen and no more.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from training.compose import Song, Track
+from training.compose.arrange import BEAT_FRAMES
+from training.compose.groove import DRUMS
+
+RATE = 50  # frames a second
+UNKNOWN = -1  # in every field of a frame that no score describes
+SLOWEST, FASTEST = 50, 17  # frames a beat
+# Classes of a frame, one column each: frames since the beat, the beat's length, the beat's place in the bar, and the
+# lowest pitch class that sounds (12: none).
+CLASSES = (SLOWEST, SLOWEST - FASTEST + 1, 4, 13)
+# Bits of a frame, one column of them each: pitch classes that sound; what is struck, by `STRUCK` and last any note.
+STRUCK = (("kick",), ("snare", "clap", "rim", "brush"), ("hat", "pedal", "open", "ride", "shaker"))
+BITS = (12, len(STRUCK) + 1)
+FIELDS = len(CLASSES) + len(BITS)
+NAMES = ("since the beat", "beat", "beat of the bar", "bass", "sounding", "struck")
+
+
+def of_song(song: Song, frames: int) -> NDArray[np.int16]:
+    """The score of a song, int16 (frames, `FIELDS`)."""
+    beat = round(BEAT_FRAMES / song.bpm)
+    beats = (3 if "waltz" in song.moods else 4) * beat
+    frame = np.arange(frames)
+    sounding, lowest, struck = _notes(song.tracks, frames)
+    counted = [frame % beat, np.full(frames, beat - FASTEST), frame % beats // beat]
+    return np.stack([*counted, lowest, sounding, struck], 1).astype(np.int16)
+
+
+def _notes(tracks: Sequence[Track], frames: int) -> tuple[NDArray[np.int64], ...]:
+    """Of every frame: the pitch classes that sound (bits), the lowest one, and what is struck (bits)."""
+    sounding, struck = np.zeros((2, frames), np.int64)
+    lowest = np.full(frames, 128)
+    for track in tracks:
+        for note in track.notes:
+            first = int(note.start * RATE)
+            if first >= frames:
+                continue
+            if track.instrument == "drums":
+                for bit, names in enumerate(STRUCK):
+                    struck[first] |= (note.pitch in {DRUMS[name] for name in names}) << bit
+                continue
+            last = max(first + 1, int((note.start + note.duration) * RATE))
+            struck[first] |= 1 << len(STRUCK)
+            sounding[first:last] |= 1 << note.pitch % 12
+            np.minimum(lowest[first:last], note.pitch, out=lowest[first:last])
+    return sounding, np.where(lowest < 128, lowest % 12, 12), struck
+
+
+class Reader(nn.Module):
+    """Reads the score from hidden states (..., ``width``)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.linear = nn.Linear(width, sum(CLASSES) + sum(BITS))
+
+    def forward(self, hidden: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Logits of every field, (..., classes or bits)."""
+        return torch.split(self.linear(self.norm(hidden)), [*CLASSES, *BITS], -1)
+
+
+def misses(logits: Sequence[torch.Tensor], score: torch.Tensor) -> torch.Tensor:
+    """What each field's reading misses, nats a frame, float32 (`FIELDS`,); 0 if all is `UNKNOWN`.
+
+    Parameters
+    ----------
+    logits
+        From `Reader`, each (batch, time, classes or bits).
+    score
+        int64, (batch, time, `FIELDS`).
+    """
+    known = score[..., 0] != UNKNOWN
+    count = known.sum().clamp(min=1)
+    total = []
+    for field, values in enumerate(logits):
+        values, wanted = values[known].float(), score[known][:, field]
+        if field < len(CLASSES):
+            total.append(F.cross_entropy(values, wanted, reduction="sum") / count)
+        else:
+            bits = wanted[:, None] >> torch.arange(values.shape[1], device=wanted.device) & 1
+            missed = F.binary_cross_entropy_with_logits(values, bits.to(values.dtype), reduction="sum")
+            total.append(missed / count)
+    return torch.stack(total)
