@@ -57,7 +57,7 @@ def log_mel(magnitude: torch.Tensor, size: int, rate: int) -> torch.Tensor:
 
 
 def spectral_losses(
-    output: torch.Tensor, target: torch.Tensor, rate: int, windows: Sequence[int] = WINDOWS
+    output: torch.Tensor, target: torch.Tensor, rate: int, windows: Sequence[int] = WINDOWS, low: int = LOW
 ) -> dict[str, torch.Tensor]:
     """Distances averaged over window sizes.
 
@@ -69,12 +69,14 @@ def spectral_losses(
         Sample rate in Hz.
     windows
         Some of `WINDOWS`: training draws a few for each step, which costs less and is right on average.
+    low
+        Hz below which phase counts.
 
     Returns
     -------
     dict
         ``mel``: L1 of log-mel magnitudes. ``stft``: spectral convergence plus L1 of log magnitudes (Yamamoto et al.
-        2020). ``complex``: L1 of the complex difference below `LOW` Hz relative to the target's magnitude there: the
+        2020). ``complex``: L1 of the complex difference below ``low`` Hz relative to the target's magnitude there: the
         only term that hears phase.
     """
     totals = {"mel": output.new_zeros(()), "stft": output.new_zeros(()), "complex": output.new_zeros(())}
@@ -83,13 +85,30 @@ def spectral_losses(
         # The gradient of |z| is undefined at 0, hence the small constant.
         mag_a, mag_b = (a.real**2 + a.imag**2 + 1e-10).sqrt(), b.abs()
         totals["mel"] += F.l1_loss(log_mel(mag_a, size, rate), log_mel(mag_b, size, rate))
-        low = LOW * size // rate + 1
-        difference = a[:, :low] - b[:, :low]
+        bins = low * size // rate + 1
+        difference = a[:, :bins] - b[:, :bins]
         convergence = (mag_a - mag_b).norm() / mag_b.norm().clamp_min(1e-3)
         totals["stft"] += convergence + F.l1_loss(mag_a.clamp_min(FLOOR).log(), mag_b.clamp_min(FLOOR).log())
         error = (difference.real**2 + difference.imag**2 + 1e-10).sqrt().mean()
-        totals["complex"] += error / mag_b[:, :low].mean().clamp_min(1e-4)
+        totals["complex"] += error / mag_b[:, :bins].mean().clamp_min(1e-4)
     return {name: total / len(windows) for name, total in totals.items()}
+
+
+def level_distance(output: torch.Tensor, target: torch.Tensor, rate: int) -> torch.Tensor:
+    """How far the levels of mel bands over each whole clip lie apart: mean over bands, natural logarithm of magnitude.
+
+    Distances between moments, and those that hear phase most of all, reward what is quieter wherever the moment cannot
+    be foretold. Power over a while can be.
+    """
+    a, b = (_band_powers(audio, rate) for audio in (output, target))
+    return 0.5 * (a.log() - b.log()).abs().mean()
+
+
+def _band_powers(audio: torch.Tensor, rate: int, size: int = 2048) -> torch.Tensor:
+    """Mean power of the mel bands, (batch, bands); no less than `FLOOR` squared."""
+    z = spectrum(audio, size)
+    power = (z.real**2 + z.imag**2).mean(2)
+    return (power @ _filters(size, MELS[size], rate, audio.device)).clamp_min(FLOOR**2)
 
 
 def si_sdr(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
