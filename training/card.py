@@ -35,7 +35,7 @@ def prompted(report: dict[str, Any]) -> str:
         rows.append(("strength of the beat (highest autocorrelation of onsets)", *strength, ""))
     if part := report.get("style"):
         ceiling = part["decoded_renders"]["top1"]
-        for top, asked in (("top1", f"{0.8 * ceiling:.0%}"), ("top3", "")):
+        for top, asked in (("top1", f"{0.8 * ceiling:.0%}; decoded 85%"), ("top3", "")):
             three = (percent(part[name][top]) for name in ("nano", "decoded_renders", "renders"))
             rows.append((f"style recognised, {top[:3]} {top[3:]} of 16", *three, asked))
     if part := report.get("instruments"):
@@ -114,10 +114,12 @@ def codec(report: dict[str, Any]) -> str:
         systems.append(("Opus, 6 kb/s", part["opus_6kbps"]))
     rows = [(name, f"{d['log_mel_l1']:.3f}", f"{d['mr_stft']:.3f}", f"{d['si_sdr_db']:.1f} dB") for name, d in systems]
     books = " / ".join(percent(x) for x in part["codes_used_held_out"])
+    registers = ", ".join(f"{register} {x:+.1f} dB" for register, x in part["levels_db"].items())
     below = (
         f"Codes used, each codebook: {books}. Decoding takes {part['decode_share_of_a_core']:.1%} of a core.\n"
         "Buzz (power at multiples of 50 Hz over that between them, 2 to 12 kHz, median): "
-        f"{part['buzz_nano_db']:.1f} dB, renders {part['buzz_renders_db']:.1f} dB."
+        f"{part['buzz_nano_db']:.1f} dB, renders {part['buzz_renders_db']:.1f} dB.\n"
+        f"Levels, beside the renders': {registers}."
     )
     head = (f"{part['clips']} held-out renders", "log-mel L1", "multi-resolution STFT", "SI-SDR")
     return f"{table(head, rows)}\n\n{below}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from training.evaluate import material, opus
 from training.evaluate.material import INSTRUMENTS, NO_PULSE, Audio, Wanted
 from training.evaluate.playing import Codes, Take, sound
 from training.evaluate.studio import CLIP, FRAMES, WINDOW, Studio
-from training.losses import si_sdr, spectral_losses
+from training.losses import si_sdr, spectral_losses, spectrum
 from training.model import load_corpus, load_nano, validate
 
 SILENCE = -50.0  # LUFS
@@ -33,6 +34,7 @@ ANSWER_WITHIN = 4.0  # seconds from a prompt's change
 CHANGE_AT = 10.0  # seconds
 CALL_STEP = 0.5  # seconds between the windows in which a change is looked for
 ENDLESS_STYLES = 12
+REGISTERS = (40, 200, 750, 2000, 6000, 12000)  # Hz: between these a codec's levels are compared with the original's
 HEARD = 0.8  # balanced accuracy on decoded renders that a probe needs to be asked about what nano plays
 
 
@@ -70,6 +72,17 @@ def buzz(audio: Audio) -> float:
     )
 
 
+def levels(clips: Sequence[Audio]) -> dict[str, float]:
+    """Power of all clips together between each two of `REGISTERS`, dB."""
+    spectra = (spectrum(torch.from_numpy(clip)[None], 2048)[0] for clip in clips)
+    power = torch.stack([z.abs().square().sum(1) for z in spectra]).double().sum(0)
+    hertz = torch.arange(1025) * RATE / 2048
+    return {
+        f"{low}-{high} Hz": float(10 * power[(hertz >= low) & (hertz < high)].sum().clamp_min(1e-12).log10())
+        for low, high in pairwise(REGISTERS)
+    }
+
+
 def decode_cost(studio: Studio, codes: Codes) -> float:
     """Share of a core that decoding takes in chunks of 5 frames while playing: the least of three rounds."""
     costs = []
@@ -92,6 +105,8 @@ def codec(studio: Studio) -> dict[str, Any]:
     )
     for name, clips in (("renders", originals), ("nano", studio.decoded)):
         report[f"buzz_{name}_db"] = float(np.median([buzz(clip) for clip in clips]))
+    before = levels(originals)
+    report["levels_db"] = {register: level - before[register] for register, level in levels(studio.decoded).items()}
     report["codes_used_held_out"] = [len(np.unique(book)) / CODES for book in codes]
     report["decode_share_of_a_core"] = decode_cost(studio, studio.held_codes[0])
     return report
