@@ -3,8 +3,8 @@
 Codes are noisy witnesses of music: which of them comes when the chord changes says more about overtones than about the
 beat. The score knows where in the beat and in the bar every frame lies, how long the beat is, what sounds and what is
 struck. While the model trains, a linear reader of its middle layers has to tell all that of the very frame that is to
-come (caruana1997: learning related tasks together). So the lower half of the model learns to count and to hear harmony,
-and the upper half to say it in codes. The reader is thrown away afterwards: what is shipped is MusicGen and no more.
+come (Caruana 1997, multitask learning). So the lower half of the model learns to count and to hear harmony, and the
+upper half to say it in codes. The reader is thrown away afterwards: what is shipped is MusicGen and no more.
 """
 
 from collections.abc import Sequence
