@@ -244,7 +244,7 @@ class Corpus:
         style, played = self.strays[int(rng.integers(len(self.strays)))]
         songs = self._by_style[style]
         song = songs[int(rng.integers(len(songs)))]
-        cut, bar = int(rng.integers(1, length * 3 // 4)), 4 * frames_a_beat(song)
+        cut, bar = int(rng.integers(1, min(length * 3 // 4, len(played) + 1))), 4 * frames_a_beat(song)
         start = int(rng.integers(len(played) - cut + 1))
         entry = bar * int(rng.integers((song["frames"] - length) // bar + 1))
         heard = np.pad(played[start : start + cut], ((0, 0), (0, score.FIELDS)), constant_values=score.UNKNOWN)
@@ -295,14 +295,16 @@ def _pad(captions: list[Read], length: int) -> tuple[torch.Tensor, torch.Tensor]
 def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpus, Corpus]:
     """Training and validation songs, of all styles; a song keeps its side however many others are added.
 
-    ``strays`` belong to the training songs.
+    ``strays`` belong to the training songs; those of styles that no training song has are left out.
     """
     codes, scores, states, songs = tokens.load(folder)
     sides: tuple[list[dict[str, Any]], ...] = ([], [])
     for song in songs:
         if song["frames"] > LENGTH:
             sides[song["seed"] // len(STYLES) % VALIDATION_SHARE == 0].append(song)
-    return Corpus(codes, scores, states, sides[0], strays), Corpus(codes, scores, states, sides[1])
+    styles = {song["style"] for song in sides[0]} if strays else set()
+    found = [one for one in strays if one.style in styles]
+    return Corpus(codes, scores, states, sides[0], found), Corpus(codes, scores, states, sides[1])
 
 
 # --- training -----------------------------------------------------------------------------------------------------

@@ -116,6 +116,21 @@ def test_what_nano_played_is_heard_before_a_song_of_the_style_it_was_asked_for_a
     np.testing.assert_array_equal((told == score.UNKNOWN).all(-1), targets[:, 0] == PAD)
 
 
+def test_strays_may_be_short_and_of_styles_without_songs(tmp_path: Path) -> None:
+    frames = 600
+    song = {"seed": 20, "first": 0, "frames": frames, "bpm": 3000 / 23, "texts": [(0, 1)] * tokens.PLAIN}
+    np.save(tmp_path / "codes.npy", np.ones((frames, CODEBOOKS), np.int16))
+    np.save(tmp_path / "scores.npy", np.zeros((frames, score.FIELDS), np.int16))
+    np.save(tmp_path / "states.npy", np.zeros((1, 384), np.float16))
+    files = {name: f"{name}.npy" for name in ("codes", "scores", "states")}
+    (tmp_path / "index.json").write_text(json.dumps({**files, "songs": [{**song, "style": "funk"}]}))
+    short = Stray("funk", np.full((5, CODEBOOKS), 1000, np.int16))
+    corpus, _ = training_model.load_corpus(tmp_path, [Stray("reggae", short.codes), short])
+    assert list(corpus.strays) == [short]
+    lengths = {corpus._find_back(np.random.default_rng(seed), 512)[2] for seed in range(100)}
+    assert lengths == {1, 2, 3, 4, 5}
+
+
 def test_some_crops_begin_with_the_song_and_the_others_anywhere() -> None:
     frames = 1500
     codes = np.arange(frames, dtype=np.int16)[:, None].repeat(CODEBOOKS, 1)
