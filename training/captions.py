@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from training.compose import Song
-from training.compose.arrange import BEAT_FRAMES
+from training.compose.arrange import BEAT_FRAMES, frames_a_beat
 from training.compose.theory import TONICS
 from training.scenes import SCENES
 
@@ -137,7 +137,7 @@ def key_words(song: Song, rng: np.random.Generator) -> str:
 
 def spoken_bpm(bpm: float, rng: np.random.Generator) -> int:
     """Draw one of the whole bpm that the composer plays as this tempo: those nearest to its frames a beat."""
-    frames = round(BEAT_FRAMES / bpm)
+    frames = frames_a_beat(bpm)
     low, high = math.ceil(BEAT_FRAMES / (frames + 0.5)), math.floor(BEAT_FRAMES / (frames - 0.5))
     return int(rng.integers(low, high + 1))
 

@@ -34,7 +34,7 @@ from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
 
 from training import loop, score, stray, text, tokens
 from training.codec import CODEBOOKS, CODES
-from training.compose.arrange import BEAT_FRAMES, STYLES
+from training.compose.arrange import STYLES, frames_a_beat
 from training.muon import Muon
 
 PAD = CODES
@@ -227,7 +227,7 @@ class Corpus:
         The caption changes up to a beat before, or is the second song's all along (`ASTRAY`).
         """
         before, after = self._draw(rng), self._draw(rng)
-        beat, next_beat = frames_a_beat(before), frames_a_beat(after)
+        beat, next_beat = frames_a_beat(before["bpm"]), frames_a_beat(after["bpm"])
         cut = int(rng.integers(beat + 1, length * 3 // 4))
         start = int(rng.integers((before["frames"] - length) // beat + 1)) * beat + -cut % beat
         bars = (after["frames"] - length) // (4 * next_beat)
@@ -244,7 +244,7 @@ class Corpus:
         style, played = self.strays[int(rng.integers(len(self.strays)))]
         songs = self._by_style[style]
         song = songs[int(rng.integers(len(songs)))]
-        cut, bar = int(rng.integers(1, min(length * 3 // 4, len(played) + 1))), 4 * frames_a_beat(song)
+        cut, bar = int(rng.integers(1, min(length * 3 // 4, len(played) + 1))), 4 * frames_a_beat(song["bpm"])
         start = int(rng.integers(len(played) - cut + 1))
         entry = bar * int(rng.integers((song["frames"] - length) // bar + 1))
         heard = np.pad(played[start : start + cut], ((0, 0), (0, score.FIELDS)), constant_values=score.UNKNOWN)
@@ -271,11 +271,6 @@ class Corpus:
         states = self.states[first : first + length][kept if kept.any() else slice(None)]
         noisy: NDArray[np.float16] = (states + rng.normal(0, STATE_NOISE, states.shape)).astype(np.float16)
         return noisy
-
-
-def frames_a_beat(song: dict[str, Any]) -> int:
-    """Frames from one beat of a song to the next."""
-    return round(BEAT_FRAMES / float(song["bpm"]))
 
 
 def _pad(captions: list[Read], length: int) -> tuple[torch.Tensor, torch.Tensor]:

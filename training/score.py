@@ -16,12 +16,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from training.compose import Song, Track
-from training.compose.arrange import BEAT_FRAMES
+from training.compose.arrange import FASTEST, SLOWEST, frames_a_beat
 from training.compose.groove import DRUMS
 
 RATE = 50  # frames a second
 UNKNOWN = -1  # in every field of a frame that no score describes
-SLOWEST, FASTEST = 50, 17  # frames a beat
 # Classes of a frame, one column each: frames since the beat, the beat's length, the beat's place in the bar, and the
 # lowest pitch class that sounds (12: none).
 CLASSES = (SLOWEST, SLOWEST - FASTEST + 1, 4, 13)
@@ -34,7 +33,7 @@ NAMES = ("since the beat", "beat", "beat of the bar", "bass", "sounding", "struc
 
 def of_song(song: Song, frames: int) -> NDArray[np.int16]:
     """The score of a song, int16 (frames, `FIELDS`)."""
-    beat = round(BEAT_FRAMES / song.bpm)
+    beat = frames_a_beat(song.bpm)
     beats = (3 if "waltz" in song.moods else 4) * beat
     frame = np.arange(frames)
     sounding, lowest, struck = _notes(song.tracks, frames)

@@ -28,14 +28,13 @@ from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerBase
 from training import loop
 from training.captions import caption
 from training.compose import STYLES, Song, compose
-from training.compose.arrange import BEAT_FRAMES
+from training.compose.arrange import FASTEST, SLOWEST, frames_a_beat
 from training.compose.theory import MODES
 
 UPSTREAM = "sentence-transformers/all-MiniLM-L6-v2"
 WIDTH = 384
 LONGEST = 40  # tokens; captions are sentences, not stories
 BATCH = 96
-SLOWEST, FASTEST = 50, 17  # frames a beat
 TYPOS = 0.08  # of the captions have a letter doubled, dropped or swapped
 NEARNESS = 2.0  # weight of staying close to the published encoder
 HELD_OUT = 64  # one song in this many is kept apart, as many of every style: seeds take styles in turn
@@ -114,7 +113,7 @@ class Facts:
         said = {*song.instruments, *song.moods}
         return {
             "style": STYLES.index(song.style),
-            "tempo": SLOWEST - round(BEAT_FRAMES / song.bpm),
+            "tempo": SLOWEST - frames_a_beat(song.bpm),
             "tonic": song.tonic,
             "mode": list(MODES).index(song.mode),
             "words": [float(word in said) for word in self.words] + [float(song.has_drums)],

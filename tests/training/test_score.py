@@ -10,6 +10,7 @@ import torch
 
 from training import score, tokens
 from training.compose import Note, compose
+from training.compose.arrange import FASTEST
 from training.compose.groove import DRUMS
 
 SINCE, BEAT, PLACE, BASS, SOUNDING, STRUCK = range(score.FIELDS)
@@ -23,7 +24,7 @@ def bits(values: np.ndarray, count: int) -> np.ndarray:
 def test_beats_are_counted_from_the_song_s_start(seed: int) -> None:
     song = compose(seed, 9.0)
     told = score.of_song(song, 450)
-    beat = told[0, BEAT] + score.FASTEST
+    beat = told[0, BEAT] + FASTEST
     assert beat == pytest.approx(3000 / song.bpm) and (told[:, BEAT] == told[0, BEAT]).all()
     starts = np.flatnonzero(told[:, SINCE] == 0)
     np.testing.assert_array_equal(starts, np.arange(0, 450, beat))

@@ -19,6 +19,7 @@ from training.compose.urban import URBAN
 # Frames of the codec in a minute. A beat lasts a whole number of them (50 at 60 bpm, 17 at 176), so that what repeats
 # in the music repeats in its codes; any tempo is within 3 % of one of these.
 BEAT_FRAMES = 3000
+SLOWEST, FASTEST = 50, 17  # frames a beat
 # A song is a loop of whole bars, as loop-based music is. It lasts at most this many frames, a bar at least: the model
 # hears 256 to 512 frames back, and what came a loop ago has to be among them if it is to go on with it.
 LOOP_FRAMES = 224
@@ -70,7 +71,8 @@ def compose(seed: int, seconds: float) -> Song:
     rng = generator(seed, 0)
     style = TABLE[STYLES[seed % len(STYLES)]]
     low, high = style.bpm
-    bpm = BEAT_FRAMES / int(rng.integers(max(17, round(BEAT_FRAMES / high)), min(50, round(BEAT_FRAMES / low)) + 1))
+    shortest, longest = max(FASTEST, frames_a_beat(high)), min(SLOWEST, frames_a_beat(low))
+    bpm = BEAT_FRAMES / int(rng.integers(shortest, longest + 1))
     tonic, mode = int(rng.integers(12)), str(rng.choice(style.modes))
     feel = Feel(15 / bpm, float(rng.uniform(*style.swing)), style.swing_unit)
     meter = int(rng.choice(style.meters))
@@ -93,6 +95,11 @@ def compose(seed: int, seconds: float) -> Song:
         duck=duck,
         brightness=brightness(words),
     )
+
+
+def frames_a_beat(bpm: float) -> int:
+    """Return the whole number of the codec's frames that a beat lasts."""
+    return round(BEAT_FRAMES / bpm)
 
 
 def generator(seed: int, player: int) -> Rng:
