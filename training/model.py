@@ -443,7 +443,7 @@ def train(arguments: argparse.Namespace) -> None:
                 songs=len(corpus.songs),
                 frames_per_second=speed,
                 loss=[round(float(x), 3) for x in average[:CODEBOOKS]],
-                score=[round(float(x), 3) for x in average[CODEBOOKS:]],
+                score=dict(zip(score.NAMES, (round(float(x), 3) for x in average[CODEBOOKS:]), strict=True)),
             )
             since, paused = now, 0.0
             average.zero_()

@@ -18,7 +18,7 @@ from tests.musicgen.random_decoder import random_decoder
 
 # The least cosine of a row's logits on random weights, which are harder to quantise than trained ones, and on nano;
 # and the share of likeliest tokens that are the same on nano. The two of nano depend on its training: what copies
-# is surer, and coarse weights show more (native 0.9997, native-int4 0.969, onnx 0.9991 for the last one).
+# is surer, and coarse weights show more (native 0.9997, native-int4 0.969, onnx 0.9991 after its fourth sitting).
 TOLERANCES = {
     "torch": (0.999999, 0.999999, 1.0),
     "native": (0.99, 0.999, 0.95),
