@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -110,6 +112,7 @@ TEMPLATES: tuple[str, ...] = (
     "{mood} background {style}, {drums}",
     "{style} jam in {key}",
 )
+PLAIN = 10  # captions that every song has beside its own
 HELD_OUT = len(TEMPLATES) - round(0.15 * len(TEMPLATES))
 
 
@@ -125,14 +128,14 @@ def sayable(template: str, song: Song) -> bool:
     return "{inst2}" not in template and not ("{style}" in template and "{inst" in template)
 
 
-def key_words(song: Song, rng: np.random.Generator) -> str:
+def key_words(tonic: int, mode: str, rng: np.random.Generator) -> str:
     """Name the key; a black key by either of its names, as a word or a sign."""
-    name = TONICS[song.tonic]
-    if rng.random() < 0.3:
-        name = FLATS.get(name, name)
+    name = TONICS[tonic]
     if rng.random() < 0.4:
+        name = FLATS.get(name, name)
+    if rng.random() < 0.6:
         name = name.replace(" sharp", "#").replace(" flat", "b")
-    return f"{name} {song.mode}"
+    return f"{name} {mode}"
 
 
 def spoken_bpm(bpm: float, rng: np.random.Generator) -> int:
@@ -191,9 +194,26 @@ def caption(song: Song, rng: np.random.Generator, held_out: bool = False) -> str
         "inst": instruments[0],
         "inst2": instruments[-1],
         "insts": ", ".join(several[:-1]) + " and " * (len(several) > 1) + several[-1],
-        "key": key_words(song, rng),
+        "key": key_words(song.tonic, song.mode, rng),
         "scene": str(rng.choice(SCENES[song.style])),
         "drums": drum_words(song, rng),
         "tempo": tempo_word(song, rng),
     }
     return typed(str(rng.choice(bank, p=weights / weights.sum())).format(**words), rng)
+
+
+def plain_captions(song: Mapping[str, Any], rng: np.random.Generator) -> list[str]:
+    """`PLAIN` captions that many songs share, so that one caption stands for a kind of music and not for one song.
+
+    Parameters
+    ----------
+    song : mapping
+        What `training.render` writes beside a song: style, bpm, tonic, mode, instruments, drums.
+    """
+    style, key = song["style"], f"{TONICS[song['tonic']]} {song['mode']}"
+    spelt, again = (key_words(song["tonic"], song["mode"], rng) for _ in range(2))
+    first, second = (spoken_bpm(song["bpm"], rng) for _ in range(2))
+    scene, other, third = (str(one) for one in rng.permutation(SCENES[style])[:3])
+    named = [style, f"{style}, {first} bpm", f"{second} bpm", f"{style} in {key}, {second} bpm", f"{style} in {spelt}"]
+    everybody = ", ".join([style, *song["instruments"]]) + ("" if song["drums"] else ", no drums")
+    return [*named, f"{again}, {first} bpm", everybody, scene, other, f"{third}, {first} bpm"]

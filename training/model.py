@@ -11,7 +11,8 @@ that a new prompt takes over at the next beat, and that the prompt counts for mo
 second caption from the start, and only the second song is asked of them: so a stream that has strayed from its prompt
 finds back to it. What others hear first is what nano itself played when asked for that style (`training.stray`).
 
-Beside the codes the lower half of the layers learns what the composer wrote (`training.score`): it has to count beats.
+Beside the codes the lower half of the layers learns what the composer wrote (`training.score`): it has to count beats,
+and to know in every frame which key, style and players the caption asks for.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
 
-from training import loop, score, stray, text, tokens
+from training import captions, loop, score, stray, text, tokens
 from training.codec import CODEBOOKS, CODES
 from training.compose.arrange import STYLES, frames_a_beat
 from training.muon import Muon
@@ -48,14 +49,16 @@ ASTRAY = 0.5  # of these have read the second song's caption all along: what was
 OWN = 0.15  # of the crops have heard what nano itself played when asked for the song's style, if there is any
 CORRUPTED = 0.05  # of the input codes are replaced at random: a stream has to live with its own mistakes
 # Of the crops, and of the short ones, begin where a song does: there tempo and key are a matter of the caption alone.
-SONG_STARTS, SHORT_STARTS = 0.2, 0.6
+SONG_STARTS, SHORT_STARTS = 0.2, 0.75
 CAPTION_DROPOUT = 0.1
-PLAIN = 0.5  # of the captions are those that many songs share, see `tokens.plain_captions`
+PLAIN = 0.5  # of the captions are those that many songs share, see `captions.plain_captions`
 # What else keeps captions from being learnt by heart with their songs: tokens left out, states disturbed.
 TOKEN_DROPOUT, STATE_NOISE = 0.15, 0.2
+# Styles that kept their tempo least are drawn twice as often.
+OFTEN = ("lo-fi hip hop", "jazz trio", "orchestral", "solo piano", "bossa nova", "reggae")
 # The first codebook carries the notes and the beat, the last one mostly noise.
 CODEBOOK_WEIGHTS = (2.0, 1.0, 0.7, 0.5)
-SCORE_WEIGHT = 0.1  # of a nat missed in the score
+SCORE_WEIGHT = 0.1  # of a nat missed in the score, see `score.WEIGHTS`
 VALIDATION_SHARE = 32  # one song in this many is kept apart
 
 
@@ -200,17 +203,17 @@ class Corpus:
 
         A share ``spliced`` of the crops goes from one song over to another.
         """
-        crops, captions = [], []
+        crops, reads = [], []
         for _ in range(COLUMNS // length):
             draw = rng.random()
             if self.strays and draw >= 1 - OWN:
                 frames, read, given = self._find_back(rng, length)
             else:
                 frames, read, given = self._splice(rng, length) if draw < spliced else self._crop(rng, length)
-            frames[:given, CODEBOOKS:] = score.UNKNOWN
+            frames[:given, CODEBOOKS:] = score.foretold(frames[given, CODEBOOKS:])
             crops.append((*delay(frames[:, :CODEBOOKS], given), frames[:, CODEBOOKS:].astype(np.int64)))
-            captions.append([] if rng.random() < CAPTION_DROPOUT else read)
-        return *(torch.from_numpy(np.stack(side)) for side in zip(*crops, strict=True)), *_pad(captions, length)
+            reads.append([] if rng.random() < CAPTION_DROPOUT else read)
+        return *(torch.from_numpy(np.stack(side)) for side in zip(*crops, strict=True)), *_pad(reads, length)
 
     def _draw(self, rng: np.random.Generator) -> dict[str, Any]:
         return self.songs[rng.integers(len(self.songs))]
@@ -264,7 +267,7 @@ class Corpus:
         return np.concatenate([self.codes[first : first + count], self.scores[first : first + count]], 1)
 
     def _caption(self, song: dict[str, Any], rng: np.random.Generator) -> NDArray[np.float16]:
-        written, plain = song["texts"][: -tokens.PLAIN], song["texts"][-tokens.PLAIN :]
+        written, plain = song["texts"][: -captions.PLAIN], song["texts"][-captions.PLAIN :]
         choice = plain if rng.random() < PLAIN or not written else written
         first, length = choice[rng.integers(len(choice))]
         kept = rng.random(length) >= TOKEN_DROPOUT
@@ -273,12 +276,12 @@ class Corpus:
         return noisy
 
 
-def _pad(captions: list[Read], length: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _pad(reads: list[Read], length: int) -> tuple[torch.Tensor, torch.Tensor]:
     """States (rows, tokens, `text.WIDTH`) and mask (rows, length, tokens) of what each row reads and where."""
-    longest = max((sum(len(states) for states, _, _ in row) for row in captions), default=0) or 1
-    states = torch.zeros(len(captions), longest, text.WIDTH)
-    mask = torch.zeros(len(captions), length, longest, dtype=torch.bool)
-    for i, row in enumerate(captions):
+    longest = max((sum(len(states) for states, _, _ in row) for row in reads), default=0) or 1
+    states = torch.zeros(len(reads), longest, text.WIDTH)
+    mask = torch.zeros(len(reads), length, longest, dtype=torch.bool)
+    for i, row in enumerate(reads):
         first = 0
         for caption, begin, end in row:
             states[i, first : first + len(caption)] = torch.from_numpy(caption.astype(np.float32))
@@ -290,13 +293,16 @@ def _pad(captions: list[Read], length: int) -> tuple[torch.Tensor, torch.Tensor]
 def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpus, Corpus]:
     """Training and validation songs, of all styles; a song keeps its side however many others are added.
 
+    Songs of `OFTEN` stand among the training songs twice.
+
     ``strays`` belong to the training songs; those of styles that no training song has are left out.
     """
     codes, scores, states, songs = tokens.load(folder)
     sides: tuple[list[dict[str, Any]], ...] = ([], [])
     for song in songs:
         if song["frames"] > LENGTH:
-            sides[song["seed"] // len(STYLES) % VALIDATION_SHARE == 0].append(song)
+            kept = song["seed"] // len(STYLES) % VALIDATION_SHARE == 0
+            sides[kept].extend([song] * (2 if not kept and song.get("style") in OFTEN else 1))
     styles = {song["style"] for song in sides[0]} if strays else set()
     found = [one for one in strays if one.style in styles]
     return Corpus(codes, scores, states, sides[0], found), Corpus(codes, scores, states, sides[1])
@@ -352,7 +358,8 @@ def train_step(model: Nano, reader: score.Reader, batch: Sequence[torch.Tensor],
         read = reader(middle)
     parts, missed = losses(logits, targets), score.misses(read, scores)
     weights = parts.new_tensor(CODEBOOK_WEIGHTS)
-    torch.autograd.backward(parts @ weights / weights.sum() + weight * missed.sum())
+    taught = missed @ missed.new_tensor(score.WEIGHTS)
+    torch.autograd.backward(parts @ weights / weights.sum() + weight * taught)
     return torch.cat([parts, missed]).detach()
 
 
@@ -440,7 +447,6 @@ def train(arguments: argparse.Namespace) -> None:
             log(
                 step=step,
                 minutes=clock.spent(),
-                songs=len(corpus.songs),
                 frames_per_second=speed,
                 loss=[round(float(x), 3) for x in average[:CODEBOOKS]],
                 score=dict(zip(score.NAMES, (round(float(x), 3) for x in average[CODEBOOKS:]), strict=True)),

@@ -1,13 +1,15 @@
 """What the composer wrote, frame by frame: a second teacher for the model.
 
 Codes are noisy witnesses of music: which of them comes when the chord changes says more about overtones than about the
-beat. The score knows where in the beat and in the bar every frame lies, how long the beat is, what sounds and what is
-struck. While the model trains, a linear reader of its middle layers has to tell all that of the very frame that is to
-come (Caruana 1997, multitask learning). So the lower half of the model learns to count and to hear harmony, and the
-upper half to say it in codes. The reader is thrown away afterwards: what is shipped is MusicGen and no more.
+beat. The score knows where in the beat and in the bar every frame lies, what sounds and what is struck, and what the
+song is: its tempo, key and style, and who plays. While the model trains, a linear reader of its middle layers has to
+tell all that of the very frame that is to come (Caruana 1997, multitask learning). So the lower half of the model
+learns to count, to hear harmony and to read the caption, and the upper half to say it in codes. The reader is thrown
+away afterwards: what is shipped is MusicGen and no more.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,20 +17,30 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from training.compose import Song, Track
+from training.compose import STYLES, Song, Track
 from training.compose.arrange import FASTEST, SLOWEST, frames_a_beat
+from training.compose.families import FAMILIES
 from training.compose.groove import DRUMS
+from training.compose.theory import MODES
 
 RATE = 50  # frames a second
 UNKNOWN = -1  # in every field of a frame that no score describes
-# Classes of a frame, one column each: frames since the beat, the beat's length, the beat's place in the bar, and the
-# lowest pitch class that sounds (12: none).
-CLASSES = (SLOWEST, SLOWEST - FASTEST + 1, 4, 13)
-# Bits of a frame, one column of them each: pitch classes that sound; what is struck, by `STRUCK` and last any note.
+# Classes of a frame, one column each: frames since the beat, the beat's length, the beat's place in the bar, the
+# lowest pitch class that sounds (12: none), and the song's tonic, mode and style.
+CLASSES = (SLOWEST, SLOWEST - FASTEST + 1, 4, 13, 12, len(MODES), len(STYLES))
+# Bits of a frame, one column of them each: pitch classes that sound; what is struck, by `STRUCK` and last any note;
+# and which of `FAMILIES` play in the song.
 STRUCK = (("kick",), ("snare", "clap", "rim", "brush"), ("hat", "pedal", "open", "ride", "shaker"))
-BITS = (12, len(STRUCK) + 1)
+BITS = (12, len(STRUCK) + 1, len(FAMILIES))
 FIELDS = len(CLASSES) + len(BITS)
-NAMES = ("since the beat", "beat", "beat of the bar", "bass", "sounding", "struck")
+NAMES = (
+    *("since the beat", "beat", "beat of the bar", "bass", "tonic", "mode", "style"),
+    *("sounding", "struck", "lineup"),
+)
+# What a nat missed counts, in the order of `NAMES`. The key is what was learnt last: few captions name it, and a crop
+# that has heard a bar needs no caption to know it.
+WEIGHTS = (1.0, 1.0, 1.0, 2.0, 4.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+OF_THE_SONG = [NAMES.index(name) for name in ("beat", "tonic", "mode", "style", "lineup")]  # the same in every frame
 
 
 def of_song(song: Song, frames: int) -> NDArray[np.int16]:
@@ -37,8 +49,28 @@ def of_song(song: Song, frames: int) -> NDArray[np.int16]:
     beats = (3 if "waltz" in song.moods else 4) * beat
     frame = np.arange(frames)
     sounding, lowest, struck = _notes(song.tracks, frames)
-    counted = [frame % beat, np.full(frames, beat - FASTEST), frame % beats // beat]
-    return np.stack([*counted, lowest, sounding, struck], 1).astype(np.int16)
+    playing = {track.instrument for track in song.tracks}
+    lineup = sum(bool(playing & {*words}) << bit for bit, words in enumerate(FAMILIES.values()))
+    told: dict[str, Any] = {
+        "since the beat": frame % beat,
+        "beat": beat - FASTEST,
+        "beat of the bar": frame % beats // beat,
+        "bass": lowest,
+        "tonic": song.tonic,
+        "mode": list(MODES).index(song.mode),
+        "style": STYLES.index(song.style),
+        "sounding": sounding,
+        "struck": struck,
+        "lineup": lineup,
+    }
+    return np.stack([np.broadcast_to(told[name], frames) for name in NAMES], 1).astype(np.int16)
+
+
+def foretold(row: NDArray[np.int16]) -> NDArray[np.int16]:
+    """What is known before a song begins, from the score (`FIELDS`,) of one of its frames: what the song is."""
+    known = np.full_like(row, UNKNOWN)
+    known[OF_THE_SONG] = row[OF_THE_SONG]
+    return known
 
 
 def _notes(tracks: Sequence[Track], frames: int) -> tuple[NDArray[np.int64], ...]:
@@ -75,7 +107,7 @@ class Reader(nn.Module):
 
 
 def misses(logits: Sequence[torch.Tensor], score: torch.Tensor) -> torch.Tensor:
-    """What each field's reading misses, nats a frame, float32 (`FIELDS`,); 0 if all is `UNKNOWN`.
+    """What each field's reading misses, nats a frame, float32 (`FIELDS`,); 0 where all frames are `UNKNOWN`.
 
     Parameters
     ----------
@@ -84,10 +116,10 @@ def misses(logits: Sequence[torch.Tensor], score: torch.Tensor) -> torch.Tensor:
     score
         int64, (batch, time, `FIELDS`).
     """
-    known = score[..., 0] != UNKNOWN
-    count = known.sum().clamp(min=1)
     total = []
     for field, values in enumerate(logits):
+        known = score[..., field] != UNKNOWN
+        count = known.sum().clamp(min=1)
         values, wanted = values[known].float(), score[known][:, field]
         if field < len(CLASSES):
             total.append(F.cross_entropy(values, wanted, reduction="sum") / count)

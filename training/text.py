@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerBase
 
 from training import loop
-from training.captions import caption
+from training.captions import caption, plain_captions
 from training.compose import STYLES, Song, compose
 from training.compose.arrange import FASTEST, SLOWEST, frames_a_beat
 from training.compose.theory import MODES
@@ -135,10 +135,17 @@ def misspell(text: str, rng: np.random.Generator) -> str:
     return text[:i] + middle + text[i + 2 :]
 
 
+def plain(song: Song, rng: np.random.Generator) -> str:
+    """One of the captions that many songs share, with the key more often than not: its spellings take longest."""
+    texts = plain_captions({**vars(song), "drums": song.has_drums}, rng)
+    weights = np.array([5.0 if song.mode in text else 1.0 for text in texts])
+    return str(rng.choice(texts, p=weights / weights.sum()))
+
+
 def draw(songs: Sequence[Song], facts: Facts, rng: np.random.Generator) -> tuple[list[str], dict[str, torch.Tensor]]:
     """A batch of captions and what their songs are."""
     chosen = [songs[i] for i in rng.integers(len(songs), size=BATCH)]
-    texts = [caption(song, rng) for song in chosen]
+    texts = [caption(song, rng) if rng.random() < 0.5 else plain(song, rng) for song in chosen]
     texts = [misspell(text, rng) if rng.random() < TYPOS else text for text in texts]
     told = [facts.of(song) for song in chosen]
     return texts, {name: torch.tensor([one[name] for one in told]) for name in told[0]}
@@ -230,6 +237,8 @@ def train(arguments: argparse.Namespace) -> None:
         heads.load_state_dict(state["heads"])
         optimizer.load_state_dict(state["optimizer"])
         step, minutes = state["step"], state["minutes"]
+    elif arguments.start:
+        model.load_state_dict(loop.load(arguments.start)["encoder"])
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
     for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
         loop.prepare([optimizer], full, loop.trapezoid(progress, 0.7) * min(1.0, (step + 1) / 50))
@@ -260,6 +269,7 @@ def train(arguments: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     """The command line of this stage."""
     parser = loop.options(__doc__, Path("runs/text"), minutes=18)
+    parser.add_argument("--start", type=Path, help="a checkpoint whose encoder a new run starts from")
     parser.add_argument("--songs", type=int, default=4800, help="songs whose captions are drawn")
     parser.add_argument("--rate", type=float, default=1e-4, help="learning rate of the encoder")
     return parser

@@ -12,6 +12,8 @@ the new one.
 
 import argparse
 import json
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,9 @@ import torch
 from numpy.typing import NDArray
 
 from training import loop, score, text
-from training.captions import spoken_bpm
+from training.captions import plain_captions
 from training.codec import HOP, codebooks, encode, load_codec
 from training.compose import compose
-from training.compose.theory import TONICS
-from training.scenes import SCENES
-
-PLAIN = 8  # captions that every song has beside its own
 
 
 def encode_songs(codec: Path, data: Path, cache: Path) -> None:
@@ -91,26 +89,26 @@ def pack_frames(data: Path, cache: Path, out: Path, files: dict[str, str]) -> li
     return songs
 
 
-def plain_captions(song: dict[str, Any]) -> list[str]:
-    """Captions that many songs share, so that one caption stands for a kind of music and not for one song."""
-    rng = np.random.default_rng(song["seed"])
-    style, key = song["style"], f"{TONICS[song['tonic']]} {song['mode']}"
-    first, second = (spoken_bpm(song["bpm"], rng) for _ in range(2))
-    scene, other, third = (str(one) for one in rng.permutation(SCENES[style])[:3])
-    named = [style, f"{style}, {first} bpm", f"{second} bpm", f"{style} in {key}, {second} bpm", f"{style} in {key}"]
-    return [*named, scene, other, f"{third}, {first} bpm"]
+def encode_captions(tuned: Path | None, captions: Sequence[str], out: Path) -> None:
+    """This worker's share of the captions to ``out/states-<worker>.npy`` and their token counts to ``tokens-...``."""
+    tokenizer, encoder = text.load(tuned, loop.pick_device())
+    states = text.encode(captions[loop.rank() :: loop.workers()], tokenizer, encoder)
+    np.save(out / f"states-{loop.rank()}.npy", np.concatenate(states))
+    np.save(out / f"tokens-{loop.rank()}.npy", [len(s) for s in states])
 
 
-def pack_states(songs: list[dict[str, Any]], tuned: Path | None, target: Path) -> None:
+def pack_states(songs: list[dict[str, Any]], tuned: Path | None, target: Path, workers: int) -> None:
     """Encode every distinct caption into one file; gives each song ``texts``: (first, tokens), the plain ones last."""
     for song in songs:
-        song["captions"] += plain_captions(song)
+        song["captions"] += plain_captions(song, np.random.default_rng(song["seed"]))
     captions = sorted({caption for song in songs for caption in song["captions"]})
-    tokenizer, encoder = text.load(tuned, loop.pick_device())
-    states = text.encode(captions, tokenizer, encoder)
-    ends = np.cumsum([len(s) for s in states])
-    places = {c: (int(e) - len(s), len(s)) for c, s, e in zip(captions, states, ends, strict=True)}
+    with tempfile.TemporaryDirectory(dir=target.parent) as parts:
+        loop.launch(encode_captions, workers, tuned, captions, Path(parts))
+        states, lengths = ([np.load(f"{parts}/{n}-{w}.npy") for w in range(workers)] for n in ("states", "tokens"))
     np.save(target, np.concatenate(states))
+    order = [caption for worker in range(workers) for caption in captions[worker::workers]]
+    counts = np.concatenate(lengths)
+    places = {c: (int(e - n), int(n)) for c, n, e in zip(order, counts, np.cumsum(counts), strict=True)}
     for song in songs:
         song["texts"] = [places[c] for c in song["captions"]]
 
@@ -121,12 +119,12 @@ def write_codebooks(codec: Path, target: Path) -> None:
     np.save(target, books.numpy())
 
 
-def pack(data: Path, cache: Path, tuned: Path | None, out: Path) -> None:
+def pack(data: Path, cache: Path, tuned: Path | None, out: Path, workers: int) -> None:
     """Write the set under new names, then point the index at it and remove the sets before the last."""
     version = len(list(cache.glob("*.npy")))
     files = {name: f"{name}-{version}.npy" for name in ("codes", "scores", "states")}
     songs = pack_frames(data, cache, out, files)
-    pack_states(songs, tuned, out / files["states"])
+    pack_states(songs, tuned, out / files["states"], workers)
     index, partial = out / "index.json", out / "index.partial"
     last = json.loads(index.read_text()) if index.exists() else {}
     partial.write_text(json.dumps({**files, "songs": songs}))
@@ -166,7 +164,7 @@ def main() -> None:
     loop.launch(encode_songs, arguments.workers, arguments.codec, arguments.data, cache)
     loop.launch(write_scores, arguments.workers, arguments.data, cache, scores)
     write_codebooks(arguments.codec, arguments.out / "codebooks.npy")
-    pack(arguments.data, cache, arguments.text, arguments.out)
+    pack(arguments.data, cache, arguments.text, arguments.out, arguments.workers)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from benchmarks import hour
 from tests.musicgen.tiny import tiny_checkpoint
 from training import judge, loop
 from training.compose.arrange import STYLES
-from training.evaluate.material import INSTRUMENTS
+from training.compose.families import FAMILIES
 from training.evaluate.studio import WINDOW
 
 RATE = 32_000
@@ -42,7 +42,7 @@ def jury(path: Path) -> Path:
     inputs = len(judge.features(np.zeros(round(WINDOW * RATE), np.float32)))
     networks = {
         "style": judge.Network(inputs, len(STYLES)),
-        "instruments": judge.Network(inputs, len(INSTRUMENTS)),
+        "instruments": judge.Network(inputs, len(FAMILIES)),
         "key": judge.KeyProfiles(),
     }
     loop.save(path, {"of": "", **{name: network.state_dict() for name, network in networks.items()}})

@@ -195,6 +195,37 @@ def test_some_captions_are_a_mood_an_instrument_or_a_tempo_alone() -> None:
     assert lines & set(SCENES[song.style])
 
 
+PITCHES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+SIGNS = {"": 0, "#": 1, " sharp": 1, "b": -1, " flat": -1}
+
+
+@given(st.integers(0, 11), st.sampled_from(list(theory.MODES)), st.integers(0, 1000))
+def test_a_key_is_spelt_in_many_ways_and_always_itself(tonic: int, mode: str, seed: int) -> None:
+    name, said = captions.key_words(tonic, mode, np.random.default_rng(seed)).rsplit(" ", 1)
+    assert (PITCHES[name[0]] + SIGNS[name[1:]]) % 12 == tonic and said == mode
+
+
+def test_black_keys_have_four_names_and_signs_are_common() -> None:
+    rng = np.random.default_rng(0)
+    names = [captions.key_words(6, "minor", rng) for _ in range(200)]
+    assert set(names) == {"F sharp minor", "F# minor", "G flat minor", "Gb minor"}
+    assert names.count("F# minor") > 40
+
+
+def test_plain_captions_name_everybody_the_key_and_the_tempo() -> None:
+    for seed in range(16):
+        song = compose(seed, 10.0)
+        facts = {**vars(song), "drums": song.has_drums}
+        lines = captions.plain_captions(facts, np.random.default_rng(seed))
+        assert len(lines) == captions.PLAIN and song.style in lines
+        (everybody,) = (line for line in lines if line.startswith(", ".join([song.style, *song.instruments])))
+        assert ("no drums" in everybody) is not song.has_drums
+        assert sum(song.mode in line for line in lines) >= 3
+        tempos = [int(number) for line in lines for number in re.findall(r"(\d+) bpm", line)]
+        assert len(tempos) == 5 and all(abs(tempo / song.bpm - 1) < 0.03 for tempo in tempos)
+        assert sum(any(scene in line for scene in SCENES[song.style]) for line in lines) >= 3
+
+
 def test_beats_fall_on_codec_frames() -> None:
     for seed in range(48):
         frames = 3000 / compose(seed, 4.0).bpm

@@ -21,6 +21,7 @@ from training import captions, card, codec, export, model
 from training.codec import RATE
 from training.compose import STYLES, compose
 from training.compose.arrange import TABLE
+from training.compose.families import FAMILIES
 from training.evaluate import __main__ as command
 from training.evaluate import material, measures, opus, playing
 from training.evaluate.playing import Take
@@ -71,7 +72,7 @@ def test_lineup_prompts_name_every_instrument_and_say_no_drums() -> None:
     wanted = material.lineup_prompts(facts, 24, seed=0)
     assert len({w.prompt for w in wanted}) == 24
     for w in wanted:
-        drums = dict(zip(material.INSTRUMENTS, w.lineup, strict=True))["drums"]
+        drums = dict(zip(FAMILIES, w.lineup, strict=True))["drums"]
         assert ("no drums" in w.prompt) != drums
 
 
@@ -80,10 +81,10 @@ def test_truth_of_an_excerpt_is_what_sounds_in_it(tmp_path: Path) -> None:
     write_song(tmp_path, 0)
     (piece,) = material.excerpts(tmp_path, 1, 1, (10.0, 10.0), seed=0)
     assert len(piece.audio) == 10 * RATE
-    heard = dict(zip(material.INSTRUMENTS, piece.sounding, strict=True))
-    words = {word for name, there in heard.items() if there for word in material.INSTRUMENTS[name]}
+    heard = dict(zip(FAMILIES, piece.sounding, strict=True))
+    words = {word for name, there in heard.items() if there for word in FAMILIES[name]}
     assert any(heard.values())
-    assert all(set(material.INSTRUMENTS[name]) & {*song.instruments} for name, there in heard.items() if there), words
+    assert all(set(FAMILIES[name]) & {*song.instruments} for name, there in heard.items() if there), words
     assert not any(material.sounding(song, 100.0, 10.0))
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from training import blend, score, tokens
+from training import blend, captions, score
 from training import model as training_model
 from training.codec import CODEBOOKS, CODES
 from training.compose import STYLES
@@ -72,7 +72,7 @@ def test_a_crop_changes_song_on_a_beat_and_caption_up_to_a_beat_before(seed: int
     # Codes say where they come from: song, and frame within it.
     codes = np.stack([np.repeat([0, 1], frames), np.tile(np.arange(frames), 2)], 1).repeat(2, 1).astype(np.int16)
     songs = [
-        {"first": i * frames, "frames": frames, "bpm": 3000 / beat, "texts": [(i, 1)] * tokens.PLAIN}
+        {"first": i * frames, "frames": frames, "bpm": 3000 / beat, "texts": [(i, 1)] * captions.PLAIN}
         for i, beat in enumerate(beats)
     ]
     scores = np.zeros((2 * frames, score.FIELDS), np.int16)
@@ -97,7 +97,7 @@ def test_what_nano_played_is_heard_before_a_song_of_the_style_it_was_asked_for_a
     frames = 1500
     codes = np.repeat([0, 1], frames)[:, None].repeat(CODEBOOKS, 1).astype(np.int16)
     songs = [
-        {"first": i * frames, "frames": frames, "bpm": 3000 / 23, "texts": [(i, 1)] * tokens.PLAIN, "style": style}
+        {"first": i * frames, "frames": frames, "bpm": 3000 / 23, "texts": [(i, 1)] * captions.PLAIN, "style": style}
         for i, style in enumerate(("funk", "reggae"))
     ]
     played = Stray("reggae", np.full((700, CODEBOOKS), 1000, np.int16))
@@ -113,12 +113,14 @@ def test_what_nano_played_is_heard_before_a_song_of_the_style_it_was_asked_for_a
     heard = (columns[:, 0, 1] == 1000).float().mean()
     assert float(heard) == pytest.approx(training_model.OWN, abs=0.05)
     assert not (targets == 1000).any()
-    np.testing.assert_array_equal((told == score.UNKNOWN).all(-1), targets[:, 0] == PAD)
+    since = score.NAMES.index("since the beat")
+    np.testing.assert_array_equal(told[..., since] == score.UNKNOWN, targets[:, 0] == PAD)
+    assert not (told[..., score.OF_THE_SONG] == score.UNKNOWN).any(), "what is asked for is known all along"
 
 
 def test_strays_may_be_short_and_of_styles_without_songs(tmp_path: Path) -> None:
     frames = 600
-    song = {"seed": 20, "first": 0, "frames": frames, "bpm": 3000 / 23, "texts": [(0, 1)] * tokens.PLAIN}
+    song = {"seed": 20, "first": 0, "frames": frames, "bpm": 3000 / 23, "texts": [(0, 1)] * captions.PLAIN}
     np.save(tmp_path / "codes.npy", np.ones((frames, CODEBOOKS), np.int16))
     np.save(tmp_path / "scores.npy", np.zeros((frames, score.FIELDS), np.int16))
     np.save(tmp_path / "states.npy", np.zeros((1, 384), np.float16))
@@ -134,7 +136,7 @@ def test_strays_may_be_short_and_of_styles_without_songs(tmp_path: Path) -> None
 def test_some_crops_begin_with_the_song_and_the_others_anywhere() -> None:
     frames = 1500
     codes = np.arange(frames, dtype=np.int16)[:, None].repeat(CODEBOOKS, 1)
-    song = {"first": 0, "frames": frames, "bpm": 3000 / 23, "texts": [(0, 1)] * tokens.PLAIN}
+    song = {"first": 0, "frames": frames, "bpm": 3000 / 23, "texts": [(0, 1)] * captions.PLAIN}
     scores = np.zeros((frames, score.FIELDS), np.int16)
     corpus = training_model.Corpus(codes, scores, np.zeros((1, 384), np.float16), [song])
     rng = np.random.default_rng(0)

@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from training import score, tokens
-from training.compose import Note, compose
+from training.compose import STYLES, Note, compose
 from training.compose.arrange import FASTEST
+from training.compose.families import FAMILIES
 from training.compose.groove import DRUMS
+from training.compose.theory import MODES, TONICS
 
-SINCE, BEAT, PLACE, BASS, SOUNDING, STRUCK = range(score.FIELDS)
+SINCE, BEAT, PLACE, BASS, TONIC, MODE, STYLE, SOUNDING, STRUCK, LINEUP = range(score.FIELDS)
 
 
 def bits(values: np.ndarray, count: int) -> np.ndarray:
@@ -48,6 +50,27 @@ def test_notes_sound_from_where_they_are_struck_until_they_end() -> None:
     assert (kick, snare, hat, note) == ([10], [50], [10], [25])
 
 
+def test_every_frame_says_what_the_song_is() -> None:
+    for seed in range(16):
+        song = compose(seed, 3.0)
+        told = score.of_song(song, 150)
+        keys = {
+            (TONICS[tonic], list(MODES)[mode], STYLES[style]) for tonic, mode, style in told[:, [TONIC, MODE, STYLE]]
+        }
+        assert keys == {(TONICS[song.tonic], song.mode, song.style)}
+        (lineup,) = set(told[:, LINEUP])
+        playing = {name for bit, name in enumerate(FAMILIES) if lineup >> bit & 1}
+        assert playing == {name for name, words in FAMILIES.items() if {t.instrument for t in song.tracks} & {*words}}
+        assert playing
+
+
+def test_what_a_song_is_can_be_told_before_it_begins() -> None:
+    row = score.of_song(compose(7, 3.0), 150)[60]
+    told = score.foretold(row)
+    same = told == row
+    assert set(np.flatnonzero(same)) == {BEAT, TONIC, MODE, STYLE, LINEUP} and (told[~same] == score.UNKNOWN).all()
+
+
 def test_a_reader_that_knows_misses_nothing_and_unknown_frames_do_not_count() -> None:
     told = torch.from_numpy(score.of_song(compose(5, 6.0), 300).astype(np.int64))[None]
     sure: list[torch.Tensor] = []
@@ -63,6 +86,9 @@ def test_a_reader_that_knows_misses_nothing_and_unknown_frames_do_not_count() ->
     both = [torch.cat([right, other], 1) for right, other in zip(sure, wrong, strict=True)]
     assert float(score.misses(both, partly).max()) < 1e-4
     assert not score.misses(both, torch.full_like(partly, score.UNKNOWN)).any()
+    foretold = torch.from_numpy(score.foretold(told[0, 0].numpy())).expand(1, 300, -1)
+    missed = score.misses(wrong, foretold)
+    assert set(torch.nonzero(missed)[:, 0].tolist()) == {*score.OF_THE_SONG}
 
 
 def test_a_song_that_is_composed_otherwise_now_is_refused(tmp_path: Path) -> None:

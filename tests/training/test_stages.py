@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from training import codec, loop, model, polish, score, text, tokens
+from training import captions, codec, loop, model, polish, score, text, tokens
 from training.compose import compose
 
 
@@ -26,6 +26,7 @@ def songs(tmp_path: Path) -> Path:
         song = compose(seed, 11.0)
         facts: dict[str, Any] = {name: getattr(song, name) for name in ("seed", "seconds", "style", "bpm")}
         facts |= {"tonic": song.tonic, "mode": song.mode, "captions": ["house, 120 bpm", "sunny"]}
+        facts |= {"instruments": song.instruments, "drums": song.has_drums}
         np.save(folder / f"{seed}.npy", rng.integers(-9000, 9000, 11 * codec.RATE, dtype=np.int16))
         (folder / f"{seed}.json").write_text(json.dumps(facts))
     return folder
@@ -49,11 +50,16 @@ def test_every_stage_goes_on_where_it_was_stopped(songs: Path, tmp_path: Path, m
     tokens.encode_songs(runs["codec"] / "codec.pt", songs, cache)
     tokens.write_scores(songs, cache, scores)
     tokens.write_codebooks(runs["codec"] / "codec.pt", runs["tokens"] / "codebooks.npy")
-    tokens.pack(songs, cache, None, runs["tokens"])
-    codes, told, _, entries = tokens.load(runs["tokens"])
+    tokens.pack(songs, cache, None, runs["tokens"], workers=2)
+    codes, told, states, entries = tokens.load(runs["tokens"])
     assert codes.shape == (3 * 550, codec.CODEBOOKS)
     np.testing.assert_array_equal(told[550:1100], score.of_song(compose(16, 11.0), 550))
-    assert all(len(entry["texts"]) == 2 + tokens.PLAIN for entry in entries)
+    tokenizer, encoder = text.load(None)
+    for entry in entries:
+        assert len(entry["texts"]) == 2 + captions.PLAIN
+        for caption, (first, length) in zip(entry["captions"], entry["texts"], strict=True):
+            (alone,) = text.encode([caption], tokenizer, encoder)
+            np.testing.assert_allclose(states[first : first + length], alone, atol=0.02)
 
     for last in ("2", "3"):
         options = ["--codec", str(runs["codec"] / "codec.pt"), "--data", str(songs), "--out", str(runs["polish"])]

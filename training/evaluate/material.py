@@ -14,31 +14,11 @@ from numpy.typing import NDArray
 from training.codec import RATE
 from training.compose import Song, compose
 from training.compose.arrange import STYLES, TABLE
+from training.compose.families import FAMILIES
 from training.compose.theory import TONICS, family
 
 Audio = NDArray[np.float32]
 
-# What a prompt may name, and the composer's words for it. Grouped as ears group: a probe cannot tell a cello
-# from a violin by ten seconds of the mix's spectrum, and nobody would call a prompt for strings missed by the other.
-INSTRUMENTS: dict[str, tuple[str, ...]] = {
-    "drums": ("drums",),
-    "bass": (
-        *("bass", "upright bass", "double bass", "slap bass", "synth bass", "sub bass"),
-        *("808 bass", "acid bass", "reese bass", "chip bass"),
-    ),
-    "piano": ("piano",),
-    "electric piano": ("electric piano",),
-    "organ": ("organ",),
-    "acoustic guitar": ("acoustic guitar", "nylon guitar"),
-    "electric guitar": ("electric guitar", "guitar"),
-    "strings": ("strings", "synth strings", "violin", "cello", "pizzicato strings"),
-    "brass": ("brass", "trumpet", "trombone", "french horn"),
-    "saxophone": ("saxophone",),
-    "flute": ("flute", "whistle"),
-    "pad": ("pad", "choir"),
-    "synth lead": ("synth lead", "square wave lead", "pulse lead"),
-    "bells": ("bells", "music box", "vibraphone", "marimba"),
-}
 NO_PULSE = ("ambient",)  # no drums in it, and chords that fade in: there is no beat to find, in renders neither
 TEMPO_FORMS = ("give me {style} at {bpm} bpm", "{style} around {bpm} bpm", "{bpm} bpm, {style} please")
 STYLE_FORMS = ("give me {style}", "{style} please", "now some {style}")
@@ -60,7 +40,7 @@ class Excerpt:
     facts
         The song's JSON.
     sounding
-        For each of `INSTRUMENTS`, whether it is heard in this piece: players enter late and pause.
+        For each of `FAMILIES`, whether it is heard in this piece: players enter late and pause.
     """
 
     audio: Audio
@@ -84,9 +64,9 @@ def key_number(tonic: int, mode: str) -> int:
 
 
 def sounding(song: Song, start: float, seconds: float) -> list[bool]:
-    """Which of `INSTRUMENTS` play for half a second in all (drums: four strokes) between two moments of a song."""
+    """Which of `FAMILIES` play for half a second in all (drums: four strokes) between two moments of a song."""
     heard = []
-    for name, words in INSTRUMENTS.items():
+    for name, words in FAMILIES.items():
         notes = [note for track in song.tracks if track.instrument in words for note in track.notes]
         inside = [min(n.start + n.duration, start + seconds) - max(n.start, start) for n in notes]
         inside = [length for length in inside if length > 0]
@@ -143,7 +123,7 @@ class Wanted:
     styles: tuple[str, ...]  # any of them is right
     bpm: int | None = None
     key: int | None = None
-    lineup: tuple[bool, ...] = ()  # for each of `INSTRUMENTS`
+    lineup: tuple[bool, ...] = ()  # for each of `FAMILIES`
 
 
 def form(forms: Sequence[str], rng: np.random.Generator, **words: object) -> str:
@@ -181,16 +161,16 @@ def key_prompts(count: int, seed: int) -> list[Wanted]:
 def lineup_prompts(facts: Sequence[dict[str, Any]], count: int, seed: int) -> list[Wanted]:
     """Prompts that name everybody who plays in a held-out song, and "no drums" where there are none.
 
-    So every instrument that is not named is asked to be silent. The songs are drawn such that each of `INSTRUMENTS` is
+    So every instrument that is not named is asked to be silent. The songs are drawn such that each of `FAMILIES` is
     named about equally often.
     """
     rng = np.random.default_rng(seed)
-    named = np.array([[bool({*words} & {*f["instruments"]}) for words in INSTRUMENTS.values()] for f in facts])
+    named = np.array([[bool({*words} & {*f["instruments"]}) for words in FAMILIES.values()] for f in facts])
     wanted: list[Wanted] = []
     left = set(range(len(facts)))
     while left and len(wanted) < count:
-        so_far = np.array([w.lineup for w in wanted]).sum(0) if wanted else np.zeros(len(INSTRUMENTS))
-        rarest = min(range(len(INSTRUMENTS)), key=lambda i: (so_far[i] + 1000 * (not named[list(left), i].any()), i))
+        so_far = np.array([w.lineup for w in wanted]).sum(0) if wanted else np.zeros(len(FAMILIES))
+        rarest = min(range(len(FAMILIES)), key=lambda i: (so_far[i] + 1000 * (not named[list(left), i].any()), i))
         having = [i for i in sorted(left) if named[i, rarest]] or sorted(left)
         song = having[int(rng.integers(len(having)))]
         left.remove(song)

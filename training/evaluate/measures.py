@@ -18,8 +18,9 @@ from musicgen.codec import ExactDecoder
 from training import judge
 from training.codec import CODES, RATE
 from training.compose.arrange import STYLES
+from training.compose.families import FAMILIES
 from training.evaluate import material, opus
-from training.evaluate.material import INSTRUMENTS, NO_PULSE, Audio, Wanted
+from training.evaluate.material import NO_PULSE, Audio, Wanted
 from training.evaluate.playing import Codes, Take, sound
 from training.evaluate.studio import CLIP, FRAMES, WINDOW, Studio
 from training.losses import si_sdr, spectral_losses, spectrum
@@ -266,7 +267,7 @@ def instruments(studio: Studio) -> dict[str, Any]:
         "decoded_renders": (studio.decoded, [piece.sounding for piece in studio.held]),
         "nano": (played, [list(w.lineup) for w in wanted]),
     }
-    probes: dict[str, dict[str, Any]] = {name: {} for name in INSTRUMENTS}
+    probes: dict[str, dict[str, Any]] = {name: {} for name in FAMILIES}
     for group, (clips, there) in truths.items():
         heard = (studio.jury.instruments(torch.stack([judge.features(clip) for clip in clips])) > 0).numpy()
         truth = np.array(there)

@@ -23,7 +23,8 @@ from musicgen.codec import CodecWeights, codec_weights
 from training import judge, loop
 from training.codec import RATE, encode
 from training.compose.arrange import STYLES
-from training.evaluate.material import INSTRUMENTS, Audio, Excerpt, excerpts
+from training.compose.families import FAMILIES
+from training.evaluate.material import Audio, Excerpt, excerpts
 from training.evaluate.playing import Codes, Take, play, sound
 
 CLIP = 10.0  # seconds of a clip that is judged as a whole
@@ -56,7 +57,7 @@ def fit_jury(pieces: Sequence[Excerpt], seed: int) -> Jury:
     present = torch.tensor([piece.sounding for piece in pieces]).float()
     return Jury(
         judge.fit(heard, torch.tensor([piece.style for piece in pieces]), len(STYLES), seed),
-        judge.fit(heard, present, len(INSTRUMENTS), seed + 1),
+        judge.fit(heard, present, len(FAMILIES), seed + 1),
         judge.fit_key(torch.stack([c for c, _ in tonal]), torch.tensor([k for _, k in tonal])),
     )
 
@@ -98,7 +99,7 @@ class Studio:
         """Fitted once for a set of songs and a way to listen, whatever model is judged."""
         songs, seed = self.arguments.jury_songs, self.arguments.seed
         path = self.arguments.out / "jury.pt"
-        of = json.dumps([str(self.arguments.data), songs, seed, STYLES, INSTRUMENTS, inspect.getsource(judge)])
+        of = json.dumps([str(self.arguments.data), songs, seed, STYLES, FAMILIES, inspect.getsource(judge)])
         state = loop.load(path) if path.exists() else {}
         if state.get("of") == of:
             return read_jury(state)
@@ -147,7 +148,7 @@ class Studio:
 def read_jury(state: dict[str, Any]) -> Jury:
     """The jury that was stored."""
     inputs = len(judge.features(np.zeros(int(WINDOW * RATE), np.float32)))
-    jury = Jury(judge.Network(inputs, len(STYLES)), judge.Network(inputs, len(INSTRUMENTS)), judge.KeyProfiles())
+    jury = Jury(judge.Network(inputs, len(STYLES)), judge.Network(inputs, len(FAMILIES)), judge.KeyProfiles())
     for name in ("style", "instruments", "key"):
         vars(jury)[name].load_state_dict(state[name])
         vars(jury)[name].eval().requires_grad_(False)
