@@ -101,6 +101,17 @@ def test_an_unusual_one_is_left_to_transformers(change: dict[str, Any]) -> None:
     assert not is_plain(BertConfig().to_dict() | change)
 
 
+@pytest.mark.parametrize("prompt", ["house in {} minor", "{} minor, 120 bpm"])
+def test_nano_reads_a_sharp_however_it_is_typed(nano: TextEncoder, prompt: str) -> None:
+    names = ["c#", "c sharp", "f#", "f sharp", "c", "d", "e", "f", "g", "a", "b", "e flat", "b flat"]
+    meant = torch.stack([nano.states(nano.tokenize(prompt.format(name))).mean(0) for name in names])
+    meant = torch.nn.functional.normalize(meant - meant.mean(0), dim=1)
+    alike = (meant @ meant.T).fill_diagonal_(-1)
+    nearest = {name: names[int(row.argmax())] for name, row in zip(names, alike, strict=True)}
+    assert (nearest["c#"], nearest["c sharp"]) == ("c sharp", "c#")
+    assert (nearest["f#"], nearest["f sharp"]) == ("f sharp", "f#")
+
+
 def test_nano_plays_without_transformers() -> None:
     code = """
 import sys
