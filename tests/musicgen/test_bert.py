@@ -104,7 +104,7 @@ def test_an_unusual_one_is_left_to_transformers(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("prompt", ["house in {} minor", "{} minor, 120 bpm"])
 def test_nano_reads_a_sharp_however_it_is_typed(nano: TextEncoder, prompt: str) -> None:
     names = ["c#", "c sharp", "f#", "f sharp", "c", "d", "e", "f", "g", "a", "b", "e flat", "b flat"]
-    meant = torch.stack([nano.states(nano.tokenize(prompt.format(name))).mean(0) for name in names])
+    meant = torch.stack([nano.states(torch.tensor(nano.tokenize(prompt.format(name)))).mean(0) for name in names])
     meant = torch.nn.functional.normalize(meant - meant.mean(0), dim=1)
     alike = (meant @ meant.T).fill_diagonal_(-1)
     nearest = {name: names[int(row.argmax())] for name, row in zip(names, alike, strict=True)}
