@@ -302,7 +302,7 @@ def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpu
     for song in songs:
         if song["frames"] > LENGTH:
             kept = song["seed"] // len(STYLES) % VALIDATION_SHARE == 0
-            sides[kept].extend([song] * (2 if not kept and song.get("style") in OFTEN else 1))
+            sides[kept].extend([song] * (2 if not kept and song["style"] in OFTEN else 1))
     styles = {song["style"] for song in sides[0]} if strays else set()
     found = [one for one in strays if one.style in styles]
     return Corpus(codes, scores, states, sides[0], found), Corpus(codes, scores, states, sides[1])

@@ -61,7 +61,7 @@ def write_scores(data: Path, cache: Path, scores: Path) -> None:
     """
     for path in sorted(cache.glob("*.npy"))[loop.rank() :: loop.workers()]:
         target = scores / path.name
-        if target.exists():
+        if target.exists() and np.load(target, mmap_mode="r").shape[1] == score.FIELDS:
             continue
         facts = json.loads((data / path.name).with_suffix(".json").read_text())
         song = compose(facts["seed"], facts["seconds"])

@@ -1,6 +1,7 @@
 """What is trained is what transformers runs: logits, the delay pattern, the null condition."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -148,15 +149,18 @@ def test_some_crops_begin_with_the_song_and_the_others_anywhere() -> None:
 
 
 def test_songs_that_are_kept_apart_are_of_all_styles(tmp_path: Path) -> None:
-    songs = [{"seed": seed, "frames": 600} for seed in range(64 * len(STYLES))]
+    songs = [{"seed": seed, "frames": 600, "style": STYLES[seed % len(STYLES)]} for seed in range(64 * len(STYLES))]
     np.save(tmp_path / "codes.npy", np.zeros((1, CODEBOOKS), np.int16))
     np.save(tmp_path / "scores.npy", np.zeros((1, score.FIELDS), np.int16))
     np.save(tmp_path / "states.npy", np.zeros((1, 384), np.float16))
     index = {"codes": "codes.npy", "scores": "scores.npy", "states": "states.npy", "songs": songs}
     (tmp_path / "index.json").write_text(json.dumps(index))
     trained, kept = training_model.load_corpus(tmp_path)
+    twice = sum(song["style"] in training_model.OFTEN for song in songs) * 31 // 32
     assert {song["seed"] % len(STYLES) for song in kept.songs} == set(range(len(STYLES)))
-    assert len(kept.songs) == 2 * len(STYLES) and len(trained.songs) == 62 * len(STYLES)
+    assert len(kept.songs) == 2 * len(STYLES) and len(trained.songs) == 62 * len(STYLES) + twice
+    times = Counter(song["seed"] for song in trained.songs)
+    assert all(times[song["seed"]] == 1 + (song["style"] in training_model.OFTEN) for song in trained.songs)
 
 
 def test_delay_lays_a_crop_out_as_a_fresh_stream() -> None:

@@ -105,3 +105,6 @@ def test_a_song_that_is_composed_otherwise_now_is_refused(tmp_path: Path) -> Non
     (tmp_path / "3.json").write_text(json.dumps(facts))
     tokens.write_scores(tmp_path, cache, scores)
     assert np.load(scores / "3.npy").shape == (250, score.FIELDS)
+    np.save(scores / "3.npy", np.zeros((250, score.FIELDS - 1), np.int16))  # as an earlier version wrote it
+    tokens.write_scores(tmp_path, cache, scores)
+    assert np.load(scores / "3.npy").shape == (250, score.FIELDS)
