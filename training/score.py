@@ -24,7 +24,7 @@ from training.compose.groove import DRUMS
 from training.compose.theory import MODES
 
 RATE = 50  # frames a second
-UNKNOWN = -1  # in every field of a frame that no score describes
+UNKNOWN = -1  # in the fields of a frame of which nothing is known
 # Classes of a frame, one column each: frames since the beat, the beat's length, the beat's place in the bar, the
 # lowest pitch class that sounds (12: none), and the song's tonic, mode and style.
 CLASSES = (SLOWEST, SLOWEST - FASTEST + 1, 4, 13, 12, len(MODES), len(STYLES))
@@ -39,7 +39,7 @@ NAMES = (
 )
 # What a nat missed counts, in the order of `NAMES`. The key is what was learnt last: few captions name it, and a crop
 # that has heard a bar needs no caption to know it.
-WEIGHTS = (1.0, 1.0, 1.0, 2.0, 4.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+WEIGHTS = tuple({"bass": 2.0, "tonic": 4.0}.get(name, 1.0) for name in NAMES)
 OF_THE_SONG = [NAMES.index(name) for name in ("beat", "tonic", "mode", "style", "lineup")]  # the same in every frame
 
 
