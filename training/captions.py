@@ -113,6 +113,7 @@ TEMPLATES: tuple[str, ...] = (
     "{style} jam in {key}",
 )
 PLAIN = 10  # captions that every song has beside its own
+TOLD = slice(1, 6)  # those of them that name a tempo, a key or both
 HELD_OUT = len(TEMPLATES) - round(0.15 * len(TEMPLATES))
 
 

@@ -17,7 +17,7 @@ and to know in every frame which key, style and players the caption asks for.
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,10 +40,10 @@ from training.muon import Muon
 
 PAD = CODES
 LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
-# Columns of the crops of every second step: where little has been heard, the caption has most to say. Long enough for
-# a bar at 63 bpm.
-SHORT = 192
-COLUMNS = 4096  # of a step, on each worker: 8 crops of 512 or 21 of 192
+# Columns of the short crops: where little has been heard, the caption has most to say. Long enough for a bar at 63 bpm,
+# and for a beat and what follows.
+SHORT, SHORTEST = 192, 96
+COLUMNS = 4096  # of a step, on each worker: in turn 8 crops of 512, 21 of 192 and 42 of 96
 SPLICED = 0.35  # of the crops change over to another song
 ASTRAY = 0.5  # of these have read the second song's caption all along: what was heard before had gone astray
 OWN = 0.15  # of the crops have heard what nano itself played when asked for the song's style, if there is any
@@ -54,8 +54,8 @@ CAPTION_DROPOUT = 0.1
 PLAIN = 0.5  # of the captions are those that many songs share, see `captions.plain_captions`
 # What else keeps captions from being learnt by heart with their songs: tokens left out, states disturbed.
 TOKEN_DROPOUT, STATE_NOISE = 0.15, 0.2
-# Styles that kept their tempo least are drawn twice as often.
-OFTEN = ("lo-fi hip hop", "jazz trio", "orchestral", "solo piano", "bossa nova", "reggae")
+# Styles that kept their tempo or themselves least are drawn twice as often.
+OFTEN = ("jazz trio", "orchestral", "solo piano", "bossa nova", "funk", "chiptune", "folk guitar")
 # The first codebook carries the notes and the beat, the last one mostly noise.
 CODEBOOK_WEIGHTS = (2.0, 1.0, 0.7, 0.5)
 SCORE_WEIGHT = 0.1  # of a nat missed in the score, see `score.WEIGHTS`
@@ -222,7 +222,7 @@ class Corpus:
         song = self._draw(rng)
         share = SHORT_STARTS if length <= SHORT else SONG_STARTS
         start = 0 if rng.random() < share else int(rng.integers(song["frames"] - length + 1))
-        return self._frames(song, start, length), [(self._caption(song, rng), 0, length)], 0
+        return self._frames(song, start, length), [(self._caption(song, rng, length), 0, length)], 0
 
     def _splice(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
         """One song, and from one of its beats on another, from a bar on; and how many frames are only to be heard.
@@ -237,9 +237,9 @@ class Corpus:
         entry = 4 * next_beat * int(rng.integers(bars + 1))
         frames = np.concatenate([self._frames(before, start, cut), self._frames(after, entry, length - cut)])
         if rng.random() < ASTRAY:
-            return frames, [(self._caption(after, rng), 0, length)], cut
+            return frames, [(self._caption(after, rng, length), 0, length)], cut
         change = cut - int(rng.integers(beat))
-        read = [(self._caption(before, rng), 0, change), (self._caption(after, rng), change, length)]
+        read = [(self._caption(before, rng, length), 0, change), (self._caption(after, rng, length), change, length)]
         return frames, read, 0
 
     def _find_back(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
@@ -252,7 +252,7 @@ class Corpus:
         entry = bar * int(rng.integers((song["frames"] - length) // bar + 1))
         heard = np.pad(played[start : start + cut], ((0, 0), (0, score.FIELDS)), constant_values=score.UNKNOWN)
         frames = np.concatenate([heard, self._frames(song, entry, length - cut)])
-        return frames, [(self._caption(song, rng), 0, length)], cut
+        return frames, [(self._caption(song, rng, length), 0, length)], cut
 
     @cached_property
     def _by_style(self) -> dict[str, list[dict[str, Any]]]:
@@ -266,8 +266,10 @@ class Corpus:
         first = song["first"] + start
         return np.concatenate([self.codes[first : first + count], self.scores[first : first + count]], 1)
 
-    def _caption(self, song: dict[str, Any], rng: np.random.Generator) -> NDArray[np.float16]:
+    def _caption(self, song: dict[str, Any], rng: np.random.Generator, length: int) -> NDArray[np.float16]:
+        """Token states of one of a song's captions; plain ones of short crops all name a tempo or a key."""
         written, plain = song["texts"][: -captions.PLAIN], song["texts"][-captions.PLAIN :]
+        plain = plain[captions.TOLD] if length <= SHORT else plain
         choice = plain if rng.random() < PLAIN or not written else written
         first, length = choice[rng.integers(len(choice))]
         kept = rng.random(length) >= TOKEN_DROPOUT
@@ -395,6 +397,13 @@ def checkpoint(
         loop.save(path, {**state, **read, "step": step, "minutes": minutes})
 
 
+def begin(state: Mapping[str, Any], model: Nano, reader: score.Reader) -> None:
+    """Take over a checkpoint's weights, and its reader if there is one and it reads the same score."""
+    model.load_state_dict(state["model"])
+    if "reader" in state and state["reader"]["linear.weight"].shape == reader.linear.weight.shape:
+        reader.load_state_dict(state["reader"])
+
+
 def load_nano(path: Path) -> Nano:
     """The model of a checkpoint, in evaluation mode."""
     state = loop.load(path)
@@ -423,7 +432,7 @@ def train(arguments: argparse.Namespace) -> None:
             optimizer.load_state_dict(stored)
         step, minutes = state["step"], state["minutes"]
     elif arguments.start:
-        model.load_state_dict(loop.load(arguments.start)["model"])
+        begin(loop.load(arguments.start), model, reader)
     strays = stray.load(arguments.stray) if arguments.stray else ()
     corpus, kept = load_corpus(arguments.tokens, strays)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
@@ -434,7 +443,7 @@ def train(arguments: argparse.Namespace) -> None:
         factor = loop.trapezoid(progress, 0.6) * min(1.0, (step + 1) / 50)
         loop.prepare(opts, full, factor)
         rng = loop.draws(arguments.seed, step)
-        columns, *others = corpus.batch(rng, SHORT if step % 2 else LENGTH)
+        columns, *others = corpus.batch(rng, (LENGTH, SHORT, SHORTEST)[step % 3])
         batch = [x.to(device) for x in (corrupt(columns, rng), *others)]
         average += train_step(model, reader, batch, SCORE_WEIGHT * factor).cpu() / 25
         loop.average_gradients(trained)

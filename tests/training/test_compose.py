@@ -224,6 +224,7 @@ def test_plain_captions_name_everybody_the_key_and_the_tempo() -> None:
         tempos = [int(number) for line in lines for number in re.findall(r"(\d+) bpm", line)]
         assert len(tempos) == 5 and all(abs(tempo / song.bpm - 1) < 0.03 for tempo in tempos)
         assert sum(any(scene in line for scene in SCENES[song.style]) for line in lines) >= 3
+        assert all(song.mode in line or "bpm" in line for line in lines[captions.TOLD])
 
 
 def test_beats_fall_on_codec_frames() -> None:

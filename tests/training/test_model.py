@@ -141,11 +141,27 @@ def test_some_crops_begin_with_the_song_and_the_others_anywhere() -> None:
     scores = np.zeros((frames, score.FIELDS), np.int16)
     corpus = training_model.Corpus(codes, scores, np.zeros((1, 384), np.float16), [song])
     rng = np.random.default_rng(0)
-    for length, share in ((512, training_model.SONG_STARTS), (training_model.SHORT, training_model.SHORT_STARTS)):
+    shares = {512: training_model.SONG_STARTS} | dict.fromkeys(
+        (training_model.SHORT, training_model.SHORTEST), training_model.SHORT_STARTS
+    )
+    for length, share in shares.items():
         starts = np.array([corpus._crop(rng, length)[0][0, 0] for _ in range(2000)])
         assert (starts == 0).mean() == pytest.approx(share, abs=0.05)
         elsewhere = np.histogram(starts[starts > 0], 4, (0, frames - length))[0] / (starts > 0).sum()
         assert elsewhere == pytest.approx(0.25, abs=0.07), "the end of a song is heard too"
+
+
+def test_plain_captions_of_short_crops_name_a_tempo_or_a_key() -> None:
+    states = np.arange(captions.PLAIN, dtype=np.float16)[:, None].repeat(384, 1) * 10
+    song = {"texts": [(number, 1) for number in range(captions.PLAIN)]}
+    empty = np.zeros((0, 1), np.int16)
+    corpus = training_model.Corpus(empty, empty, states, [song])
+    rng = np.random.default_rng(0)
+    told = [*range(captions.PLAIN)[captions.TOLD]]
+    short = dict.fromkeys((training_model.SHORT, training_model.SHORTEST), told)
+    for length, plain in ({512: [*range(captions.PLAIN)]} | short).items():
+        seen = {round(float(corpus._caption(song, rng, length).mean()) / 10) for _ in range(300)}
+        assert seen == {*plain}
 
 
 def test_songs_that_are_kept_apart_are_of_all_styles(tmp_path: Path) -> None:
@@ -218,6 +234,21 @@ def test_it_learns_a_repeating_song_and_follows_its_caption() -> None:
     assert float(wrong) > float(right)
     since = CODEBOOKS + score.NAMES.index("since the beat")
     assert float(missed[-1][since]) < 0.3 < float(missed[0][since])
+
+
+def test_a_start_brings_its_reader_along_if_it_reads_the_same_score(nano: Nano) -> None:
+    def state(reader: torch.nn.Module) -> dict[str, object]:
+        return {"model": nano.state_dict(), "reader": reader.state_dict()}
+
+    model, reader, before, other = Nano(decoder_config(128, 2)), *(score.Reader(128) for _ in range(3))
+    untouched = reader.linear.weight.detach().clone()
+    other.linear = torch.nn.Linear(128, 5)  # read fewer fields
+    for start in ({"model": nano.state_dict()}, state(other)):
+        training_model.begin(start, model, reader)
+        torch.testing.assert_close(reader.linear.weight.detach(), untouched)
+    training_model.begin(state(before), model, reader)
+    torch.testing.assert_close(reader.linear.weight, before.linear.weight)
+    torch.testing.assert_close(model.enc_to_dec_proj.weight, nano.enc_to_dec_proj.weight)
 
 
 def test_a_blend_lies_between_its_checkpoints_and_other_shapes_are_refused() -> None:
