@@ -23,7 +23,7 @@ from training.codec import load_codec
 from training.model import LENGTH, PAD, load_nano
 
 SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
-SAMPLING = {"guidance_scale": 3.5, "do_sample": True, "temperature": 1.0, "top_k": 100}
+SAMPLING = {"guidance_scale": 3.2, "do_sample": True, "temperature": 1.05, "top_k": 250}
 
 
 def assemble(codec: Path, words: Path | None, model: Path) -> Any:
