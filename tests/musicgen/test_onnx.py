@@ -56,7 +56,7 @@ def test_it_knows_every_activation(folder: Path, activation: str) -> None:
 def test_nano_plays_with_its_own_tokens(folder: Path) -> None:
     """Under teacher forcing: nearly the same logits, and mostly the same favourite."""
     agreement = nano_agreement(partial(backend, folder=folder))
-    assert agreement.cosine > 0.999
+    assert agreement.cosine > 0.997
     assert agreement.top > 0.95
 
 
