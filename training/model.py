@@ -271,9 +271,9 @@ class Corpus:
         written, plain = song["texts"][: -captions.PLAIN], song["texts"][-captions.PLAIN :]
         plain = plain[captions.TOLD] if length <= SHORT else plain
         choice = plain if rng.random() < PLAIN or not written else written
-        first, length = choice[rng.integers(len(choice))]
-        kept = rng.random(length) >= TOKEN_DROPOUT
-        states = self.states[first : first + length][kept if kept.any() else slice(None)]
+        first, count = choice[rng.integers(len(choice))]
+        kept = rng.random(count) >= TOKEN_DROPOUT
+        states = self.states[first : first + count][kept if kept.any() else slice(None)]
         noisy: NDArray[np.float16] = (states + rng.normal(0, STATE_NOISE, states.shape)).astype(np.float16)
         return noisy
 
