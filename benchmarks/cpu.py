@@ -31,7 +31,7 @@ import torch
 from musicgen import MusicGen, Stream, StreamingPolicy, next_chunks
 from musicgen.backends import obstacle
 from musicgen.backends.native_step import NativeBackend
-from musicgen.checkpoint import Checkpoint, load_checkpoint
+from musicgen.load.checkpoint import Checkpoint, load_checkpoint
 from streamer.bench import (
     BACKENDS,
     PEERS,

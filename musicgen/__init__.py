@@ -2,11 +2,11 @@
 
 from musicgen._torchaudio import forgive
 from musicgen.cache import StreamingPolicy
-from musicgen.conditioning import Conditioning
 from musicgen.errors import ModelError
 from musicgen.melody import Melody
 from musicgen.sampling import Sampling
 from musicgen.stream import MusicGen, Stream, Trace, next_chunks, next_frames
+from musicgen.text.conditioning import Conditioning
 
 __all__ = [
     "Conditioning",

@@ -26,11 +26,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from musicgen.audiocraft import Settings, read_pickle
 from musicgen.codec import CodecWeights, look_ahead, open_decoder
 from musicgen.decoder import sinusoids
 from musicgen.errors import ModelError
-from musicgen.hub import download
+from musicgen.load.audiocraft import Settings, read_pickle
+from musicgen.load.hub import download
 
 if TYPE_CHECKING:
     from musicgen.stream import MusicGen

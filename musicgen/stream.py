@@ -18,15 +18,15 @@ from torch import Tensor
 from musicgen.backends import Backend, Prompts, prepare
 from musicgen.cache import StreamingPolicy, anchored
 from musicgen.codec import Decoder, decode_many, fastest, open_decoder
-from musicgen.conditioning import Conditioning
 from musicgen.delay import DelayLine, Tokens
 from musicgen.errors import ModelError
 from musicgen.melody import Melody
 from musicgen.prefix import PrefixLanes
 from musicgen.sampling import Sampling, sample
+from musicgen.text.conditioning import Conditioning
 
 if TYPE_CHECKING:
-    from musicgen.checkpoint import Checkpoint
+    from musicgen.load.checkpoint import Checkpoint
 
 Audio = NDArray[np.float32]  # (samples, channels)
 
@@ -141,8 +141,8 @@ class MusicGen:
         ModelError
             It cannot be had or used; the message says what to do.
         """
-        from musicgen.checkpoint import load_checkpoint
-        from musicgen.hub import find_folder
+        from musicgen.load.checkpoint import load_checkpoint
+        from musicgen.load.hub import find_folder
 
         if dtype is None and device.startswith("cuda") and backend in ("auto", "cuda"):
             dtype = torch.bfloat16

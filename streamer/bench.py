@@ -37,7 +37,7 @@ from streamer.loading import share_threads
 from streamer.worker import BLOCK_SECONDS
 
 if TYPE_CHECKING:
-    from musicgen.checkpoint import Checkpoint
+    from musicgen.load.checkpoint import Checkpoint
 
 PROMPT = "lo-fi hip hop, mellow electric piano, soft drums, warm bass"
 PROMPT_TOKENS = 12  # of a random prompt
@@ -306,7 +306,7 @@ def checkpoint(name: str, apart: bool = True) -> Checkpoint:
         It cannot be loaded.
     """
     torch.set_num_threads(1)  # several would stand in each other's way, as in `streamer.loading.load`
-    from musicgen.checkpoint import load_checkpoint
+    from musicgen.load.checkpoint import load_checkpoint
 
     released = card(name)
     if released is not None:
@@ -326,7 +326,7 @@ def random_checkpoint(card: Card, apart: bool = True) -> Checkpoint:
         Whether every layer has memory of its own, as it must have where a step reads these very weights. Otherwise all
         are one, which is enough for a backend that copies them.
     """
-    from musicgen.checkpoint import load_checkpoint
+    from musicgen.load.checkpoint import load_checkpoint
 
     codebooks = 4 * card.channels
     states = torch.randn(PROMPT_TOKENS, card.hidden, generator=torch.Generator().manual_seed(0))
@@ -496,8 +496,8 @@ def transformers_model(name: str, dtype: torch.dtype) -> Any:
 
     A random one has a small text encoder: it is not measured.
     """
-    from musicgen.hub import find_folder
-    from musicgen.with_transformers import read_files
+    from musicgen.load.hub import find_folder
+    from musicgen.load.with_transformers import read_files
 
     released = card(name)
     model: Any = random_peer(released) if released is not None else read_files(find_folder(name)).model

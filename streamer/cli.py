@@ -452,7 +452,7 @@ def convert(
 ) -> None:
     """Save a model in transformers' layout, as safetensors: AudioCraft's files load faster then, and anywhere."""
     from musicgen import ModelError
-    from musicgen.with_transformers import convert as convert_files
+    from musicgen.load.with_transformers import convert as convert_files
 
     try:
         with console.status(f"Converting {escape(model)} ..."):

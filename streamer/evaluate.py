@@ -251,7 +251,9 @@ class Ears:
     """
 
     def __init__(self, folder: Path, prompt: str | None) -> None:
-        from musicgen.with_transformers import quiet  # first: it makes transformers importable beside any torchaudio
+        from musicgen.load.with_transformers import (
+            quiet,  # first: it makes transformers importable beside any torchaudio
+        )
 
         # isort: split
         from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
@@ -329,7 +331,7 @@ def _ears(clap: str, prompt: str | None, figures: Sequence[str], left_out: list[
 
 
 def _clap_folder(clap: str) -> Path:
-    from musicgen.hub import TRANSFORMERS_FILES, download
+    from musicgen.load.hub import TRANSFORMERS_FILES, download
 
     folder = Path(clap).expanduser()
     if folder.is_dir():

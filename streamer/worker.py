@@ -121,7 +121,7 @@ def music(
 
     With `stems` melodies are followed without drums and bass, see `streamer.melodies.Melodies`.
     """
-    imports = ("streamer.engine", "streamer.loading", "musicgen.checkpoint")
+    imports = ("streamer.engine", "streamer.loading", "musicgen.load.checkpoint")
     arguments: dict[str, Value] = {"model": model, "backend": backend, "threads": threads or 0, "stems": stems}
     arguments |= {"anchor": anchor}
     opening: dict[str, Value] = {"strict": True}

@@ -53,7 +53,7 @@ class Backend(Protocol):
         Parameters
         ----------
         states
-            (S, d) float32, see :meth:`musicgen.conditioning.PromptEncoder.states`.
+            (S, d) float32, see :meth:`musicgen.text.conditioning.PromptEncoder.states`.
         """
 
     def new_state(self, policy: StreamingPolicy) -> State:

@@ -20,8 +20,8 @@ from torch import Tensor
 from musicgen.backends import Prompts
 from musicgen.backends.torch_step import Keys, TorchBackend
 from musicgen.cache import State, StreamingPolicy
-from musicgen.conditioning import LONGEST_PROMPT
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, embed
+from musicgen.text.conditioning import LONGEST_PROMPT
 
 SETS_KEPT = 4  # captured sets of streams
 WARM_UPS = 3  # runs before a capture, as torch.cuda.graphs asks for: libraries allocate in the first ones

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from musicgen.codec.matrix import Matrix, matrix
 from musicgen.errors import ModelError
-from musicgen.tensors import Tensors
+from musicgen.load.tensors import Tensors
 
 if TYPE_CHECKING:
     from transformers import EncodecModel

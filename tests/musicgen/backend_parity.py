@@ -17,8 +17,8 @@ from musicgen import StreamingPolicy
 from musicgen.backends import Backend
 from musicgen.backends.torch_step import TorchBackend
 from musicgen.cache import State
-from musicgen.checkpoint import load_checkpoint
 from musicgen.decoder import DecoderWeights
+from musicgen.load.checkpoint import load_checkpoint
 from tests.musicgen.random_decoder import random_decoder
 
 Prepare = Callable[[DecoderWeights], Backend]

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 
 from musicgen import ModelError, MusicGen, StreamingPolicy
 from musicgen.decoder import sinusoids
-from musicgen.with_transformers import convert, read_files
+from musicgen.load.with_transformers import convert, read_files
 from tests.musicgen.audiocraft_files import audiocraft_folder, audiocraft_twin
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.tiny import tiny_checkpoint

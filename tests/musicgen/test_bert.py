@@ -17,10 +17,10 @@ import musicgen  # noqa: F401  (first: it makes transformers importable beside a
 from transformers import AutoTokenizer, BertConfig, BertModel, MusicgenForConditionalGeneration
 
 from musicgen import ModelError, MusicGen
-from musicgen.bert import DEFAULTS, bert_states, is_plain, read_bert
-from musicgen.conditioning import TextEncoder
-from musicgen.hub import NANO
-from musicgen.tensors import Tensors
+from musicgen.load.hub import NANO
+from musicgen.load.tensors import Tensors
+from musicgen.text.bert import DEFAULTS, bert_states, is_plain, read_bert
+from musicgen.text.conditioning import TextEncoder
 from tests.musicgen.tiny import tiny_checkpoint
 
 

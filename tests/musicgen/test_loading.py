@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from transformers import EncodecConfig, MusicgenDecoderConfig, MusicgenMelodyConfig
 
 from musicgen import ModelError, MusicGen, Sampling
-from musicgen.checkpoint import DECODER_DEFAULTS, MELODY_DEFAULTS
 from musicgen.codec.weights import DEFAULTS as CODEC_DEFAULTS
+from musicgen.load.checkpoint import DECODER_DEFAULTS, MELODY_DEFAULTS
 from tests.musicgen.tiny import tiny_checkpoint
 
 

@@ -13,8 +13,8 @@ from musicgen import ModelError, MusicGen, StreamingPolicy, next_frames
 from musicgen.backends import NAMES, Backend, obstacle, prepare
 from musicgen.backends.cuda_step import CudaBackend
 from musicgen.backends.torch_step import TorchBackend
-from musicgen.checkpoint import load_checkpoint
 from musicgen.decoder import DecoderWeights
+from musicgen.load.checkpoint import load_checkpoint
 from musicgen.stream import Stream
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.tiny import tiny_checkpoint

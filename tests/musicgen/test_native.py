@@ -16,8 +16,8 @@ from musicgen.backends import Backend, Prompts, native_step
 from musicgen.backends.native_step import NativeBackend
 from musicgen.backends.torch_step import TorchBackend
 from musicgen.cache import State
-from musicgen.checkpoint import load_checkpoint
 from musicgen.decoder import DecoderWeights
+from musicgen.load.checkpoint import load_checkpoint
 from tests.musicgen.tiny import tiny_checkpoint
 
 if native_step.library_path() is None:

@@ -28,11 +28,11 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES, AutoModelForTextEncoding
 
-from musicgen.audiocraft import AudioCraftFiles, read_audiocraft
-from musicgen.conditioning import LONGEST_PROMPT, TextEncoder
 from musicgen.errors import ModelError
-from musicgen.hub import find_folder, is_audiocraft, read_config, read_json
-from musicgen.tensors import Tensors
+from musicgen.load.audiocraft import AudioCraftFiles, read_audiocraft
+from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json
+from musicgen.load.tensors import Tensors
+from musicgen.text.conditioning import LONGEST_PROMPT, TextEncoder
 
 MODELS: dict[str, Any] = {
     "musicgen": MusicgenForConditionalGeneration,
@@ -59,7 +59,7 @@ def quiet() -> Iterator[None]:
 
 
 def audiocraft(folder: Path) -> AudioCraftFiles:
-    """AudioCraft's files in transformers' terms, see :func:`musicgen.audiocraft.read_audiocraft`."""
+    """AudioCraft's files in transformers' terms, see :func:`musicgen.load.audiocraft.read_audiocraft`."""
     with quiet():
         return read_audiocraft(folder)
 

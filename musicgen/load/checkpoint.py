@@ -1,6 +1,6 @@
 """A name, folder or hub id to weights and settings.
 
-What transformers alone can read, T5 for example, is left to :mod:`musicgen.with_transformers`, whose import takes
+What transformers alone can read, T5 for example, is left to :mod:`musicgen.load.with_transformers`, whose import takes
 seconds: it is imported when a checkpoint needs it, and nano does not.
 """
 
@@ -16,18 +16,18 @@ import tokenizers
 import torch
 from torch import Tensor
 
-from musicgen.bert import bert_states, is_plain, read_bert
 from musicgen.cache import StreamingPolicy
 from musicgen.codec import CodecWeights, read_codec
 from musicgen.codec.encoder import CodecEncoder
-from musicgen.conditioning import LONGEST_PROMPT, PromptEncoder, TextEncoder
 from musicgen.decoder import ACTIVATIONS, CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.delay import DelayLine, delays_of
 from musicgen.errors import ModelError
-from musicgen.hub import find_folder, is_audiocraft, read_config, read_json
+from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json
+from musicgen.load.tensors import Tensors, stored
 from musicgen.melody import MelodyEncoder
 from musicgen.sampling import Sampling
-from musicgen.tensors import Tensors, stored
+from musicgen.text.bert import bert_states, is_plain, read_bert
+from musicgen.text.conditioning import LONGEST_PROMPT, PromptEncoder, TextEncoder
 
 LICENCES = {"mit": "MIT", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
 # MusicgenDecoderConfig's and MusicgenMelodyConfig's own values, where a config.json names none.
@@ -171,7 +171,7 @@ def _checkpoint(
 def _read(folder: Path, device: torch.device) -> _Files:
     """Read a folder in transformers' layout, or one with AudioCraft's files."""
     if is_audiocraft(folder):
-        from musicgen.with_transformers import audiocraft
+        from musicgen.load.with_transformers import audiocraft
 
         source = audiocraft(folder)
         config: dict[str, Any] = source.config.to_dict()
@@ -195,7 +195,7 @@ def _text_encoder(files: _Files) -> TextEncoder:
     config, tensors = files.config.get("text_encoder") or {}, files.tensors.part("text_encoder")
     numbers = files.tokenizer / "tokenizer.json"
     if not (is_plain(config) and numbers.is_file()):
-        from musicgen.with_transformers import text_encoder
+        from musicgen.load.with_transformers import text_encoder
 
         return text_encoder(config, tensors, files.tokenizer)
     bert, tokenizer = read_bert(config, tensors), _tokenizer(numbers)
@@ -221,7 +221,7 @@ def _tokenizer(path: Path) -> tokenizers.Tokenizer:
 
 
 def _codec_model(config: dict[str, Any], tensors: Tensors) -> Any:
-    from musicgen.with_transformers import codec
+    from musicgen.load.with_transformers import codec
 
     return codec(config, tensors)
 
@@ -234,7 +234,7 @@ def _projection(tensors: Tensors, size: int, decoder: Any) -> tuple[Tensor, Tens
 
 
 def _melodies(files: _Files, rate: int) -> MelodyEncoder:
-    from musicgen.with_transformers import chroma
+    from musicgen.load.with_transformers import chroma
 
     own = MELODY_DEFAULTS | files.config
     bins = own["num_chroma"]

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from musicgen.decoder import ACTIVATIONS
-from musicgen.tensors import Tensors
+from musicgen.load.tensors import Tensors
 
 # BertConfig's own values, where a config.json names none. The others of its keys change nothing here.
 DEFAULTS: dict[str, Any] = {

@@ -7,10 +7,10 @@ from typing import Any
 
 from musicgen.errors import ModelError
 
-NANO = Path(__file__).parent / "models" / "nano"
+NANO = Path(__file__).parents[1] / "models" / "nano"
 # Of what transformers saves, no pickled weights: they could run code.
 TRANSFORMERS_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "README.md"]
-# Pickled as well, but read without running anything, see musicgen/audiocraft.py.
+# Pickled as well, but read without running anything, see musicgen/load/audiocraft.py.
 AUDIOCRAFT_FILES = ["state_dict.bin", "compression_state_dict.bin", "README.md"]
 
 

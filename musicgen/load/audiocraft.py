@@ -33,7 +33,7 @@ from transformers.models.auto.modeling_auto import AutoModelForTextEncoding
 from transformers.models.musicgen_melody.configuration_musicgen_melody import MusicgenMelodyDecoderConfig
 
 from musicgen.errors import ModelError
-from musicgen.hub import TRANSFORMERS_FILES, download
+from musicgen.load.hub import TRANSFORMERS_FILES, download
 
 T = TypeVar("T")
 State = dict[str, Tensor]
