@@ -329,7 +329,7 @@ def busy_process() -> Iterator[subprocess.Popen[bytes]]:
 
 def seconds_to_play() -> float:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "streamer.cli", "play", "--seconds", "0.2", "--osc-port", "0"]
+        command = [sys.executable, "-m", "streamer.cli.main", "play", "--seconds", "0.2", "--osc-port", "0"]
         command += ["--wav-out", str(Path(folder) / "heard.wav")]
         start = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -28,10 +28,10 @@ from scipy.signal import find_peaks, stft
 
 from benchmarks.clicks import Levels, compare, elsewhere, prominence
 from musicgen import MusicGen
-from streamer.controls import Controls
-from streamer.dynamics import Samples
-from streamer.engine import Engine
-from streamer.loading import load
+from streamer.control.controls import Controls
+from streamer.engine.engine import Engine
+from streamer.engine.loading import load
+from streamer.sound.dynamics import Samples
 from training import judge, loop
 from training.codec import RATE
 from training.compose.arrange import STYLES

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamer.controls import Controls
+from streamer.control.controls import Controls
 from streamer.errors import UserError
 
 if TYPE_CHECKING:
-    from streamer.engine import Engine
+    from streamer.engine.engine import Engine
 
 __all__ = ["Controls", "Engine", "UserError"]
 
@@ -23,7 +23,7 @@ __all__ = ["Controls", "Engine", "UserError"]
 def __getattr__(name: str) -> Any:
     """Load `Engine` when it is asked for: neither `--help` nor the callback's side needs scipy."""
     if name == "Engine":
-        from streamer.engine import Engine
+        from streamer.engine.engine import Engine
 
         return Engine
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

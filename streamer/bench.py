@@ -32,9 +32,9 @@ from musicgen.codec import CodecWeights, codec_weights, open_decoder
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.delay import delays_of
 from musicgen.models.table import RELEASED, Card
+from streamer.engine.loading import share_threads
 from streamer.errors import UserError
-from streamer.loading import share_threads
-from streamer.worker import BLOCK_SECONDS
+from streamer.process.worker import BLOCK_SECONDS
 
 if TYPE_CHECKING:
     from musicgen.load.checkpoint import Checkpoint
@@ -234,7 +234,7 @@ def safe_lead(times: Sequence[float], frame: float) -> float | None:
 
     A frame that takes longer than it lasts leaves the queue shorter; faster ones make up for it. The longest that
     playing ever had to go on without a new frame must be queued when a frame is begun; and the engine begins one only
-    when a block is missing (``streamer.worker.BLOCK_SECONDS``). It holds for a machine as busy as it was then.
+    when a block is missing (``streamer.process.worker.BLOCK_SECONDS``). It holds for a machine as busy as it was then.
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ def checkpoint(name: str, apart: bool = True) -> Checkpoint:
     UserError
         It cannot be loaded.
     """
-    torch.set_num_threads(1)  # several would stand in each other's way, as in `streamer.loading.load`
+    torch.set_num_threads(1)  # several would stand in each other's way, as in `streamer.engine.loading.load`
     from musicgen.load.checkpoint import load_checkpoint
 
     released = card(name)

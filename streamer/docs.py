@@ -9,7 +9,7 @@ from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
 from osc.server import DATAGRAM_BYTES, HORIZON, QUEUE
 from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST
 from osc.tree import Parameter
-from streamer.controls import ACTIONS, PARAMETERS, SAMPLING, STATUS
+from streamer.control.controls import ACTIONS, PARAMETERS, SAMPLING, STATUS
 
 PREFIX = "/mg"
 """The prefix that the page shows, and the one the instrument has unless it is told otherwise."""
@@ -17,7 +17,7 @@ PREFIX = "/mg"
 HEAD = f"""\
 # Control over OSC
 
-<!-- Written by `make docs` from the table in streamer/controls.py. Change it there. -->
+<!-- Written by `make docs` from the table in streamer/control/controls.py. Change it there. -->
 
 The instrument listens for Open Sound Control on UDP port 7770 of 127.0.0.1. Every address begins with `{PREFIX}`; the
 command line can change host, port and prefix. Three messages are enough to play:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from osc.server import BindError, OscServer
 from osc.tree import Tree, Value
-from streamer.controls import ACTION_NAMES, ACTIONS, PARAMETERS, TABLE, Controls
+from streamer.audio.player import Device, NullPlayer, Output, Playback, Player, decibels
+from streamer.control.controls import ACTION_NAMES, ACTIONS, PARAMETERS, TABLE, Controls
 from streamer.errors import UserError
-from streamer.player import Device, NullPlayer, Output, Playback, Player, decibels
-from streamer.ring import Ring
-from streamer.worker import Job, Refusal, Worker
+from streamer.process.ring import Ring
+from streamer.process.worker import Job, Refusal, Worker
 
 PREFIX = "/mg"
 PORT = 7770
@@ -43,7 +43,7 @@ class Status:
     xruns, restarts : int
         Interruptions heard; times that the engine's process was replaced.
     collapses : int
-        How often the guard brought the music back, see `streamer.guard`.
+        How often the guard brought the music back, see `streamer.engine.guard`.
     collapse : str
         The last time, as a sentence; "" if there was none.
     level : float
@@ -74,7 +74,7 @@ class Instrument:
     Parameters
     ----------
     job
-        What plays: `streamer.worker.music`. Its rate and channels have to be the device's.
+        What plays: `streamer.process.worker.music`. Its rate and channels have to be the device's.
     initial
         Values of controls by name; the others are the model's and the table's defaults.
     device

@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 
 from streamer import Controls, UserError
-from streamer.loading import load
-from streamer.render import render
+from streamer.engine.loading import load
+from streamer.offline.render import render
 
 PROMPTS = (
     "ambient pads, slow, warm",

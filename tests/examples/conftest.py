@@ -14,7 +14,7 @@ import pytest
 
 from osc.server import OscServer
 from osc.tree import Tree, Value
-from streamer.controls import ACTIONS, PARAMETERS, Controls
+from streamer.control.controls import ACTIONS, PARAMETERS, Controls
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

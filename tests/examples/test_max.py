@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from osc.tree import Tree
-from streamer.controls import ACTIONS, PARAMETERS, STATUS, Controls
+from streamer.control.controls import ACTIONS, PARAMETERS, STATUS, Controls
 from tests.examples.conftest import EXAMPLES, load_script
 
 PATCH = EXAMPLES / "max" / "musicgen-streamer.maxpat"

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from osc.tree import Value
-from streamer.controls import Controls
-from streamer.worker import Batch, Job
+from streamer.control.controls import Controls
+from streamer.process.worker import Batch, Job
 
 NAME = "tests.streamer.counter:count"
 ENDLESS = "a melody that takes for ever to read"
 TOPK = 123  # the default of a model that counts
 
-log = logging.getLogger("streamer.engine")
+log = logging.getLogger("streamer.engine.engine")
 
 
 def job(rate: int, channels: int = 2, **arguments: Value) -> Job:

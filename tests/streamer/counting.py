@@ -9,8 +9,8 @@ import json
 import sys
 from dataclasses import asdict
 
+from streamer.audio.player import choose, devices
 from streamer.instrument import Instrument
-from streamer.player import choose, devices
 from tests.streamer import counter
 
 

@@ -16,7 +16,7 @@ import musicgen  # noqa: F401  (first: it makes transformers importable beside a
 from transformers import MusicgenMelodyFeatureExtractor
 
 from musicgen.melody import MelodyEncoder
-from streamer.listening import Listener, open_input
+from streamer.engine.listening import Listener, open_input
 
 SECONDS = 2.0
 

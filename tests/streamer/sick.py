@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musicgen.stream import Trace
-from streamer.dynamics import Samples
+from streamer.sound.dynamics import Samples
 from tests.streamer.sine import SineModel, SineStream
 
 Sickness = Literal["silence", "frozen loop", "low entropy", "none"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musicgen import Melody, StreamingPolicy
 from musicgen.stream import Trace
-from streamer.dynamics import Samples
+from streamer.sound.dynamics import Samples
 
 LEVEL = 0.2
 

@@ -10,9 +10,9 @@ import soundfile
 
 from musicgen import MusicGen
 from streamer import Controls, Engine, UserError
-from streamer.beginning import FADE, Beginning, Excerpt, check_excerpt, join, read_beginning
-from streamer.dynamics import Samples
-from streamer.render import render
+from streamer.engine.beginning import FADE, Beginning, Excerpt, check_excerpt, join, read_beginning
+from streamer.offline.render import render
+from streamer.sound.dynamics import Samples
 
 RATE = 32_000
 

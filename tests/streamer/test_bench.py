@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from musicgen import MusicGen
 from musicgen.backends import prepare
 from musicgen.models.table import RELEASED, Card
-from streamer import bench, cli
-from streamer.worker import BLOCK_SECONDS
+from streamer import bench
+from streamer.cli import main as cli
+from streamer.process.worker import BLOCK_SECONDS
 
 FRAME = 0.02
 TINY = replace(RELEASED[0], layers=2, hidden=64, positions=400)

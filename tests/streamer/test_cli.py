@@ -17,10 +17,10 @@ import psutil
 import pytest
 import soundfile
 
-from streamer import cli
-from streamer.controls import PARAMETERS
+from streamer.audio.player import choose, devices
+from streamer.cli import main as cli
+from streamer.control.controls import PARAMETERS
 from streamer.errors import UserError
-from streamer.player import choose, devices
 from tests.musicgen.audiocraft_files import audiocraft_twin
 from tests.musicgen.diffusion_files import write
 from tests.musicgen.tiny import tiny_checkpoint
@@ -52,7 +52,7 @@ def start(*arguments: str | Path, cwd: Path) -> Iterator[subprocess.Popen[str]]:
     """Run it in a process of its own, in a folder of its own, for no longer than the test."""
     root = Path(__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-m", "streamer.cli", *map(str, arguments)],
+        [sys.executable, "-m", "streamer.cli.main", *map(str, arguments)],
         cwd=cwd,
         env=os.environ | {"PYTHONPATH": str(root), "JACK_NO_START_SERVER": "1", "JACK_DEFAULT_SERVER": "none-such"},
         stdout=subprocess.PIPE,
@@ -73,7 +73,7 @@ def test_every_parameter_of_the_table_is_an_option(run: Run) -> None:
 
 
 def test_help_needs_no_torch() -> None:
-    code = "import sys, streamer.cli; sys.exit(bool({'torch', 'transformers', 'musicgen'} & set(sys.modules)))"
+    code = "import sys, streamer.cli.main; sys.exit(bool({'torch', 'transformers', 'musicgen'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

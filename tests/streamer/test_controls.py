@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc.tree import BadValue, Value
-from streamer.controls import ACTIONS, PARAMETERS, TABLE, Controls
+from streamer.control.controls import ACTIONS, PARAMETERS, TABLE, Controls
 
 Heard = list[tuple[dict[str, Value], object]]
 

@@ -12,10 +12,10 @@ import soundfile
 from musicgen import MusicGen
 from musicgen.codec import open_decoder
 from streamer import Controls, UserError
-from streamer.beginning import Excerpt, read_beginning
-from streamer.dynamics import Samples
-from streamer.engine import LogEntry
-from streamer.render import render
+from streamer.engine.beginning import Excerpt, read_beginning
+from streamer.engine.engine import LogEntry
+from streamer.offline.render import render
+from streamer.sound.dynamics import Samples
 from tests.musicgen.tiny import tiny_checkpoint
 
 LOOK_AHEAD = 0.08

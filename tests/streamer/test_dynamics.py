@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from streamer.dynamics import REFERENCE, Fader, Limiter, Loudness, Samples, amplitude
+from streamer.sound.dynamics import REFERENCE, Fader, Limiter, Loudness, Samples, amplitude
 
 RATE = 16_000
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from musicgen import MusicGen
 from osc.tree import Value
 from streamer import Controls, Engine, UserError
-from streamer.dynamics import Samples
+from streamer.sound.dynamics import Samples
 from tests.streamer.sine import LEVEL, SineModel
 
 HOP = 640

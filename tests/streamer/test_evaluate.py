@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from streamer import UserError
-from streamer.evaluate import Report, evaluate
+from streamer.offline.evaluate import Report, evaluate
 from tests.streamer.test_cli import Run, run  # noqa: F401  (a fixture)
 from tests.streamer.tiny_clap import tiny_clap
 

@@ -17,8 +17,8 @@ from musicgen import MusicGen
 from musicgen.stream import Trace
 from osc.tree import Value
 from streamer import Controls, Engine
-from streamer.dynamics import Crossfade, Samples
-from streamer.guard import Collapse, Guard, asks_for_loops, fresh_seed, is_low, loop_length
+from streamer.engine.guard import Collapse, Guard, asks_for_loops, fresh_seed, is_low, loop_length
+from streamer.sound.dynamics import Crossfade, Samples
 from tests.streamer.sick import SickModel, Sickness
 from tests.streamer.sine import LEVEL, Sampling
 
@@ -276,7 +276,7 @@ def test_turned_down_is_not_silent(controls: dict[str, Value]) -> None:
 
 def test_one_of_several_engines_in_a_batch_is_brought_back(tiny_model: MusicGen) -> None:
     """With a real model, forced into silence by a decoder that gives nothing: the other engine plays on."""
-    from streamer.engine import read_together
+    from streamer.engine.engine import read_together
 
     engines = [Engine(tiny_model, Controls(seed=seed), channels=1) for seed in (1, 2)]
     alone = Engine(tiny_model, Controls(seed=2), channels=1)
@@ -289,7 +289,7 @@ def test_one_of_several_engines_in_a_batch_is_brought_back(tiny_model: MusicGen)
 
 
 def test_nano_as_it_plays_is_left_alone() -> None:
-    from streamer.engine import read_together
+    from streamer.engine.engine import read_together
 
     if not list(NANO.glob("*.safetensors")):
         pytest.skip("nano is not in this checkout: train it with the commands in training/")

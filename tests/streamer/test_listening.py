@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from musicgen import Melody
+from streamer.engine.listening import Listener, Window
 from streamer.errors import UserError
-from streamer.listening import Listener, Window
 from tests.streamer.test_instrument import until
 
 RATE = 100

@@ -20,11 +20,11 @@ from transformers import MusicgenMelodyFeatureExtractor
 from musicgen import MusicGen, StreamingPolicy, stems
 from osc.tree import Value
 from streamer import Controls, Engine, UserError
+from streamer.engine.listening import Window
+from streamer.engine.melodies import Melodies, check_melody
 from streamer.instrument import Instrument
-from streamer.listening import Window
-from streamer.melodies import Melodies, check_melody
-from streamer.render import render
-from streamer.worker import music, play_model
+from streamer.offline.render import render
+from streamer.process.worker import music, play_model
 from tests.musicgen.tiny import tiny_checkpoint
 from tests.streamer.sine import SineModel
 from tests.streamer.test_instrument import Client, until

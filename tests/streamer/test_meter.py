@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamer.meter import integrated_loudness
+from streamer.sound.meter import integrated_loudness
 
 
 def noise(rate: int, seconds: float, channels: int, seed: int) -> NDArray[np.float32]:

@@ -12,8 +12,8 @@ import torchaudio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.dynamics import Samples
-from streamer.normalise import STRATEGIES, clip, loudness, none, peak, rms
+from streamer.sound.dynamics import Samples
+from streamer.sound.normalise import STRATEGIES, clip, loudness, none, peak, rms
 
 RATE = 32_000
 

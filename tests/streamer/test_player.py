@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from streamer.audio.player import Device, NullPlayer, Playback, choose, decibels
 from streamer.errors import UserError
-from streamer.player import Device, NullPlayer, Playback, choose, decibels
-from streamer.ring import Ring
+from streamer.process.ring import Ring
 
 RATE = 8000
 FADE = 80  # 10 ms
@@ -286,7 +286,7 @@ def test_without_portaudio_the_sentence_names_the_command_that_installs_it() -> 
 import ctypes.util, sys
 ctypes.util.find_library = lambda name: None
 from streamer.errors import UserError
-from streamer.player import devices
+from streamer.audio.player import devices
 try:
     devices()
 except UserError as error:

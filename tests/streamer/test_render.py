@@ -14,8 +14,8 @@ import soundfile
 
 from musicgen import MusicGen
 from streamer import Controls, Engine, UserError
-from streamer import render as rendering
-from streamer.render import render
+from streamer.offline import render as rendering
+from streamer.offline.render import render
 from tests.streamer.sick import SickModel
 from tests.streamer.sine import SineModel
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamer.ring import Ring
+from streamer.process.ring import Ring
 
 
 def counter(start: int, frames: int, channels: int = 1) -> NDArray[np.float32]:

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.controls import Controls
+from streamer.control.controls import Controls
 from streamer.errors import UserError
-from streamer.ring import Ring
-from streamer.worker import Refusal, Worker, backoff
+from streamer.process.ring import Ring
+from streamer.process.worker import Refusal, Worker, backoff
 from tests.streamer import counter
 
 RATE = 8000
@@ -179,8 +179,8 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
     code = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from streamer.ring import Ring
-from streamer.worker import Worker
+from streamer.process.ring import Ring
+from streamer.process.worker import Worker
 from tests.streamer import counter
 if __name__ == "__main__":
     ring = Ring(8000, 2)
@@ -224,7 +224,7 @@ def test_nanos_first_sound_waits_for_no_slow_import() -> None:
     """Each of these takes longer than loading nano."""
     code = """
 import sys
-from streamer.worker import _build, music
+from streamer.process.worker import _build, music
 engine, _ = _build(music("nano", 48_000, 2), {})
 engine.read(960)
 print(*{"transformers", "torchaudio", "scipy", "huggingface_hub", "onnxruntime", "torch._dynamo"} & sys.modules.keys())
@@ -238,9 +238,9 @@ def test_a_script_that_plays_is_not_run_again_by_its_engine(tmp_path: Path) -> N
     script = tmp_path / "play.py"
     script.write_text(
         """
-from streamer.controls import Controls
-from streamer.ring import Ring
-from streamer.worker import Worker
+from streamer.control.controls import Controls
+from streamer.process.ring import Ring
+from streamer.process.worker import Worker
 from tests.streamer import counter
 print("once")
 ring = Ring(8000, 2)

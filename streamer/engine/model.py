@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.dynamics import Samples
+from streamer.sound.dynamics import Samples
 
 if TYPE_CHECKING:
     from musicgen import Melody, StreamingPolicy
@@ -35,7 +35,7 @@ class Trace(Protocol):
 
 
 class Following(Protocol):
-    """A stream that follows melodies, see `streamer.melodies`."""
+    """A stream that follows melodies, see `streamer.engine.melodies`."""
 
     def set_melody(self, melody: Melody | None, begins: int = 0) -> None: ...
 
@@ -57,7 +57,7 @@ class Stream(Following, Protocol):
 
 
 class Encoder(Protocol):
-    """What makes frames of a sound, see `streamer.beginning`."""
+    """What makes frames of a sound, see `streamer.engine.beginning`."""
 
     @property
     def sample_rate(self) -> int: ...
@@ -69,7 +69,7 @@ class Encoder(Protocol):
 
 
 class Follower(Protocol):
-    """What makes melodies of a sound, see `streamer.melodies`."""
+    """What makes melodies of a sound, see `streamer.engine.melodies`."""
 
     @property
     def name(self) -> str: ...

@@ -15,15 +15,15 @@ from typing import Any, cast
 import numpy as np
 import soundfile
 
-from streamer.beginning import Beginning
-from streamer.controls import Controls
-from streamer.drafts import Decode, Drafts
-from streamer.dynamics import Samples
-from streamer.engine import Engine, LogEntry, read_together
+from streamer.control.controls import Controls
+from streamer.engine.beginning import Beginning
+from streamer.engine.engine import Engine, LogEntry, read_together
+from streamer.engine.melodies import Melodies
+from streamer.engine.model import Model
 from streamer.errors import UserError
-from streamer.melodies import Melodies
-from streamer.model import Model
-from streamer.normalise import STRATEGIES, strategy
+from streamer.offline.drafts import Decode, Drafts
+from streamer.sound.dynamics import Samples
+from streamer.sound.normalise import STRATEGIES, strategy
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,17 @@ def render(
         Pieces to make in one batch, with the seeds seed, seed + 1, ...; of several, path "a.wav" is written as
         "a-1.wav", "a-2.wav", ...
     normalise : str, optional
-        Level of the whole piece, one of `streamer.normalise.STRATEGIES`; it is then held in memory. Unless given the
-        loudness follows the controls, as live.
+        Level of the whole piece, one of `streamer.sound.normalise.STRATEGIES`; it is then held in memory. Unless
+        given the loudness follows the controls, as live.
     compressor : bool
-        See `streamer.normalise.loudness`.
+        See `streamer.sound.normalise.loudness`.
     stems : bool
         Whether a melody is followed without its drums and bass, see `Melodies`.
     report : callable, optional
         Called with a sentence for each time that the guard brought the music back.
     decode : callable, optional
-        What makes the sound of all frames together, see `streamer.drafts.Decode`; the model's codec, as live, unless
-        given. The guard has to be off: it could not hear what is decoded afterwards.
+        What makes the sound of all frames together, see `streamer.offline.drafts.Decode`; the model's codec, as live,
+        unless given. The guard has to be off: it could not hear what is decoded afterwards.
 
     Returns
     -------
@@ -232,7 +232,7 @@ def check_longer(seconds: float, beginning: float) -> None:
 
 
 def check_normalise(name: str | None) -> None:
-    """Refuse a level that is none of `streamer.normalise.STRATEGIES`.
+    """Refuse a level that is none of `streamer.sound.normalise.STRATEGIES`.
 
     Raises
     ------

@@ -10,9 +10,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from streamer.dynamics import Samples
+from streamer.engine.model import Encoder
 from streamer.errors import UserError
-from streamer.model import Encoder
+from streamer.sound.dynamics import Samples
 
 SHORTEST = 0.1
 """Seconds of music that there is something to go on from; less is a slip."""

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.dynamics import Samples
+from streamer.audio.player import Device, choose, devices, portaudio
 from streamer.errors import UserError
-from streamer.player import Device, choose, devices, portaudio
+from streamer.sound.dynamics import Samples
 
 if TYPE_CHECKING:
     from musicgen import Melody

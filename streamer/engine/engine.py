@@ -15,13 +15,13 @@ import numpy as np
 import soxr
 
 from osc.tree import Value
-from streamer.beginning import Beginning, join
-from streamer.controls import SAMPLING, Controls, clamp
-from streamer.dynamics import REFERENCE, Crossfade, Fader, Limiter, Loudness, Samples, amplitude
+from streamer.control.controls import SAMPLING, Controls, clamp
+from streamer.engine.beginning import Beginning, join
+from streamer.engine.guard import Collapse, Guard, asks_for_loops, fresh_seed
+from streamer.engine.melodies import Melodies
+from streamer.engine.model import Model, Stream
 from streamer.errors import UserError
-from streamer.guard import Collapse, Guard, asks_for_loops, fresh_seed
-from streamer.melodies import Melodies
-from streamer.model import Model, Stream
+from streamer.sound.dynamics import REFERENCE, Crossfade, Fader, Limiter, Loudness, Samples, amplitude
 
 Batch = Sequence[tuple[str, Value | None]]
 LogEntry = tuple[int, Batch]

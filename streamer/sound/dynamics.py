@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from streamer.meter import integrated_loudness
+from streamer.sound.meter import integrated_loudness
 
 Samples = npt.NDArray[np.float32]
 

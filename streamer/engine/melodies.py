@@ -14,9 +14,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from streamer.engine.listening import PERIOD, Heard, Input, Listener
+from streamer.engine.model import Follower, Following
 from streamer.errors import UserError
-from streamer.listening import PERIOD, Heard, Input, Listener
-from streamer.model import Follower, Following
 
 if TYPE_CHECKING:
     from musicgen import Melody
@@ -27,7 +27,7 @@ LONGEST = 300.0
 _LARGEST_RATIO = 1000  # of two rates, in lowest terms: torchaudio's resampler makes a filter for each step of it
 
 OpenInput = Callable[[str, float, bool], Input]
-"""Opens a device, see `streamer.listening.open_input`."""
+"""Opens a device, see `streamer.engine.listening.open_input`."""
 
 log = logging.getLogger(__name__)
 

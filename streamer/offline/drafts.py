@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.dynamics import Samples
+from streamer.sound.dynamics import Samples
 
 if TYPE_CHECKING:
     from musicgen import MusicGen, Stream

@@ -1,7 +1,7 @@
 """Loudness by ITU-R BS.1770-4 while music plays, in numpy alone.
 
-pyloudnorm, which measures finished pieces (`streamer.normalise`) and is this one's oracle, stands on scipy's filters:
-importing them takes longer than loading nano, and the first sound would wait for it.
+pyloudnorm, which measures finished pieces (`streamer.sound.normalise`) and is this one's oracle, stands on scipy's
+filters: importing them takes longer than loading nano, and the first sound would wait for it.
 """
 
 from __future__ import annotations

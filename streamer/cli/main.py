@@ -27,19 +27,19 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from osc.tree import Parameter, Value
-from streamer.controls import PARAMETERS
+from streamer.control.controls import PARAMETERS
 from streamer.errors import UserError
 
 if TYPE_CHECKING:
     from musicgen import MusicGen
     from musicgen.diffusion import MultiBandDiffusion
-    from streamer.beginning import Excerpt
+    from streamer.audio.player import Device
     from streamer.bench import Figures, Ratio
-    from streamer.drafts import Decode, Frames
-    from streamer.dynamics import Samples
-    from streamer.evaluate import Report
+    from streamer.engine.beginning import Excerpt
     from streamer.instrument import Instrument, Status
-    from streamer.player import Device
+    from streamer.offline.drafts import Decode, Frames
+    from streamer.offline.evaluate import Report
+    from streamer.sound.dynamics import Samples
 
 PROMPT = "lo-fi hip hop, mellow electric piano, soft drums, warm bass"
 RATE_WITHOUT_DEVICE = 48_000
@@ -146,10 +146,10 @@ def play(
     **values: Value,
 ) -> None:
     """Play without end, steered over OSC."""
+    from streamer.engine.melodies import check_melody
     from streamer.instrument import Instrument
-    from streamer.melodies import check_melody
-    from streamer.render import check_seconds
-    from streamer.worker import music
+    from streamer.offline.render import check_seconds
+    from streamer.process.worker import music
 
     check_melody(str(values.get("melody", "")))
     if seconds is not None:
@@ -176,7 +176,7 @@ def play(
 
 def _excerpt(path: Path | None, start: float, end: float | None) -> tuple[Excerpt | None, float]:
     """The part of a file to continue from, and its seconds."""
-    from streamer.beginning import Excerpt, check_excerpt
+    from streamer.engine.beginning import Excerpt, check_excerpt
 
     if path is None:
         if start or end is not None:
@@ -188,8 +188,8 @@ def _excerpt(path: Path | None, start: float, end: float | None) -> tuple[Excerp
 
 def _output(device: str | None, wav: Path | None) -> tuple[Device | None, Path | None]:
     """The device to play on, or the file to write: a file, too, when there is no device and none was asked for."""
-    from streamer.player import choose
-    from streamer.player import devices as outputs
+    from streamer.audio.player import choose
+    from streamer.audio.player import devices as outputs
 
     if wav is not None:
         return None, wav
@@ -301,8 +301,8 @@ def render(
     **values: Value,
 ) -> None:
     """Write music to a file, as fast as the machine can; the same seed on the same backend gives the same file."""
-    from streamer.melodies import check_melody
-    from streamer.render import check_longer, check_normalise, check_path, check_seconds, targets
+    from streamer.engine.melodies import check_melody
+    from streamer.offline.render import check_longer, check_normalise, check_path, check_seconds, targets
 
     check_melody(str(values.get("melody", "")))
     for target in targets(out, variations):
@@ -313,9 +313,9 @@ def render(
     excerpt, given = _excerpt(continue_from, start, end)
     check_longer(seconds, given)
 
-    from streamer.beginning import read_beginning
-    from streamer.controls import Controls
-    from streamer.render import render as render_file
+    from streamer.control.controls import Controls
+    from streamer.engine.beginning import read_beginning
+    from streamer.offline.render import render as render_file
 
     loaded = _load(model, backend, threads, anchor)
     beginning = read_beginning(excerpt, loaded) if excerpt else None
@@ -392,7 +392,7 @@ def _with_progress(diffusion: MultiBandDiffusion, progress: Progress) -> Decode:
 
 def _load(name: str, backend: str, threads: int | None, anchor: str) -> MusicGen:
     """Load a model, and say what its licence forbids."""
-    from streamer.loading import load
+    from streamer.engine.loading import load
 
     with console.status(f"Loading {escape(name)} ...") as status:
 
@@ -410,7 +410,7 @@ def models() -> None:
     """List what can be loaded, and whether this machine can play it live."""
     from musicgen.backends import WEIGHT_BYTES, choose
     from musicgen.models.table import RELEASED, nano
-    from streamer.loading import reading_speed
+    from streamer.engine.loading import reading_speed
 
     with console.status("Measuring how fast this machine reads weights ..."):
         speed = reading_speed()
@@ -471,8 +471,8 @@ def _downloaded(name: str) -> bool:
 @app.command()
 def devices() -> None:
     """List the audio outputs, and the inputs that `--melody input:DEVICE` can follow."""
-    from streamer.player import choose
-    from streamer.player import devices as found
+    from streamer.audio.player import choose
+    from streamer.audio.player import devices as found
 
     outputs = found()
     choose(outputs)  # where there are none it says what to do
@@ -588,8 +588,8 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False,
 ) -> None:
     """Measure how well music follows its melody and its prompt, and how far it is from music that it should be like."""
-    from streamer.evaluate import CLAP
-    from streamer.evaluate import evaluate as measure
+    from streamer.offline.evaluate import CLAP
+    from streamer.offline.evaluate import evaluate as measure
 
     with console.status("Listening ...") as status:
         report = measure(

@@ -1,8 +1,8 @@
 """Levels of a finished piece, by the definitions of AudioCraft's `audio_write`.
 
 They are those of `normalize_audio` in audiocraft/data/audio_utils.py (Copet et al. 2023) with its default headrooms,
-so that files from here and from there can be compared. The instrument's own level, `streamer.dynamics.Loudness`, moves
-while the music plays; these are one gain for the whole piece, whose end they have to know.
+so that files from here and from there can be compared. The instrument's own level, `streamer.sound.dynamics.Loudness`,
+moves while the music plays; these are one gain for the whole piece, whose end they have to know.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import pyloudnorm
 
-from streamer.dynamics import Samples, amplitude
+from streamer.sound.dynamics import Samples, amplitude
 
 LUFS = -14.0
 """Integrated loudness (ITU-R BS.1770-4) that "loudness" brings a piece to."""

@@ -17,9 +17,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.dynamics import Samples
-from streamer.meter import integrated_loudness
-from streamer.model import Frames, Sampling, Trace
+from streamer.engine.model import Frames, Sampling, Trace
+from streamer.sound.dynamics import Samples
+from streamer.sound.meter import integrated_loudness
 
 Reason = Literal["silence", "frozen loop", "low entropy"]
 

@@ -31,10 +31,10 @@ from numpy.typing import NDArray
 
 from osc.tree import Value
 from streamer.errors import UserError
-from streamer.ring import Ring
+from streamer.process.ring import Ring
 
 if TYPE_CHECKING:
-    from streamer.beginning import Excerpt
+    from streamer.engine.beginning import Excerpt
 
 BLOCK_SECONDS = 0.02
 HANG_SECONDS = 1.0
@@ -117,17 +117,17 @@ def music(
     stems: bool = False,
     anchor: str = "card",
 ) -> Job:
-    """The job of playing a MusicGen model, see `streamer.loading.load`, on from an excerpt of a file.
+    """The job of playing a MusicGen model, see `streamer.engine.loading.load`, on from an excerpt of a file.
 
-    With `stems` melodies are followed without drums and bass, see `streamer.melodies.Melodies`.
+    With `stems` melodies are followed without drums and bass, see `streamer.engine.melodies.Melodies`.
     """
-    imports = ("streamer.engine", "streamer.loading", "musicgen.load.checkpoint")
+    imports = ("streamer.engine.engine", "streamer.engine.loading", "musicgen.load.checkpoint")
     arguments: dict[str, Value] = {"model": model, "backend": backend, "threads": threads or 0, "stems": stems}
     arguments |= {"anchor": anchor}
     opening: dict[str, Value] = {"strict": True}
     if excerpt is not None:
         opening |= {"path": str(excerpt.path), "start": excerpt.start, "end": excerpt.end or 0.0}
-    return Job("streamer.worker:play_model", rate, channels, arguments, imports, opening)
+    return Job("streamer.process.worker:play_model", rate, channels, arguments, imports, opening)
 
 
 def play_model(
@@ -152,12 +152,12 @@ def play_model(
         When the model cannot be loaded or the file to go on from not be read. Where it is strict also when the melody
         cannot be followed: else it is left out, and a word goes to the log.
     """
-    from streamer.beginning import Excerpt, read_beginning
-    from streamer.controls import Controls
-    from streamer.engine import Engine
-    from streamer.listening import open_input
-    from streamer.loading import load
-    from streamer.melodies import Melodies
+    from streamer.control.controls import Controls
+    from streamer.engine.beginning import Excerpt, read_beginning
+    from streamer.engine.engine import Engine
+    from streamer.engine.listening import open_input
+    from streamer.engine.loading import load
+    from streamer.engine.melodies import Melodies
 
     loaded = load(model, backend, threads or None, anchor=anchor)
     beginning = read_beginning(Excerpt(Path(path), start, end or None), loaded) if path else None

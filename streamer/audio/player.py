@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import UserError
-from streamer.ring import Ring
+from streamer.process.ring import Ring
 
 Kind = Literal["output", "input"]
 

@@ -1,0 +1,1 @@
+"""Controls and a stream of music -> blocks of audio."""

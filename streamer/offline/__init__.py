@@ -1,0 +1,1 @@
+"""Pieces in files: render, drafts, evaluate."""

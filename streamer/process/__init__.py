@@ -1,0 +1,1 @@
+"""The engine's process, and the ring between it and the callback."""
