@@ -2,7 +2,7 @@
 
 from musicgen._torchaudio import forgive
 from musicgen.cache import StreamingPolicy
-from musicgen.errors import ModelError
+from musicgen.errors import ModelError, NotANumber
 from musicgen.melody import Melody
 from musicgen.sampling import Sampling
 from musicgen.stream import MusicGen, Stream, Trace, next_chunks, next_frames
@@ -13,6 +13,7 @@ __all__ = [
     "Melody",
     "ModelError",
     "MusicGen",
+    "NotANumber",
     "Sampling",
     "Stream",
     "StreamingPolicy",

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from musicgen.backends import Backend, Prompts, prepare
 from musicgen.cache import StreamingPolicy, anchored
 from musicgen.codec import Decoder, decode_many, fastest, open_decoder
 from musicgen.delay import DelayLine, Tokens
-from musicgen.errors import ModelError
+from musicgen.errors import ModelError, NotANumber
 from musicgen.melody import Melody
 from musicgen.prefix import PrefixLanes
 from musicgen.sampling import Sampling, sample
@@ -302,6 +302,8 @@ class Stream:
         self._last: deque[Tokens] | None = deque(maxlen=policy.keep) if policy.lanes == 1 else None
         self._codec = open_decoder(model._codec, model.channels, codec) if isinstance(codec, str) else codec
         self._prompts = [model.encode_prompt(""), model.encode_prompt("")]
+        self._frame: Tokens | None = None  # whole, not given yet: a neighbour in the batch takes more steps, or failed
+        self._made: list[tuple[Tokens, float]] = []  # frames and their entropy, not decoded yet for the same reason
         self.reset(seed)
 
     @property
@@ -380,6 +382,7 @@ class Stream:
     def reset(self, seed: int) -> None:
         """Start the piece anew, as a fresh stream with the present prompts and sampling would."""
         self.reseed(seed)
+        self._drop()
         self._state.reset()
         self._delay.reset()
         self._melody_start = 0
@@ -390,6 +393,11 @@ class Stream:
         self.frames_done = 0
         self.entropy = 0.0
         self.trace = Trace(np.zeros((self.model.codebooks, 0), np.int64), np.zeros(0))
+
+    def _drop(self) -> None:
+        """Forget what was made and not given."""
+        self._frame = None
+        self._made.clear()
 
     @property
     def memory_frames(self) -> int:
@@ -442,6 +450,7 @@ class Stream:
 
     def _replay(self, frames: NDArray[np.int64]) -> None:
         """Make these frames the past, at most as many as fit."""
+        self._drop()
         self._state.reset()
         self._delay.reset()
         if self._lanes is not None:
@@ -453,9 +462,10 @@ class Stream:
         if self._lanes is None:
             self._consume(sampled[:whole])
         for column in sampled[whole:]:
-            logits = self.model.backend.step([self._state], [self._columns()], [self._kv])[0]
+            logits = self.model.backend.step([self._state], [self._columns()], [self._kv])
+            _check_numbers([self], logits)
             self._state.advance()
-            drawn = sample(logits, self.sampling, self._generator).cpu().numpy()
+            drawn = sample(logits[0], self.sampling, self._generator).cpu().numpy()
             self._push(np.where(column >= 0, column, drawn))
 
     def _consume(self, sampled: NDArray[np.int64]) -> None:
@@ -499,16 +509,13 @@ class Stream:
             self._lanes.prepare(self._prefix)
         return np.stack([self._delay.column(state.positions[lane] - state.starts[lane]) for lane in state.lanes])
 
-    def _take(self, logits: Tensor) -> Tokens | None:
-        """Draw from a step's logits; the frame that is whole with it, if one is."""
+    def _take(self, logits: Tensor) -> None:
+        """Draw from a step's logits; the frame that is whole with it, if one is, waits to be given."""
         self._state.advance()
         if self._delay.steps % self._delay.turns_a_frame == 0:  # codebook 0's turn
             self.entropy = float(torch.special.entr(logits[0, 0].softmax(-1)).sum())
         column: Tokens = sample(logits, self.sampling, self._generator).cpu().numpy()
-        frame = self._push(column)
-        if frame is not None:
-            self.frames_done += 1
-        return frame
+        self._frame = self._push(column)
 
     def next_chunk(self, frames: int) -> Audio:
         """Generate ``frames`` frames and decode them.
@@ -518,6 +525,11 @@ class Stream:
         NDArray
             (samples, channels) float32 at the model's sample rate. A codec that looks ahead owes the last samples until
             more frames come, so the first chunks are shorter, perhaps empty; all later ones have ``frames * hop``.
+
+        Raises
+        ------
+        NotANumber
+            The model computed none.
         """
         return next_chunks([self], frames)[0]
 
@@ -573,22 +585,32 @@ def next_frames(streams: Sequence[Stream]) -> list[Tokens]:
     ------
     ValueError
         They are not of one model.
+    NotANumber
+        The model computed none for some of the streams. The others lose nothing: they go on without those.
     """
     model = streams[0].model
     if any(stream.model is not model for stream in streams):
         raise ValueError("only streams of one model can be stepped together")
-    frames: dict[Stream, Tokens] = {}
-    while len(frames) < len(streams):
-        waiting = [stream for stream in streams if stream not in frames]
+    while waiting := [stream for stream in streams if stream._frame is None]:
         prompts = [stream._kv for stream in waiting]
         columns = [stream._columns() for stream in waiting]
         states = [stream._state for stream in waiting]
         logits = model.backend.step(states, columns, prompts)
+        _check_numbers(waiting, logits)
         for stream, own in zip(waiting, logits, strict=True):
-            frame = stream._take(own)
-            if frame is not None:
-                frames[stream] = frame
-    return [frames[stream] for stream in streams]
+            stream._take(own)
+    frames = [cast(Tokens, stream._frame) for stream in streams]
+    for stream in streams:
+        stream._frame = None
+        stream.frames_done += 1
+    return frames
+
+
+def _check_numbers(streams: Sequence[Stream], logits: Tensor) -> None:
+    """Raise NotANumber where a stream's logits, (2, K, V) each, are none; before any of the streams has moved."""
+    if not math.isfinite(float(logits.sum())):
+        broken = [stream for stream, own in zip(streams, logits, strict=True) if not own.isfinite().all()]
+        raise NotANumber(streams[0].model.name, broken)
 
 
 def next_chunks(streams: Sequence[Stream], frames: int) -> list[Audio]:
@@ -598,14 +620,18 @@ def next_chunks(streams: Sequence[Stream], frames: int) -> list[Audio]:
     ------
     ValueError
         They are not of one model.
+    NotANumber
+        The model computed none for some of the streams. The others lose nothing: they go on without those.
     """
-    made, entropies = [], []
-    for _ in range(frames):
-        made.append(next_frames(streams))
-        entropies.append([stream.entropy for stream in streams])
-    codes = [np.stack(own, axis=1) for own in zip(*made, strict=True)]
-    for stream, own, entropy in zip(streams, codes, zip(*entropies, strict=True), strict=True):
-        stream.trace = Trace(own, np.array(entropy))
+    while waiting := [stream for stream in streams if len(stream._made) < frames]:
+        for stream, frame in zip(waiting, next_frames(waiting), strict=True):
+            stream._made.append((frame, stream.entropy))
+    codes = []
+    for stream in streams:
+        own, entropies = zip(*stream._made[:frames], strict=True)
+        del stream._made[:frames]
+        codes.append(np.stack(own, axis=1))
+        stream.trace = Trace(codes[-1], np.array(entropies))
     sounds = decode_many([stream._codec for stream in streams], codes)
     chunks = [np.concatenate([stream._ahead, sound]) for stream, sound in zip(streams, sounds, strict=True)]
     for stream in streams:

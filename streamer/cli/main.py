@@ -243,6 +243,8 @@ def _watch(instrument: Instrument, seconds: float | None) -> None:
             live.update(_line(now), refresh=True)
             if instrument.player.error is not None:
                 raise UserError(instrument.player.error)
+            if instrument.worker.ended:
+                raise UserError(instrument.worker.ended)
             left = REFRESH_SECONDS if seconds is None else seconds - now.seconds
             if left <= 0:
                 return

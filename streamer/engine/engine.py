@@ -17,7 +17,7 @@ import soxr
 from osc.tree import Value
 from streamer.control.controls import SAMPLING, Controls, clamp
 from streamer.engine.beginning import Beginning, join
-from streamer.engine.guard import Collapse, Guard, asks_for_loops, fresh_seed
+from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model, Stream
 from streamer.errors import UserError
@@ -123,6 +123,8 @@ class Engine:
             self._guard.begin(beginning.frames)
         self._collapses: deque[str] = deque()
         self._leaving: Crossfade | None = None  # from music that the guard has given up
+        self._broke: int | None = None  # the frame at which the model last computed no numbers
+        self._latest = self._given[:0]  # the last chunk, as the stream made it
         # From silence: a clip that begins in the middle of a wave would click.
         self._fader = Fader(model.hop, 0.0)
         self._fader.to(self._gain())
@@ -192,8 +194,13 @@ class Engine:
             count = frames * self._model.hop
             chunk, self._given = self._given[:count], self._given[count:]
             self._finish(chunk, frames)
+            return
+        try:
+            chunk = self._stream.next_chunk(frames)
+        except FloatingPointError as error:
+            self._mend(error)
         else:
-            self._hear(self._stream.next_chunk(frames), frames)
+            self._hear(chunk, frames)
 
     def _hear(self, chunk: Samples, frames: int) -> None:
         """Finish what the stream made of so many frames; the guard, where it is on, listens and may change the next."""
@@ -204,19 +211,42 @@ class Engine:
         if self._leaving is not None:
             chunk = self._leaving.process(chunk)
             self._leaving = None if self._leaving.over else self._leaving
+        self._latest = chunk
         self._finish(chunk, frames)
         if collapse is not None:
             self._rescue(collapse)
 
+    def _mend(self, error: FloatingPointError) -> None:
+        """The model computed no numbers: answered as a collapse is; soon after that again, it is the model's fault.
+
+        Raises
+        ------
+        UserError
+            It happened again; the music cannot go on with this model.
+        """
+        calm = round(CALM * self._model.sample_rate / self._model.hop)
+        if self._broke is not None and self.frames_done - self._broke < calm:
+            raise UserError(str(error)) from None
+        self._broke = self.frames_done
+        try:
+            # there is no more of the old music to fade out: its last chunk backwards joins without a click
+            self._go_on(self._guard.broken(), lambda: self._latest[::-1])
+        except FloatingPointError:
+            raise UserError(str(error)) from None
+
     def _rescue(self, collapse: Collapse) -> None:
-        """Go on as the guard says, with other random numbers: such as follow from seed and frame, as in a render."""
+        """Go on as the guard says."""
+        self._go_on(collapse, lambda: self._stream.next_chunk(CROSSFADE_FRAMES))
+
+    def _go_on(self, collapse: Collapse, old: Callable[[], Samples]) -> None:
+        """With other random numbers: such as follow from seed and frame, as in a render. old: what to fade out."""
         seconds = self.frames_done * self._model.hop // self._model.sample_rate
         self._collapses.append(f"At {seconds // 60}:{seconds % 60:02d}: {collapse}")
         seed = fresh_seed(int(self._now["seed"]), self.frames_done)
         if collapse.healthy is not None:
             self._stream.reanchor(collapse.healthy, seed)
         else:
-            self._leaving = Crossfade(self._stream.next_chunk(CROSSFADE_FRAMES))
+            self._leaving = Crossfade(old())
             self._stream.reset(seed)
 
     def _finish(self, chunk: Samples, frames: int) -> None:
@@ -287,7 +317,7 @@ def read_together(engines: Sequence[Engine], samples: int) -> list[Samples]:
     engines
         Different ones, of one `musicgen.MusicGen`.
     """
-    from musicgen import next_chunks
+    from musicgen import NotANumber, next_chunks
 
     while waiting := [engine for engine in engines if engine._ready.samples < samples]:
         due = {engine: frames for engine in waiting if (frames := engine._due())}
@@ -296,7 +326,14 @@ def read_together(engines: Sequence[Engine], samples: int) -> list[Samples]:
         if due:
             frames = min(due.values())
             streams = [cast(Any, engine._stream) for engine in due]
-            for engine, chunk in zip(due, next_chunks(streams, frames), strict=True):
+            try:
+                chunks = next_chunks(streams, frames)
+            except NotANumber as error:  # the others' frames are kept for the next round
+                for engine in due:
+                    if engine._stream in error.streams:
+                        engine._mend(error)
+                continue
+            for engine, chunk in zip(due, chunks, strict=True):
                 engine._hear(chunk, frames)
     return [engine.read(samples) for engine in engines]
 

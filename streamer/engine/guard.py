@@ -21,7 +21,7 @@ from streamer.engine.model import Frames, Sampling, Trace
 from streamer.sound.dynamics import Samples
 from streamer.sound.meter import integrated_loudness
 
-Reason = Literal["silence", "frozen loop", "low entropy"]
+Reason = Literal["silence", "frozen loop", "low entropy", "no numbers"]
 
 EVERY = 0.5
 """Seconds from one look to the next."""
@@ -77,6 +77,7 @@ class Collapse:
             "silence": "The music fell silent",
             "frozen loop": "The music froze in a loop",
             "low entropy": "The music lost its variety",
+            "no numbers": "The model computed values that are no numbers",
         }[self.reason]
         return f"{happened}: {'it begins anew' if self.healthy is None else 'it goes on from what was before'}."
 
@@ -161,6 +162,17 @@ class Guard:
             return None
         found = self._silence() or (not loops and (self._loop() or self._certainty())) or None
         return self._answer(*found) if found else None
+
+    def broken(self) -> Collapse:
+        """The model computes no numbers any more: how to go on, once."""
+        if self._chunks:
+            self._gather()
+        healthy = None if self._past is None else self._past[:, -self._count(ANCHOR) :]
+        if healthy is None or healthy.shape[1] < self._count(LEAST_ANCHOR):
+            healthy = None
+        self._past = healthy
+        self._listen_anew()
+        return Collapse("no numbers", healthy)
 
     def _count(self, seconds: float) -> int:
         return round(seconds * self._frames_a_second)

@@ -71,7 +71,7 @@ class Source(Protocol):
         """Do the slow part of changes ahead of them; called on other threads than `read`."""
 
     def read(self, samples: int) -> NDArray[np.float32]:
-        """The next block, (samples, channels)."""
+        """The next block, (samples, channels). A `UserError` is its end: another process would fare no better."""
         ...
 
     def collapses(self) -> list[str]:
@@ -248,7 +248,10 @@ def _main(connection: Connection, ring: Ring, status: Status, imports: Sequence[
         say("ready", facts)
         intake = _Intake(source, say, values)
         threading.Thread(target=intake.receive, args=(connection,), daemon=True).start()
-        _play(source, job, intake, ring, status, say)
+        try:
+            _play(source, job, intake, ring, status, say)
+        except UserError as error:
+            say("ended", str(error))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent has gone
         pass
     except Exception as error:
@@ -396,6 +399,7 @@ class _Child:
     outbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     ready: bool = False
     failure: str = ""
+    ended: str = ""  # why the music cannot go on
     started: float = 0.0  # when the music began
     beat: int = -1
     beaten: float = 0.0  # when the beat was last seen to change
@@ -427,6 +431,8 @@ class Worker:
         The last time, as a sentence; "" if there was none.
     facts : dict
         What the factory told of its source.
+    ended : str
+        Why the music is over for good, as a sentence; "" while it is not.
     """
 
     def __init__(
@@ -440,6 +446,7 @@ class Worker:
         self.restarts = 0
         self.collapses, self.collapse = 0, ""
         self.facts: Facts = {}
+        self.ended = ""
         self._job = job
         self._ring = ring
         self._values = values
@@ -530,6 +537,10 @@ class Worker:
             wait([child.process.sentinel, child.connection], timeout=0.1)
             self._hear(child)
             trouble = self._trouble(child)
+            if child.ended:
+                self.ended = child.ended
+                self._report(child.ended)
+                return
             if trouble and not self._settled.is_set():
                 self._problem = trouble
                 self._settled.set()
@@ -555,6 +566,8 @@ class Worker:
                     self._settled.set()
                 elif kind == "failed":
                     child.failure = what
+                elif kind == "ended":
+                    child.ended = what
                 elif kind == "refused":
                     self._refused(what)
                 else:

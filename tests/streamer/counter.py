@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from osc.tree import Value
 from streamer.control.controls import Controls
+from streamer.errors import UserError
 from streamer.process.worker import Batch, Job
 
 NAME = "tests.streamer.counter:count"
@@ -64,6 +65,8 @@ class Counter:
 
     def read(self, samples: int) -> NDArray[np.float32]:
         prompt = self.controls.get("prompt")
+        if prompt == "end":
+            raise UserError("it ends here, as asked")
         if prompt == "crash":
             raise RuntimeError("crashed as asked")
         while prompt == "stall":

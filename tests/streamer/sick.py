@@ -7,11 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from musicgen import NotANumber
 from musicgen.stream import Trace
 from streamer.sound.dynamics import Samples
 from tests.streamer.sine import SineModel, SineStream
 
-Sickness = Literal["silence", "frozen loop", "low entropy", "none"]
+Sickness = Literal["silence", "frozen loop", "low entropy", "no numbers", "none"]
 BEAT = 7  # frames of the loop
 
 
@@ -26,6 +27,8 @@ class SickStream(SineStream):
         self.since = 0
 
     def next_chunk(self, frames: int) -> Samples:
+        if self._sick() and self.model.sickness == "no numbers":
+            raise NotANumber(self.model.name, [self])
         return np.concatenate([super(SickStream, self).next_chunk(1) * self._level() for _ in range(frames)])
 
     def _sick(self) -> bool:

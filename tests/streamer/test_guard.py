@@ -16,7 +16,7 @@ import musicgen
 from musicgen import MusicGen
 from musicgen.stream import Trace
 from osc.tree import Value
-from streamer import Controls, Engine
+from streamer import Controls, Engine, UserError
 from streamer.engine.guard import Collapse, Guard, asks_for_loops, fresh_seed, is_low, loop_length
 from streamer.sound.dynamics import Crossfade, Samples
 from tests.streamer.sick import SickModel, Sickness
@@ -234,6 +234,29 @@ def test_a_model_that_collapses_is_brought_back_and_it_is_told(sickness: Sicknes
     assert all("begins anew" in sentence for sentence in told[1:])
     assert engine.collapses() == []
     assert np.abs(sound[-RATE:]).max() > LEVEL / 2
+
+
+@pytest.mark.parametrize(("guard", "how"), [(True, "reanchor"), (False, "reset")])
+def test_a_model_that_computes_no_numbers_is_brought_back_once(guard: bool, how: str) -> None:
+    """By what was before, where the guard has listened; without a click in either case."""
+    model = SickModel("no numbers", well=1200)
+    engine = engine_of(model, seed=5, guard=guard)
+    sound = engine.read(40 * RATE)
+    assert [call.split()[0] for call in model.streams[0].calls] == [how]
+    assert ["no numbers" in sentence for sentence in engine.collapses()] == [True]
+    assert np.abs(sound[-RATE:]).max() > LEVEL / 2
+    steepest = LEVEL * 2 * np.pi * 220 * 2 ** (18 / 12) / RATE
+    assert np.abs(np.diff(sound, axis=0)).max() <= steepest * 2**0.5 * 1.5
+
+
+@pytest.mark.parametrize("helps", [(), ("reanchor", "reset")])
+@pytest.mark.parametrize("well", [0, 100, 500])
+def test_a_model_that_computes_no_numbers_again_ends_with_a_sentence(helps: tuple[str, ...], well: int) -> None:
+    model = SickModel("no numbers", well=well, helps=helps)
+    engine = engine_of(model, seed=5)
+    with pytest.raises(UserError, match=r"sine computes values that are no numbers .*\.$"):
+        engine.read(60 * RATE)
+    assert len(engine.collapses()) == 1
 
 
 def test_answers_are_the_same_in_every_render() -> None:

@@ -131,6 +131,15 @@ def test_a_crash_is_told_with_its_cause_and_place(bench: Bench) -> None:
     assert "counter.py, line" in bench.reports[0]
 
 
+def test_music_that_cannot_go_on_ends_with_one_sentence_and_no_restart(bench: Bench) -> None:
+    bench.controls.set(prompt="end")
+    until(lambda: bench.told() and bench.worker.ended)
+    time.sleep(0.3)
+    assert bench.worker.ended == "it ends here, as asked"
+    assert bench.reports == ["it ends here, as asked"]
+    assert bench.worker.restarts == 0
+
+
 def test_a_change_that_cannot_be_prepared_is_refused_alone_and_the_music_goes_on(bench: Bench) -> None:
     before = bench.hear()[0]
     bench.controls.set(prompt="rain")
