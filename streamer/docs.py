@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+from osc.desk import DATAGRAM_BYTES, HORIZON, QUEUE
 from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
-from osc.server import DATAGRAM_BYTES, HORIZON, QUEUE
 from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST
 from osc.tree import Parameter
 from streamer.control.controls import ACTIONS, PARAMETERS, SAMPLING, STATUS

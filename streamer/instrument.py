@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from osc.server import BindError, OscServer
 from osc.tree import Tree, Value
+from osc.udp import BindError, OscServer
 from streamer.audio.player import Device, NullPlayer, Output, Playback, Player, decibels
 from streamer.control.controls import ACTION_NAMES, ACTIONS, PARAMETERS, TABLE, Controls
 from streamer.errors import UserError

@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from osc.server import OscServer
 from osc.tree import Tree, Value
+from osc.udp import OscServer
 from streamer.control.controls import ACTIONS, PARAMETERS, Controls
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

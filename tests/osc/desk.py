@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from osc.packet import Message, build, parse
-from osc.server import OscServer
 from osc.tree import Action, Parameter, Tree, Value
+from osc.udp import OscServer
 
 PARAMETERS = (
     Parameter("prompt", "text", default="", doc="What to play."),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from osc.packet import BUNDLE, build
-from osc.server import BindError, OscServer
+from osc.udp import BindError, OscServer
 from tests.osc.desk import Client, Clock, Desk, tree
 
 Connect = Callable[[OscServer], Client]
@@ -187,7 +187,7 @@ def test_any_number_of_clients_may_err_and_few_are_remembered(server: OscServer,
         client.send("/mg/nothing")
         server.poll(1.0)
         assert set(client.said()) == {"/mg/error"}
-    assert len(server._budgets) == 256
+    assert server.desk.held().clients == 256
 
 
 def test_a_store_that_refuses_is_reported_and_the_server_goes_on(
@@ -373,7 +373,7 @@ def test_a_renewed_subscription_is_not_a_second_one(
     desk.apply([("volume", -6.0)])
     server.poll(0)
     assert len(listener.datagrams()) == 1
-    assert len(server._subscribers) == 1
+    assert server.desk.held().subscribers == 1
 
 
 def test_an_unsubscribed_client_hears_nothing_more(

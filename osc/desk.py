@@ -1,18 +1,14 @@
-"""A tree of parameters over UDP: commands, feedback to subscribers, bundles in time, errors that say what to do.
+"""The desk of a tree of parameters: commands, feedback to subscribers, bundles in time, errors that say what to do.
 
-One thread owns the socket and everything else here; other threads hand over changes under a lock and wake it. It waits
-in one place only, `poll`, until a datagram comes or something is due; it never sleeps and never waits for a client.
+It knows no sockets. A transport hands over every datagram with its source and is given what goes back, so UDP, TCP
+and a test's list serve alike. One thread owns a desk; others hand in changes under a lock and wake it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import heapq
 import itertools
 import logging
-import selectors
-import socket
 import threading
 import time
 from collections import OrderedDict, deque
@@ -34,14 +30,8 @@ QUEUE = 1024
 ERRORS_PER_SECOND, ERRORS_AT_ONCE = 5.0, 20.0
 """How many complaints one client is sent: steadily, and in a burst."""
 CLIENTS_REMEMBERED = 256
-READS_PER_POLL = 64
-"""Datagrams read before feedback and due bundles get their turn: a flood does not starve them."""
 
 log = logging.getLogger(__name__)
-
-
-class BindError(OSError):
-    """The server cannot have the address it was given; the text says what to do."""
 
 
 @dataclass
@@ -64,6 +54,24 @@ class Counts:
     unsent: int = 0
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the desk remembers at the moment; each is bounded.
+
+    Attributes
+    ----------
+    subscribers : int
+    waiting : int
+        Messages in bundles that wait for their time.
+    clients : int
+        Those whose complaints are counted.
+    """
+
+    subscribers: int
+    waiting: int
+    clients: int
+
+
 @dataclass
 class _Budget:
     """How many complaints a client may still be sent, and how many it was spared since the last."""
@@ -73,50 +81,37 @@ class _Budget:
     spared: int = 0
 
 
-class OscServer:
-    """Serve a tree on a UDP port.
+class Desk:
+    """Answer the clients of a tree, whatever brings their datagrams.
 
     Parameters
     ----------
     tree : Tree
-    host : str
-        The address to listen on. Anything but the default lets other machines in.
-    port : int
-        0 takes any free port.
+    send : callable
+        `send(target, datagram)` gives a datagram to the transport, without waiting; False where it was not taken.
+    wake : callable
+        Makes the desk's thread call `turn` soon; called from any thread.
     clock : callable
         Seconds on a clock that only goes forward: for leases, rates and waiting bundles.
     wall : callable
         Seconds since 1970: what the time tags of bundles are compared with.
-
-    Raises
-    ------
-    BindError
-        When the port is in use or the address is not this machine's.
     """
 
     def __init__(
         self,
         tree: Tree,
-        host: str = "127.0.0.1",
-        port: int = 7770,
+        send: Callable[[Address, bytes], bool],
+        wake: Callable[[], None],
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.counts = Counts()
         self._tree = tree
+        self._transmit = send
+        self._wake = wake
         self._clock = clock
         self._wall = wall
-        self._socket = _bind(host, port)
-        self._waker, self._wakeful = socket.socketpair()
-        for end in (self._waker, self._wakeful):
-            end.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._socket, selectors.EVENT_READ)
-        self._selector.register(self._wakeful, selectors.EVENT_READ)
-        self._thread: threading.Thread | None = None
-        self._closing = False
-
         self._subscribers: list[Subscriber] = []
         self._status: dict[str, Group] = {}
         self._waiting: list[tuple[float, int, Address, tuple[Message, ...]]] = []
@@ -129,7 +124,7 @@ class OscServer:
             "ping": self._ping,
         }
 
-        # Handed over by other threads; everything above belongs to the server's own.
+        # Handed over by other threads; everything above belongs to the desk's own.
         self._lock = threading.Lock()
         self._changed: dict[str, tuple[Value, object]] = {}
         self._published: dict[str, Group] = {}
@@ -137,26 +132,6 @@ class OscServer:
         tree.store.listen(self._on_change)
 
     # ---- for the rest of the program, from any thread
-
-    @property
-    def port(self) -> int:
-        """The UDP port listened on."""
-        return int(self._socket.getsockname()[1])
-
-    def start(self) -> None:
-        """Serve in a thread of its own until `close`."""
-        self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop serving and free the port."""
-        self._closing = True
-        self._wake()
-        if self._thread is not None:
-            self._thread.join()
-        self._selector.close()
-        for end in (self._socket, self._waker, self._wakeful):
-            end.close()
 
     def publish(self, path: str, value: Value) -> None:
         """Send a value at a path below the prefix, like "status/rtf", to its subscribers, as often as each asked for.
@@ -190,48 +165,10 @@ class OscServer:
                 self._changed[name] = (changed[name], origin)
         self._wake()
 
-    def _wake(self) -> None:
-        # A full pipe will wake the thread anyway, and a closed one has nobody left to wake.
-        with contextlib.suppress(OSError):
-            self._waker.send(b"\0")
+    # ---- for the transport, from the desk's thread
 
-    # ---- the loop
-
-    def _run(self) -> None:
-        while not self._closing:
-            try:
-                self.poll(timeout=1.0)
-            except Exception:
-                # Whatever it was, the next client deserves an answer.
-                log.exception("the OSC server stumbled and goes on")
-
-    def poll(self, timeout: float) -> None:
-        """Wait until something comes or is due, `timeout` seconds at most, and do it. `start` does this for ever."""
-        for key, _ in self._selector.select(min(timeout, self._seconds_to_next())):
-            if key.fileobj is self._socket:
-                self._read()
-            else:
-                self._wakeful.recv(4096)
-        self._perform_due()
-        self._distribute()
-        self._flush()
-
-    def _seconds_to_next(self) -> float:
-        """Until the next bundle is due or the next subscriber may be sent to."""
-        times = [s.ready for s in self._subscribers if s.pending]
-        if self._waiting:
-            times.append(self._waiting[0][0])
-        return max(0.0, min(times, default=float("inf")) - self._clock())
-
-    def _read(self) -> None:
-        for _ in range(READS_PER_POLL):
-            try:
-                datagram, source = self._socket.recvfrom(65536)
-            except OSError:  # Nothing left; on Windows also the echo of a reply that nobody took.
-                return
-            self._receive(datagram, source)
-
-    def _receive(self, datagram: bytes, source: Address) -> None:
+    def receive(self, datagram: bytes, source: Address) -> None:
+        """Do what a datagram asks for, at its time."""
         self.counts.received += 1
         try:
             bundles = parse(datagram)
@@ -250,7 +187,7 @@ class OscServer:
             self._perform(bundle.messages, source)
         elif ahead > HORIZON:
             self._complain(source, first, BadValue(f"lies {ahead:.0f} s ahead: send it within {HORIZON:.0f} s"))
-        elif sum(len(messages) for *_, messages in self._waiting) + len(bundle.messages) > QUEUE:
+        elif self._messages_waiting() + len(bundle.messages) > QUEUE:
             self._complain(source, first, BadValue(f"has to wait, and {QUEUE} messages wait already: send it later"))
         else:
             entry = (self._clock() + ahead, next(self._order), source, bundle.messages)
@@ -260,6 +197,26 @@ class OscServer:
         while self._waiting and self._waiting[0][0] <= self._clock():
             _, _, source, messages = heapq.heappop(self._waiting)
             self._perform(messages, source)
+
+    def turn(self) -> None:
+        """Do what is due: bundles, what other threads handed in, feedback."""
+        self._perform_due()
+        self._distribute()
+        self._flush()
+
+    def held(self) -> Held:
+        """How much is remembered."""
+        return Held(len(self._subscribers), self._messages_waiting(), len(self._budgets))
+
+    def _messages_waiting(self) -> int:
+        return sum(len(messages) for *_, messages in self._waiting)
+
+    def seconds_to_next(self) -> float:
+        """Until the next bundle is due or the next subscriber may be sent to; infinity for nothing."""
+        times = [s.ready for s in self._subscribers if s.pending]
+        if self._waiting:
+            times.append(self._waiting[0][0])
+        return max(0.0, min(times, default=float("inf")) - self._clock())
 
     # ---- what messages ask for
 
@@ -391,9 +348,7 @@ class OscServer:
             self._send(target, datagram)
 
     def _send(self, target: Address, datagram: bytes) -> None:
-        try:
-            self._socket.sendto(datagram, target)
-        except OSError:  # Among them: no room in the socket's buffer. Nobody is waited for.
+        if not self._transmit(target, datagram):  # Nobody is waited for.
             self.counts.unsent += 1
 
     def _complain(self, source: Address, address: str, error: Exception) -> None:
@@ -429,39 +384,3 @@ class OscServer:
         budget.left -= 1
         spared, budget.spared = budget.spared, 0
         return spared
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A UDP socket that never blocks, bound to the address.
-
-    Raises
-    ------
-    BindError
-    """
-    if not 0 <= port <= 65535:
-        raise BindError(f"there is no UDP port {port}: choose one from 1024 to 65535 with --osc-port")
-    try:
-        # Where a name has both kinds of address, clients mostly send to the one of IPv4.
-        found = sorted(socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM), key=lambda info: info[0])
-        family, kind, protocol, _, address = found[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError:
-        raise BindError(f"cannot listen for OSC on {host!r}: give an address of this machine, like 127.0.0.1") from None
-    try:
-        listener.setblocking(False)
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        raise BindError(_why(host, port, error)) from None
-    return listener
-
-
-def _why(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"UDP port {port} on {host} is in use, perhaps by another streamer: stop that, "
-            f"or choose another port with --osc-port"
-        )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"cannot listen for OSC on {host}: give an address of this machine, like 127.0.0.1"
-    return f"cannot listen for OSC on UDP port {port} of {host} ({error}): choose another port with --osc-port"
