@@ -19,7 +19,7 @@ from typing import Any
 from osc import subscribers as subs
 from osc.packet import Bundle, Message, Refused, build, clean, pack, parse
 from osc.subscribers import Address, Group, Subscriber
-from osc.tree import BadValue, Change, Tree, UnknownAddress, Value
+from osc.tree import Answer, Asker, BadValue, Change, Tree, UnknownAddress, Value
 
 DATAGRAM_BYTES = 1400
 """What we send is shorter than this, so that no network between has to cut it."""
@@ -226,7 +226,7 @@ class Desk:
         commands: list[Message] = []
         for message in messages:
             path = self._tree.path(message.address)
-            if path in self._commands or (path or "").startswith("get/"):
+            if self._is_command(path or ""):
                 commands.append(message)
                 continue
             try:
@@ -238,6 +238,9 @@ class Desk:
         self._apply(changes, source)
         for message in commands:
             self._command(message, source)
+
+    def _is_command(self, path: str) -> bool:
+        return path in self._commands or path.startswith("get/") or self._tree.has_command(path)
 
     def _change(self, path: str | None, message: Message) -> Change | None:
         if path is None:
@@ -263,10 +266,17 @@ class Desk:
         try:
             if path in self._commands:
                 self._commands[path](source, message.arguments)
+            elif self._tree.has_command(path):
+                self._answer(source, self._tree.command(path, message.arguments, Asker(source)))
             else:
                 self._get(path.removeprefix("get/"), source)
         except BadValue as error:
             self._complain(source, message.address, error)
+
+    def _answer(self, source: Address, answers: Iterable[Answer]) -> None:
+        for path, values in answers:
+            address = f"{self._tree.prefix}/{path}"
+            self._reply(source, [[(address, build(address, *values))]])
 
     def _get(self, path: str, source: Address) -> None:
         parameter = self._tree.parameter(path)

@@ -1,4 +1,4 @@
-"""A table of parameters and actions, and the OSC addresses it gives rise to.
+"""A table of parameters, actions and commands, and the OSC addresses it gives rise to.
 
 Nothing here knows what the parameters mean: a table comes in, addresses, types, ranges and feedback come out.
 """
@@ -154,6 +154,98 @@ class Action:
     doc: str = ""
 
 
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a command.
+
+    Parameters
+    ----------
+    name : str
+        As the documentation shows it.
+    kind : {"text", "float"}
+        A text is one atom, and all atoms joined by spaces where a command takes nothing else.
+    needed : bool
+        Whether it has to be sent; what may be left out stands last.
+    repeats : bool
+        Whether any number of them may be sent. The last one of a command only.
+    """
+
+    name: str
+    kind: Literal["text", "float"]
+    needed: bool = True
+    repeats: bool = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something that is asked for with arguments, and has no value of its own: ramp, snapshot/save.
+
+    Parameters
+    ----------
+    path : str
+        Its address below the prefix.
+    doc : str
+        One sentence for the person who plays.
+    takes : tuple of Argument
+    """
+
+    path: str
+    doc: str
+    takes: tuple[Argument, ...] = ()
+
+    def parse(self, arguments: Sequence[Any]) -> list[Value]:
+        """Read OSC arguments as those of this command: one value each, fewer where some were left out.
+
+        A client that cannot quote sends a text as several atoms, so a sole text takes them all.
+
+        Raises
+        ------
+        BadValue
+            When they do not fit.
+        """
+        given = list(arguments)
+        if len(self.takes) == 1 and self.takes[0].kind == "text" and len(given) > 1:
+            given = [" ".join(text(argument) for argument in given)]
+        least = sum(argument.needed for argument in self.takes)
+        most = None if self.takes and self.takes[-1].repeats else len(self.takes)
+        if len(given) < least or (most is not None and len(given) > most):
+            raise BadValue(f"takes {self.usage or 'no arguments'}, not {len(given)} arguments")
+        kinds = [argument.kind for argument in self.takes]
+        kinds += kinds[-1:] * (len(given) - len(kinds))
+        return [
+            clean(text(argument)) if kind == "text" else number(argument)
+            for kind, argument in zip(kinds, given, strict=False)
+        ]
+
+    @property
+    def usage(self) -> str:
+        """Its arguments as documentation shows them: "name, target, [seconds]"."""
+        shown = (argument.name + ("..." if argument.repeats else "") for argument in self.takes)
+        return ", ".join(
+            word if argument.needed else f"[{word}]" for word, argument in zip(shown, self.takes, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who sent a command.
+
+    Attributes
+    ----------
+    origin : object
+        As the store is told it with a change.
+    """
+
+    origin: object
+
+
+Answer = tuple[str, tuple[Value, ...]]
+"""A path below the prefix, and the values of the message that goes back to the sender."""
+
+Handler = Callable[[Sequence[Value], Asker], Iterable[Answer]]
+"""Does what a command asks for, on the server's thread, without waiting; raises `BadValue` for what cannot be done."""
+
+
 class Store(Protocol):
     """The owner of the values. Thread-safe: the server calls it from its own thread."""
 
@@ -200,6 +292,8 @@ class Tree:
     actions : iterable of Action
     store : Store
         Where the values live.
+    commands : iterable of (Command, Handler)
+        What can be asked for with arguments, and what does it.
 
     Raises
     ------
@@ -207,7 +301,14 @@ class Tree:
         For a prefix that is no OSC address, or two entries of one address.
     """
 
-    def __init__(self, prefix: str, parameters: Iterable[Parameter], actions: Iterable[Action], store: Store) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        parameters: Iterable[Parameter],
+        actions: Iterable[Action],
+        store: Store,
+        commands: Iterable[tuple[Command, Handler]] = (),
+    ) -> None:
         if not re.fullmatch(r"(/[^\s#*,/?\[\]{}]+)*", prefix):
             raise ValueError(f"the OSC prefix {prefix!r} is no address: write it like /mg")
         self.prefix = prefix
@@ -215,8 +316,9 @@ class Tree:
         self.parameters = {parameter.name: parameter for parameter in parameters}
         self.actions = {action.name: action for action in actions}
         self._by_path: dict[str, Parameter | Action] = {p.path: p for p in self.parameters.values()} | self.actions
-        if len(self._by_path) != len(self.parameters) + len(self.actions):
-            raise ValueError("two parameters or actions share an address")
+        self._commands = {command.path: (command, handler) for command, handler in commands}
+        if len(self._by_path | self._commands) != len(self.parameters) + len(self.actions) + len(self._commands):
+            raise ValueError("two parameters, actions or commands share an address")
 
     def path(self, address: str) -> str | None:
         """The address below the prefix, without its first slash; None where it is not below the prefix."""
@@ -227,6 +329,23 @@ class Tree:
         """The parameter at a path below the prefix."""
         found = self._by_path.get(path)
         return found if isinstance(found, Parameter) else None
+
+    def has_command(self, path: str) -> bool:
+        """Whether a command is at a path below the prefix."""
+        return path in self._commands
+
+    def command(self, path: str, arguments: Sequence[Any], asker: Asker) -> list[Answer]:
+        """Do what a command asks for; what goes back to its sender.
+
+        Raises
+        ------
+        BadValue
+            When the arguments do not fit, or it cannot be done.
+        """
+        command, handler = self._commands[path]
+        if not command.takes:  # a button may ask for it
+            return list(handler([], asker)) if _fires(arguments) else []
+        return list(handler(command.parse(arguments), asker))
 
     def change(self, path: str, arguments: Sequence[Any]) -> Change | None:
         """Read the arguments sent to a path as a change; None for the release of an action's button.
@@ -266,7 +385,7 @@ class Tree:
     def nearest(self, address: str, others: Iterable[str] = ()) -> str | None:
         """The known address, or path out of `others`, most like `address`; None when nothing comes near."""
         norms = [f"{p.path}/norm" for p in self.parameters.values() if p.kind != "text"]
-        known = [f"{self.prefix}/{path}" for path in (*self._by_path, *norms, *others)]
+        known = [f"{self.prefix}/{path}" for path in (*self._by_path, *self._commands, *norms, *others)]
         return next(iter(difflib.get_close_matches(address[:100], known, n=1, cutoff=0.5)), None)
 
 

@@ -1,0 +1,111 @@
+"""Commands: what is asked for with arguments, done once, answered to whoever asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from osc.desk import Desk
+from osc.packet import build, parse
+from osc.tree import Answer, Argument, Asker, BadValue, Command, Tree, Value
+from tests.osc import desk as mixing
+
+GLIDE = Command(
+    "ramp", "Glide.", (Argument("name", "text"), Argument("target", "float"), Argument("s", "float", False))
+)
+SAVE = Command("snapshot/save", "Keep.", (Argument("name", "text"),))
+WEIGHTS = Command("prompt/weights", "Blend.", (Argument("weight", "float", repeats=True),))
+LIST = Command("snapshot/list", "All names.")
+
+
+class Hall:
+    """A desk, what was asked of its commands, and what went back."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, list[Value], Asker]] = []
+        self.sent: list[tuple[str, tuple[Any, ...]]] = []
+        commands = [(command, self._handler(command.path)) for command in (GLIDE, SAVE, WEIGHTS, LIST)]
+        tree = Tree("/mg", mixing.PARAMETERS, mixing.ACTIONS, mixing.Desk(), commands)
+        self.desk = Desk(tree, self._send, lambda: None)
+
+    def _handler(self, path: str) -> Any:
+        def handle(arguments: Sequence[Value], asker: Asker) -> list[Answer]:
+            self.asked.append((path, list(arguments), asker))
+            if "warp" in arguments:
+                raise BadValue("knows no warp: choose another")
+            return [("snapshot/names", ("verse", "chorus"))] if path == "snapshot/list" else []
+
+        return handle
+
+    def _send(self, target: object, datagram: bytes) -> bool:
+        self.sent += [(m.address, tuple(m.arguments)) for bundle in parse(datagram) for m in bundle.messages]
+        return True
+
+    def say(self, address: str, *arguments: Value) -> None:
+        self.desk.receive(build(address, *arguments), ("127.0.0.1", 9000))
+        self.desk.turn()
+
+
+def test_a_command_is_done_with_its_arguments_for_whoever_asked() -> None:
+    hall = Hall()
+    hall.say("/mg/ramp", "volume", -6, 2.5)
+    assert hall.asked == [("ramp", ["volume", -6, 2.5], Asker(("127.0.0.1", 9000)))]
+    assert hall.sent == []
+
+
+def test_what_is_optional_may_be_left_out() -> None:
+    hall = Hall()
+    hall.say("/mg/ramp", "volume", -6.0)
+    assert hall.asked[0][1] == ["volume", -6.0]
+
+
+def test_a_name_of_several_words_needs_no_quotes() -> None:
+    hall = Hall()
+    hall.say("/mg/snapshot/save", "first", "drop", 2.0)
+    assert hall.asked[0][1] == ["first drop 2"]
+
+
+def test_any_number_of_weights() -> None:
+    hall = Hall()
+    hall.say("/mg/prompt/weights", 0.5, 1, 0.25)
+    assert hall.asked[0][1] == [0.5, 1, 0.25]
+
+
+def test_an_answer_goes_back_to_the_asker() -> None:
+    hall = Hall()
+    hall.say("/mg/snapshot/list")
+    assert hall.sent == [("/mg/snapshot/names", ("verse", "chorus"))]
+
+
+def test_a_button_asks_when_it_is_pressed() -> None:
+    hall = Hall()
+    hall.say("/mg/snapshot/list", 1)
+    hall.say("/mg/snapshot/list", 0)
+    assert [path for path, *_ in hall.asked] == ["snapshot/list"]
+
+
+@pytest.mark.parametrize(
+    ("address", "arguments", "reason"),
+    [
+        ("/mg/ramp", ("volume",), "takes name, target, [s], not 1 arguments"),
+        ("/mg/ramp", ("volume", 1.0, 2.0, 3.0), "not 4 arguments"),
+        ("/mg/ramp", ("volume", "loud"), "takes a number"),
+        ("/mg/snapshot/list", (1, 2), "takes no argument or one number"),
+        ("/mg/prompt/weights", (), "takes weight..., not 0"),
+        ("/mg/snapshot/save", ("warp",), "knows no warp"),
+        ("/mg/snapshot/sav", ("a",), "did you mean /mg/snapshot/save"),
+    ],
+)
+def test_what_does_not_fit_is_answered(address: str, arguments: tuple[Value, ...], reason: str) -> None:
+    hall = Hall()
+    hall.say(address, *arguments)
+    (said,) = hall.sent
+    assert said[0] == "/mg/error" and said[1][0] == address
+    assert reason in said[1][1]
+
+
+def test_a_command_cannot_share_a_parameters_address() -> None:
+    with pytest.raises(ValueError, match="share an address"):
+        Tree("/mg", mixing.PARAMETERS, (), mixing.Desk(), [(Command("volume", ""), lambda arguments, asker: [])])
