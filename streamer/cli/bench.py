@@ -1,0 +1,100 @@
+"""`streamer bench`: what this machine can play live."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from streamer.cli.console import capital, console
+from streamer.cli.options import Threads
+from streamer.errors import UserError
+
+if TYPE_CHECKING:
+    from streamer.bench import Figures, Ratio
+
+
+def bench(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="nano, small, stereo-large, ... or a folder; repeatable."),
+    ] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", help="Repeatable; all for the CPU if left out.")
+    ] = None,
+    threads: Threads = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.0, help="For each measurement at the most; ten times that for each model.")
+    ] = 3.0,
+    against: Annotated[str | None, typer.Option(help="'transformers': its generate is measured in turns.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False,
+) -> None:
+    """Measure what this machine can play live; nothing is downloaded, released models get random weights."""
+    from streamer import bench as measuring
+
+    if against not in (None, measuring.TRANSFORMERS):
+        raise UserError(f"Nothing can be measured against '{against}': use --against {measuring.TRANSFORMERS}.")
+    models, backends = model or ["nano", "small"], backend or measuring.BACKENDS
+    results: list[object] = []
+    with console.status("Measuring ...") as status:
+        for name in models:
+            status.update(f"Measuring {escape(name)} ...")
+            results += measuring.measure(name, backends, threads, seconds)
+            if against:
+                status.update(f"Measuring {escape(name)} beside transformers ...")
+                results += measuring.against(name, backends, threads, seconds)
+    figures = [result for result in results if isinstance(result, measuring.Figures)]
+    ratios = [result for result in results if isinstance(result, measuring.Ratio)]
+    left_out = [result for result in results if isinstance(result, str)]
+    if as_json:
+        report = {
+            "models": [asdict(row) | {"few": row.few} for row in figures],
+            "against": [asdict(row) | {"few": row.few} for row in ratios],
+        }
+        typer.echo(json.dumps(report | {"left_out": left_out}))
+        return
+    console.print(_figures_table(figures))
+    if ratios:
+        console.print(_ratios_table(ratios))
+    few = [row.frames for row in figures if row.few] + [row.steps for row in ratios if row.few]
+    if few:
+        steps = f"{min(few)} to {max(few)} steps" if min(few) < max(few) else f"{few[0]} steps"
+        console.print(f"*: of only {steps}, since more would have taken too long. --seconds gives more time.")
+    for sentence in left_out:
+        console.print(escape(capital(sentence)))
+
+
+def _figures_table(figures: list[Figures]) -> Table:
+    table = _bench_table("Model", "Backend", "Threads", "Step", "Slowest", "Decode", "Speed", "Safe lead")
+    for row in figures:
+        few = "*" if row.few else ""
+        table.add_row(
+            escape(row.model.removeprefix("facebook/")),
+            row.backend,
+            str(row.threads),
+            f"{row.step_ms:.1f} ms",
+            f"{row.step_worst_ms:.1f} ms{few}",
+            f"{row.decode_ms:.0f} ms",
+            f"{row.rtf:.2f}x",
+            "too slow" if row.lead_ms is None else f"{row.lead_ms:.0f} ms{few}",
+        )
+    return table
+
+
+def _bench_table(model: str, *names: str) -> Table:
+    """In a narrow window the model's name is broken, never a number."""
+    columns = (Column(name, no_wrap=True) for name in names)
+    return Table(Column(model, overflow="fold"), *columns, box=None, padding=(0, 1, 0, 0))
+
+
+def _ratios_table(ratios: list[Ratio]) -> Table:
+    table = _bench_table("Model", "Backend", "Threads", "Step", "transformers", "", "Faster")
+    for row in ratios:
+        steps = (f"{row.step_ms:.1f} ms", f"{row.transformers_ms:.1f} ms", row.dtype)
+        faster = f"{row.ratio:.1f}x{'*' if row.few else ''}"
+        table.add_row(escape(row.model.removeprefix("facebook/")), row.backend, str(row.threads), *steps, faster)
+    return table

@@ -1,0 +1,88 @@
+"""Options that commands share, and those that come from the table of parameters."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from osc.tree import Parameter
+from streamer.control.controls import PARAMETERS
+from streamer.errors import UserError
+
+if TYPE_CHECKING:
+    from streamer.engine.beginning import Excerpt
+
+PROMPT = "lo-fi hip hop, mellow electric piano, soft drums, warm bass"
+# None: not asked for, so that the model's own default stands.
+_KINDS: dict[str, Any] = {"float": float | None, "int": int | None, "bool": bool | None, "text": str | None}
+
+Backend = Annotated[
+    str, typer.Option("--backend", help="What computes: auto, native, native-int4, onnx, torch or cuda.")
+]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Of a step; measured unless given.")]
+Anchor = Annotated[
+    str, typer.Option("--anchor", help="How it goes on for ever: card, shadow, brief or burst, see docs/streaming.md.")
+]
+From = Annotated[float, typer.Option("--from", min=0, help="Where in that file to begin, seconds.")]
+ContinueFrom = Annotated[Path | None, typer.Option(help="A sound file to begin with and go on from.")]
+To = Annotated[float | None, typer.Option("--to", min=0, help="Where to leave it; its end unless given.")]
+Stems = Annotated[
+    bool, typer.Option("--melody-stems", help="Follow melodies without their drums and bass; needs Demucs.")
+]
+Model = Annotated[str, typer.Option("--model", help='"nano", a folder, or a hub id: see `streamer models`.')]
+
+
+def _option(parameter: Parameter) -> inspect.Parameter:
+    """The command line's option for a parameter of the table."""
+    bounds: dict[str, Any] = {}
+    if parameter.kind in ("float", "int"):
+        number = float if parameter.kind == "float" else int
+        bounds = {"min": number(parameter.low), "max": number(parameter.high)}
+    unit = f" [{parameter.unit}]" if parameter.unit else ""
+    option: Any = typer.Option(None, f"--{parameter.name}", help=escape(parameter.doc + unit), **bounds)
+    kind = _KINDS[parameter.kind]
+    return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
+
+
+def with_controls(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one option for each parameter of the table; it receives those that were used as `**values`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def with_values(**arguments: Any) -> None:
+            given = {name: value for name, value in arguments.items() if name in own}
+            values = {name: value for name, value in arguments.items() if name not in own and value is not None}
+            command(**given, **values)
+
+        signature = inspect.signature(command, eval_str=True)
+        own = {name: parameter for name, parameter in signature.parameters.items() if name != "values"}
+        table = [_option(parameter) for parameter in PARAMETERS if parameter.name not in left_out]
+        both = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own.values()] + table
+        with_values.__signature__ = signature.replace(parameters=both)  # type: ignore[attr-defined]
+        with_values.__annotations__ = {parameter.name: parameter.annotation for parameter in both}
+        return with_values
+
+    return decorate
+
+
+def excerpt(path: Path | None, start: float, end: float | None) -> tuple[Excerpt | None, float]:
+    """The part of a file to continue from, and its seconds."""
+    from streamer.engine.beginning import Excerpt, check_excerpt
+
+    if path is None:
+        if start or end is not None:
+            raise UserError("--from and --to are places in a file: name it with --continue-from")
+        return None, 0.0
+    part = Excerpt(path, start, end)
+    return part, check_excerpt(part)
+
+
+def engine_name(backend: str, threads: int) -> str:
+    """What computes, in words: "native with 2 threads"."""
+    return f"{backend} with {threads} thread{'' if threads == 1 else 's'}"

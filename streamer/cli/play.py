@@ -1,0 +1,170 @@
+"""`streamer play`: endless music on a device or into a file, steered over OSC."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+
+from osc.tree import Value
+from streamer.cli.console import complain, console
+from streamer.cli.options import (
+    PROMPT,
+    Anchor,
+    Backend,
+    ContinueFrom,
+    From,
+    Model,
+    Stems,
+    Threads,
+    To,
+    engine_name,
+    excerpt,
+    with_controls,
+)
+from streamer.errors import UserError
+
+if TYPE_CHECKING:
+    from streamer.audio.player import Device
+    from streamer.instrument import Instrument, Status
+
+RATE_WITHOUT_DEVICE = 48_000
+REFRESH_SECONDS = 0.1
+
+
+@with_controls()
+def play(
+    model: Model = "nano",
+    backend: Backend = "auto",
+    threads: Threads = None,
+    anchor: Anchor = "card",
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many; without it Ctrl-C stops.")] = None,
+    device: Annotated[str | None, typer.Option(help="Number or part of the name: see `streamer devices`.")] = None,
+    wav_out: Annotated[Path | None, typer.Option(help="Write a WAV in place of playing on a device.")] = None,
+    osc_host: Annotated[str, typer.Option(help="Listen for OSC here; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    osc_port: Annotated[int, typer.Option(help="UDP port for OSC.")] = 7770,
+    osc_prefix: Annotated[str, typer.Option(help="What all OSC addresses begin with.")] = "/mg",
+    continue_from: ContinueFrom = None,
+    start: From = 0.0,
+    end: To = None,
+    stems: Stems = False,
+    **values: Value,
+) -> None:
+    """Play without end, steered over OSC."""
+    from streamer.engine.melodies import check_melody
+    from streamer.instrument import Instrument
+    from streamer.offline.render import check_seconds
+    from streamer.process.worker import music
+
+    check_melody(str(values.get("melody", "")))
+    if seconds is not None:
+        check_seconds(seconds)
+    beginning, _ = excerpt(continue_from, start, end)
+    chosen, wav = _output(device, wav_out)
+    rate, channels = (chosen.rate, min(chosen.channels, 2)) if chosen else (RATE_WITHOUT_DEVICE, 2)
+    instrument = Instrument(
+        music(model, rate, channels, backend, threads, beginning, stems, anchor),
+        {"prompt": PROMPT} | values,
+        device=chosen,
+        wav=wav,
+        host=osc_host,
+        port=osc_port,
+        prefix=osc_prefix,
+        report=complain,
+    )
+    with _finally_closed(instrument):
+        with console.status(f"Loading {escape(model)} ..."):
+            instrument.start()
+        _introduce(instrument, f"udp://{osc_host}:{instrument.server.port}", f"{osc_prefix}/prompt")
+        _watch(instrument, seconds)
+
+
+def _output(device: str | None, wav: Path | None) -> tuple[Device | None, Path | None]:
+    """The device to play on, or the file to write: a file, too, when there is no device and none was asked for."""
+    from streamer.audio.player import choose
+    from streamer.audio.player import devices as outputs
+
+    if wav is not None:
+        return None, wav
+    try:
+        return choose(outputs(), device), None
+    except UserError as error:
+        if device is not None:
+            raise
+        wav = Path(time.strftime("streamer-%Y%m%d-%H%M%S.wav"))
+        complain(f"{error} What would be heard goes into {wav} now.")
+        return None, wav
+
+
+@contextmanager
+def _finally_closed(instrument: Instrument) -> Iterator[None]:
+    """Ctrl-C and a polite kill end the music, not in an error; whatever ends it, everything started is ended."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    finally:
+        summary = instrument.status()
+        instrument.close()
+        signal.signal(signal.SIGTERM, before)
+    _summarise(summary)
+
+
+def _introduce(instrument: Instrument, server: str, address: str) -> None:
+    """What plays where, and under which licence."""
+    facts = instrument.worker.facts
+    licence = str(facts["licence"])
+    terms = ": not for commercial use" if "NC" in licence else ""
+    console.print(escape(f"{facts['model']} (licence {licence}{terms}) on {instrument.player.name}"))
+    console.print(escape(f"Computed by {engine_name(facts['backend'], facts['threads'])}."))
+    console.print(escape(f"OSC on {server}, for example {address}. Ctrl-C stops."))
+
+
+def _watch(instrument: Instrument, seconds: float | None) -> None:
+    """Show one live line until the time is up."""
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            now = instrument.status()
+            live.update(_line(now), refresh=True)
+            if instrument.player.error is not None:
+                raise UserError(instrument.player.error)
+            if instrument.worker.ended:
+                raise UserError(instrument.worker.ended)
+            left = REFRESH_SECONDS if seconds is None else seconds - now.seconds
+            if left <= 0:
+                return
+            time.sleep(min(REFRESH_SECONDS, left))
+
+
+def _line(now: Status) -> Text:
+    numbers = f"{now.rtf:4.1f}x  buffer {now.buffer_ms:4.0f} ms  xruns {now.xruns}  {_meter(now.level)}"
+    state = "" if now.playing else "[stopped] "
+    line = Text(state + (now.prompt or "(no prompt)"), no_wrap=True)
+    line.truncate(max(10, console.width - len(numbers) - 2), overflow="ellipsis")
+    return line + Text(f"  {numbers}")
+
+
+def _meter(level: float) -> str:
+    """A level as a bar of ten from -60 to 0 dB, and as a number."""
+    full = round(max(0.0, min(10.0, 10 + level / 6)))
+    return f"{'█' * full}{'·' * (10 - full)} {max(level, -99):3.0f} dB"
+
+
+def _summarise(now: Status) -> None:
+    restarts = f", engine restarted {now.restarts} times" if now.restarts else ""
+    restarts += f", music brought back {now.collapses} times" if now.collapses else ""
+    console.print(
+        escape(f"Played {now.seconds:.1f} s on {now.output}: {now.xruns} xruns, {now.rtf:.1f}x real time{restarts}.")
+    )
