@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
-from streamer.cli.console import capital, console
-from streamer.cli.options import Threads
+from streamer.cli.console import capital, columns, console, tell_machine
+from streamer.cli.options import Json, Threads
 from streamer.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,17 +20,22 @@ if TYPE_CHECKING:
 def bench(
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="nano, small, stereo-large, ... or a folder; repeatable."),
+        typer.Option("--model", metavar="NAME", help="nano, small, stereo-large, ... or a folder; repeatable."),
     ] = None,
     backend: Annotated[
-        list[str] | None, typer.Option("--backend", help="Repeatable; all for the CPU if left out.")
+        list[str] | None, typer.Option("--backend", metavar="NAME", help="Repeatable; all for the CPU if left out.")
     ] = None,
     threads: Threads = None,
     seconds: Annotated[
-        float, typer.Option(min=0.0, help="For each measurement at the most; ten times that for each model.")
+        float,
+        typer.Option(
+            min=0.0, metavar="SECONDS", help="For each measurement at the most; ten times that for each model."
+        ),
     ] = 3.0,
-    against: Annotated[str | None, typer.Option(help="'transformers': its generate is measured in turns.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False,
+    against: Annotated[
+        str | None, typer.Option(metavar="NAME", help="'transformers': its generate is measured in turns.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Measure what this machine can play live; nothing is downloaded, released models get random weights."""
     from streamer import bench as measuring
@@ -55,7 +59,7 @@ def bench(
             "models": [asdict(row) | {"few": row.few} for row in figures],
             "against": [asdict(row) | {"few": row.few} for row in ratios],
         }
-        typer.echo(json.dumps(report | {"left_out": left_out}))
+        tell_machine(report | {"left_out": left_out})
         return
     console.print(_figures_table(figures))
     if ratios:
@@ -69,7 +73,7 @@ def bench(
 
 
 def _figures_table(figures: list[Figures]) -> Table:
-    table = _bench_table("Model", "Backend", "Threads", "Step", "Slowest", "Decode", "Speed", "Safe lead")
+    table = columns("Model", "Backend", "Threads", "Step", "Slowest", "Decode", "Speed", "Safe lead")
     for row in figures:
         few = "*" if row.few else ""
         table.add_row(
@@ -85,14 +89,8 @@ def _figures_table(figures: list[Figures]) -> Table:
     return table
 
 
-def _bench_table(model: str, *names: str) -> Table:
-    """In a narrow window the model's name is broken, never a number."""
-    columns = (Column(name, no_wrap=True) for name in names)
-    return Table(Column(model, overflow="fold"), *columns, box=None, padding=(0, 1, 0, 0))
-
-
 def _ratios_table(ratios: list[Ratio]) -> Table:
-    table = _bench_table("Model", "Backend", "Threads", "Step", "transformers", "", "Faster")
+    table = columns("Model", "Backend", "Threads", "Step", "transformers", "", "Faster")
     for row in ratios:
         steps = (f"{row.step_ms:.1f} ms", f"{row.transformers_ms:.1f} ms", row.dtype)
         faster = f"{row.ratio:.1f}x{'*' if row.few else ''}"

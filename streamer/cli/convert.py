@@ -13,8 +13,10 @@ from streamer.errors import UserError
 
 
 def convert(
-    model: Annotated[str, typer.Argument(help="A folder, with AudioCraft's files for example, or a hub id.")],
-    folder: Annotated[Path, typer.Argument(help="Where to save; must not exist.")],
+    model: Annotated[
+        str, typer.Argument(metavar="NAME", help="A folder, with AudioCraft's files for example, or a hub id.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to save; must not exist.")],
 ) -> None:
     """Save a model in transformers' layout, as safetensors: AudioCraft's files load faster then, and anywhere."""
     from musicgen import ModelError

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
-from streamer.cli.console import console
+from streamer.cli.console import columns, console, tell_machine
+from streamer.cli.options import Json
 
 if TYPE_CHECKING:
     from streamer.offline.evaluate import Report
 
 
 def evaluate(
-    generated: Annotated[list[Path], typer.Argument(help="Sound files, and folders of them.")],
-    melody: Annotated[Path | None, typer.Option(help="What they were to follow: for the chroma cosine.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="What they were made from: for the CLAP score.")] = None,
+    generated: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sound files, and folders of them.")],
+    melody: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What they were to follow: for the chroma cosine.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What they were made from: for the CLAP score.")
+    ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="Music such as they should be, a folder: for the Fréchet audio distance.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Music such as they should be, a folder: for the Fréchet audio distance."),
     ] = None,
     clap: Annotated[
         str | None,
-        typer.Option(help="A folder with CLAP's weights, or a hub id; laion/larger_clap_music if not given."),
+        typer.Option(
+            metavar="NAME", help="A folder with CLAP's weights, or a hub id; laion/larger_clap_music if not given."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for machines.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure how well music follows its melody and its prompt, and how far it is from music that it should be like."""
     from streamer.offline.evaluate import CLAP
@@ -44,7 +51,7 @@ def evaluate(
             progress=lambda sentence: status.update(escape(f"{sentence} ...")),
         )
     if as_json:
-        typer.echo(json.dumps(asdict(report)))
+        tell_machine(asdict(report))
         return
     console.print(_evaluation_table(report))
     if report.fad_clap is not None and report.parts is not None:
@@ -56,7 +63,7 @@ def evaluate(
 
 
 def _evaluation_table(report: Report) -> Table:
-    table = Table(Column("File"), *(Column(name, no_wrap=True) for name in ("Length", "Chroma", "CLAP")), box=None)
+    table = columns("File", "Length", "Chroma", "CLAP")
     rows: list[tuple[str, float | None, float | None, float | None]]
     rows = [(figures.file, figures.seconds, figures.chroma_cosine, figures.clap_score) for figures in report.files]
     if len(rows) > 1:

@@ -26,7 +26,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (play, render, models, convert, devices, bench, evaluate):
+COMMANDS = (play, render, models, devices, convert, bench, evaluate)
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
-from rich.table import Column, Table
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from streamer.cli.console import console
+from rich.markup import escape
+
+from streamer.cli.console import columns, console, tell_machine
+from streamer.cli.options import Json
+
+if TYPE_CHECKING:
+    from musicgen.models.table import Card
 
 FRAME_RATE = 50  # steps a second, of every released model
+PLENTY, ENOUGH = 2.0, 1.3
+"""Real-time factors that an estimate calls live, and barely: a step also attends, samples and decodes."""
 
 
-def models() -> None:
+@dataclass(frozen=True)
+class _Row:
+    """A model, and how this machine stands to it.
+
+    Attributes
+    ----------
+    here
+        Whether its files are on this machine.
+    factor
+        Of real time, as estimated.
+    """
+
+    card: Card
+    here: bool
+    factor: float
+
+
+def models(as_json: Json = False) -> None:
     """List what can be loaded, and whether this machine can play it live."""
     from musicgen.backends import WEIGHT_BYTES, choose
     from musicgen.models.table import RELEASED, nano
@@ -19,25 +45,66 @@ def models() -> None:
     with console.status("Measuring how fast this machine reads weights ..."):
         speed = reading_speed()
     backend, reason = choose()
-    table = Table(
-        Column("Model", no_wrap=True), "Decoder", "Channels", "Led by", "Memory", "Licence", "Files", "Live", box=None
-    )
-    for card in (nano(), *RELEASED):
+    rows = [
+        _Row(
+            card,
+            card.name == "nano" or _downloaded(card.name),
+            speed / (WEIGHT_BYTES[backend] * card.decoder * FRAME_RATE),
+        )
+        for card in (nano(), *RELEASED)
+    ]
+    if as_json:
+        tell_machine({"backend": backend, "reason": reason, "models": [_facts(row) for row in rows]})
+        return
+    _show(rows)
+    console.print(escape(f"Backend: {backend}. {reason}"))
+
+
+def _facts(row: _Row) -> dict[str, object]:
+    card = row.card
+    return {
+        "name": card.name,
+        "decoder": card.decoder,
+        "channels": card.channels,
+        "led_by": card.abilities,
+        "memory": card.memory(),
+        "licence": card.licence,
+        "here": row.here,
+        "estimate": round(row.factor, 2),
+        "live": _live(row.factor),
+    }
+
+
+def _show(rows: Sequence[_Row]) -> None:
+    table = columns("Model", "Decoder", "Sound", "Memory", "Files", "Live")
+    for row in rows:
+        card = row.card
         table.add_row(
             card.name,
             _count(card.decoder),
             "stereo" if card.channels == 2 else "mono",
-            ", ".join(card.abilities),
             f"{card.memory() / 1e9:.1f} GB",
-            card.licence,
-            "here" if card.name == "nano" or _downloaded(card.name) else "download",
-            _live(speed / (WEIGHT_BYTES[backend] * card.decoder * FRAME_RATE)),
+            "here" if row.here else "hub",
+            _live(row.factor),
         )
     console.print(table)
-    console.print(escape(f"Backend: {backend}. {reason}"))
+    console.print()
+    console.print("All are led by text and continue from audio; those with melody in their name follow a tune, too.")
+    for licence, names in _licences(row.card for row in rows).items():
+        terms = ": not for commercial use" if "NC" in licence else ""
+        console.print(escape(f"Licence of {names}: {licence}{terms}."))
+    console.print("Files: here, or downloaded from the hub when they are first asked for.")
     console.print("Live: an estimate, from how fast weights are read here; `streamer bench` measures a model.")
-    console.print("CC-BY-NC-4.0: not for commercial use.")
     console.print("Also: any folder with a MusicGen in transformers' layout, or with AudioCraft's state_dict.bin.")
+
+
+def _licences(cards: Iterable[Card]) -> dict[str, str]:
+    """Licence -> whose: a model's name, or "facebook/*" for all of a maker's."""
+    owners: dict[str, dict[str, None]] = {}
+    for card in cards:
+        maker, _, name = card.name.rpartition("/")
+        owners.setdefault(card.licence, {})[f"{maker}/*" if maker else name] = None
+    return {licence: ", ".join(names) for licence, names in owners.items()}
 
 
 def _downloaded(name: str) -> bool:
@@ -51,5 +118,5 @@ def _count(weights: int) -> str:
 
 
 def _live(factor: float) -> str:
-    """Real-time factor as a word: a step also attends, samples and decodes, so there must be time to spare."""
-    return f"yes ({factor:.0f}x)" if factor >= 2 else f"barely ({factor:.1f}x)" if factor >= 1.3 else "no"
+    """A real-time factor as a word."""
+    return f"yes, {factor:.0f}x" if factor >= PLENTY else "barely" if factor >= ENOUGH else "no"

@@ -19,33 +19,81 @@ if TYPE_CHECKING:
     from streamer.engine.beginning import Excerpt
 
 PROMPT = "lo-fi hip hop, mellow electric piano, soft drums, warm bass"
+MUSIC, SOUND, OSC, MODEL = "Music", "Sound", "OSC", "Model"
+"""The groups of options in a command's help."""
+
+_OF_SOUND = {"volume", "mute", "lead", "loudness"}
+"""The parameters that change no token: the others are about the music."""
 # None: not asked for, so that the model's own default stands.
 _KINDS: dict[str, Any] = {"float": float | None, "int": int | None, "bool": bool | None, "text": str | None}
 
 Backend = Annotated[
-    str, typer.Option("--backend", help="What computes: auto, native, native-int4, onnx, torch or cuda.")
+    str,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="What computes: auto, native, native-int4, onnx, torch or cuda.",
+        rich_help_panel=MODEL,
+    ),
 ]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Of a step; measured unless given.")]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, metavar="N", help="Of a step; measured unless given.", rich_help_panel=MODEL),
+]
 Anchor = Annotated[
-    str, typer.Option("--anchor", help="How it goes on for ever: card, shadow, brief or burst, see docs/streaming.md.")
+    str,
+    typer.Option(
+        "--anchor",
+        metavar="NAME",
+        help="How it goes on for ever: card, shadow, brief or burst, see docs/streaming.md.",
+        rich_help_panel=MODEL,
+    ),
 ]
-From = Annotated[float, typer.Option("--from", min=0, help="Where in that file to begin, seconds.")]
-ContinueFrom = Annotated[Path | None, typer.Option(help="A sound file to begin with and go on from.")]
-To = Annotated[float | None, typer.Option("--to", min=0, help="Where to leave it; its end unless given.")]
+ContinueFrom = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A sound file to begin with and go on from.", rich_help_panel=MUSIC),
+]
+From = Annotated[
+    float,
+    typer.Option(
+        "--from", min=0, metavar="SECONDS", help="Where in that file to begin, seconds.", rich_help_panel=MUSIC
+    ),
+]
+To = Annotated[
+    float | None,
+    typer.Option(
+        "--to", min=0, metavar="SECONDS", help="Where to leave it; its end unless given.", rich_help_panel=MUSIC
+    ),
+]
 Stems = Annotated[
-    bool, typer.Option("--melody-stems", help="Follow melodies without their drums and bass; needs Demucs.")
+    bool,
+    typer.Option(
+        "--melody-stems",
+        help="Follow melodies without their drums and bass; needs Demucs.",
+        rich_help_panel=MUSIC,
+    ),
 ]
-Model = Annotated[str, typer.Option("--model", help='"nano", a folder, or a hub id: see `streamer models`.')]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", metavar="NAME", help='"nano", a folder, or a hub id: see `streamer models`.', rich_help_panel=MODEL
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 
 
 def _option(parameter: Parameter) -> inspect.Parameter:
-    """The command line's option for a parameter of the table."""
+    """The command line's option for a parameter of the table; one that is on or off has a form for each."""
     bounds: dict[str, Any] = {}
     if parameter.kind in ("float", "int"):
         number = float if parameter.kind == "float" else int
-        bounds = {"min": number(parameter.low), "max": number(parameter.high)}
+        bounds = {"min": number(parameter.low), "max": number(parameter.high), "metavar": "N"}
+    elif parameter.kind == "text":
+        bounds = {"metavar": "TEXT"}
+    name = f"--{parameter.name}/--no-{parameter.name}" if parameter.kind == "bool" else f"--{parameter.name}"
     unit = f" [{parameter.unit}]" if parameter.unit else ""
-    option: Any = typer.Option(None, f"--{parameter.name}", help=escape(parameter.doc + unit), **bounds)
+    panel = SOUND if parameter.name in _OF_SOUND else MUSIC
+    option: Any = typer.Option(None, name, help=escape(parameter.doc + unit), rich_help_panel=panel, **bounds)
     kind = _KINDS[parameter.kind]
     return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
 

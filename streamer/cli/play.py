@@ -17,7 +17,10 @@ from rich.text import Text
 from osc.tree import Value
 from streamer.cli.console import complain, console
 from streamer.cli.options import (
+    MUSIC,
+    OSC,
     PROMPT,
+    SOUND,
     Anchor,
     Backend,
     ContinueFrom,
@@ -46,12 +49,26 @@ def play(
     backend: Backend = "auto",
     threads: Threads = None,
     anchor: Anchor = "card",
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many; without it Ctrl-C stops.")] = None,
-    device: Annotated[str | None, typer.Option(help="Number or part of the name: see `streamer devices`.")] = None,
-    wav_out: Annotated[Path | None, typer.Option(help="Write a WAV in place of playing on a device.")] = None,
-    osc_host: Annotated[str, typer.Option(help="Listen for OSC here; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    osc_port: Annotated[int, typer.Option(help="UDP port for OSC.")] = 7770,
-    osc_prefix: Annotated[str, typer.Option(help="What all OSC addresses begin with.")] = "/mg",
+    seconds: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Stop after so many; without it Ctrl-C stops.", rich_help_panel=MUSIC),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Number or part of the name: see `streamer devices`.", rich_help_panel=SOUND),
+    ] = None,
+    wav_out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a WAV in place of playing on a device.", rich_help_panel=SOUND),
+    ] = None,
+    osc_host: Annotated[
+        str,
+        typer.Option(metavar="HOST", help="Listen here; 0.0.0.0 lets other machines in.", rich_help_panel=OSC),
+    ] = "127.0.0.1",
+    osc_port: Annotated[int, typer.Option(metavar="N", help="UDP port.", rich_help_panel=OSC)] = 7770,
+    osc_prefix: Annotated[
+        str, typer.Option(metavar="PATH", help="What all addresses begin with.", rich_help_panel=OSC)
+    ] = "/mg",
     continue_from: ContinueFrom = None,
     start: From = 0.0,
     end: To = None,

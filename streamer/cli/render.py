@@ -12,7 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from osc.tree import Value
 from streamer.cli.console import complain, console
 from streamer.cli.options import (
+    MODEL,
+    MUSIC,
     PROMPT,
+    SOUND,
     Anchor,
     Backend,
     ContinueFrom,
@@ -36,29 +39,50 @@ if TYPE_CHECKING:
 
 @with_controls("lead")
 def render(
-    out: Annotated[Path, typer.Argument(help="File to write; .wav, .flac, .mp3, .ogg or .opus.")],
-    seconds: Annotated[float, typer.Option(help="Length.")] = 20.0,
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; .wav, .flac, .mp3, .ogg or .opus.")],
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length.", rich_help_panel=MUSIC)] = 20.0,
     model: Model = "nano",
     backend: Backend = "auto",
     threads: Threads = None,
     anchor: Anchor = "card",
     variations: Annotated[
-        int, typer.Option(min=1, help="Pieces made in one batch, seeds counting up: out-1.wav, out-2.wav ...")
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Pieces made in one batch, seeds counting up: out-1.wav, out-2.wav ...",
+            rich_help_panel=MUSIC,
+        ),
     ] = 1,
     normalise: Annotated[
         str | None,
-        typer.Option(help="Level of the whole piece: loudness (-14 LUFS), peak, rms, clip or none; else as live."),
+        typer.Option(
+            metavar="NAME",
+            help="Level of the whole piece: loudness (-14 LUFS), peak, rms, clip or none; else as live.",
+            rich_help_panel=SOUND,
+        ),
     ] = None,
-    compressor: Annotated[bool, typer.Option(help="Bend peaks that --normalise loudness drives too high.")] = False,
+    compressor: Annotated[
+        bool,
+        typer.Option(help="Bend peaks that --normalise loudness drives too high.", rich_help_panel=SOUND),
+    ] = False,
     continue_from: ContinueFrom = None,
     start: From = 0.0,
     end: To = None,
     stems: Stems = False,
     decoder: Annotated[
-        str, typer.Option(help="What turns frames into sound: codec, or diffusion: slow, for mono real checkpoints.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What turns frames into sound: codec, or diffusion: slow, for mono real checkpoints.",
+            rich_help_panel=MODEL,
+        ),
     ] = "codec",
     diffusion_weights: Annotated[
-        str | None, typer.Option(help="MultiBand Diffusion's file, its folder, or a hub id.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="MultiBand Diffusion's file, its folder, or a hub id.", rich_help_panel=MODEL
+        ),
     ] = None,
     **values: Value,
 ) -> None:

@@ -26,6 +26,7 @@ from tests.musicgen.diffusion_files import write
 from tests.musicgen.tiny import tiny_checkpoint
 
 Run = Callable[..., tuple[int, str, str]]
+COLUMNS = "300"
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def command(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["streamer", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "300")
+        monkeypatch.setenv("COLUMNS", COLUMNS)
         capsys.readouterr()
         code: object = 0
         try:
@@ -224,10 +225,12 @@ def test_models_are_listed_with_what_to_choose_by(run: Run) -> None:
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert lines["Backend:"].split()[1].rstrip(".") in ("native", "onnx", "torch")
     assert len([name for name in lines if name.startswith("facebook/")]) == 10
-    assert "MIT" in lines["nano"] and "mono" in lines["nano"]
-    for expected in ("3.29 B", "stereo", "text, continuation", "17.6 GB", "CC-BY-NC-4.0"):
+    assert "mono" in lines["nano"] and "here" in lines["nano"]
+    for expected in ("3.29 B", "stereo", "17.6 GB"):
         assert expected in lines["facebook/musicgen-stereo-large"]
-    assert "text, melody, continuation" in lines["facebook/musicgen-melody"]
+    assert "Licence of nano: MIT." in out
+    assert "Licence of facebook/*: CC-BY-NC-4.0: not for commercial use." in out
+    assert "melody in their name follow a tune" in out
 
 
 def test_audiocrafts_files_are_converted(run: Run, tiny_model_dir: Path, tmp_path: Path) -> None:
