@@ -113,12 +113,13 @@ def embed(weights: DecoderWeights, columns: Tensor) -> Tensor:
     return F.embedding(columns + weights.offsets, weights.embed).sum(-2)
 
 
-def sinusoids(count: int, size: int) -> Tensor:
-    """Position embeddings (count, size), float32: ``[cos | sin]`` with frequencies ``10000 ** (-i / (half - 1))``.
+def sinusoids(count: int, size: int, scale: float = 1.0, period: float = 10_000.0) -> Tensor:
+    """Position embeddings (count, size), float32: ``[cos | sin]`` with frequencies ``period ** (-i / (half - 1))``.
 
-    To be cast only after it is built: in half precision the angles themselves would be wrong.
+    To be cast only after it is built: in half precision the angles themselves would be wrong. Scale and period are the
+    published models'; AudioCraft can train others.
     """
     half = size // 2
-    frequencies = torch.exp(torch.arange(half).float() * -(math.log(10000) / (half - 1)))
+    frequencies = torch.exp(torch.arange(half).float() * -(math.log(period) / (half - 1)))
     angles = torch.arange(count).float()[:, None] * frequencies
-    return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, size % 2))
+    return F.pad(scale * torch.cat([angles.cos(), angles.sin()], dim=1), (0, size % 2))

@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from musicgen.codec import CodecWeights, look_ahead, open_decoder
 from musicgen.decoder import sinusoids
 from musicgen.errors import ModelError
-from musicgen.load.audiocraft import Settings, read_pickle
 from musicgen.load.hub import download
+from musicgen.load.settings import Settings, read_pickle
 
 if TYPE_CHECKING:
     from musicgen.stream import MusicGen

@@ -9,37 +9,38 @@ The names are those of AudioCraft's modules (``audiocraft/models/lm.py``, ``modu
 what they become are those of transformers' ``MusicgenForConditionalGeneration`` and its melody sibling.
 """
 
-import pickle
 import re
-import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-import torch
-import yaml
 from torch import Tensor
 from transformers import (
     AutoConfig,
     EncodecConfig,
-    EncodecModel,
     MusicgenConfig,
     MusicgenDecoderConfig,
     MusicgenMelodyConfig,
     PreTrainedConfig,
 )
-from transformers.models.auto.modeling_auto import AutoModelForTextEncoding
 from transformers.models.musicgen_melody.configuration_musicgen_melody import MusicgenMelodyDecoderConfig
 
 from musicgen.errors import ModelError
-from musicgen.load.hub import TRANSFORMERS_FILES, download
+from musicgen.load.audiocraft_fields import CODEC as CODEC_FIELDS
+from musicgen.load.audiocraft_fields import LANGUAGE_MODEL as LANGUAGE_MODEL_FIELDS
+from musicgen.load.audiocraft_fields import OVERRIDES, SECTIONS
+from musicgen.load.fields import GENERATION, check_codec, check_text
+from musicgen.load.hub import TRANSFORMERS_FILES, download, read_json
+from musicgen.load.rules import Table, must, require
+from musicgen.load.settings import Settings, read_pickle, read_settings
+from musicgen.load.tensors import stored, unwrapped
 
-T = TypeVar("T")
 State = dict[str, Tensor]
+Values = Mapping[str, Any]  # used fields of xp.cfg, by their paths
 
 LANGUAGE_MODEL, CODEC = "state_dict.bin", "compression_state_dict.bin"
-EXPORT = "export the model with AudioCraft's export, or get it from somebody you trust"
+LM, T5, CHROMA = "transformer_lm", "conditioners.description.t5", "conditioners.self_wav.chroma_stem"
 CONDITIONER = "condition_provider.conditioners"
 HUB_NAMES = {name: f"google-t5/{name}" for name in ("t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b")}
 
@@ -84,6 +85,8 @@ class AudioCraftFiles:
         The folder that the text encoder came from, which has its tokenizer, too.
     settings
         For generation_config.json.
+    chroma
+        For preprocessor_config.json, of a melody model.
     origin
         The model that it was trained on from, "" for none.
     """
@@ -92,41 +95,8 @@ class AudioCraftFiles:
     state: State
     text_encoder: Path
     settings: dict[str, Any]
+    chroma: dict[str, Any]
     origin: str
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What Hydra left in a checkpoint, ``xp.cfg`` for example: nested, and read by dotted paths."""
-
-    folder: Path
-    content: dict[str, Any] = field(repr=False)
-
-    def get(self, path: str, kind: type[T], default: T | None = None) -> T:
-        """The value at a path; default where there is none, without a default that is refused."""
-        value = self.at(path)
-        if value is None and default is not None:
-            return default
-        if kind is float and isinstance(value, int):
-            value = float(value)
-        if not isinstance(value, kind):
-            raise ModelError(f"The configuration in {self.folder} has no usable '{path}': export the model again.")
-        return value
-
-    def at(self, path: str) -> Any:
-        """The value at a path, whatever it is; None where there is none."""
-        value: Any = self.content
-        for key in path.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        link = re.fullmatch(r"\$\{([\w.]+)\}", value) if isinstance(value, str) else None
-        return self.at(link[1]) if link and link[1] != path else value
-
-    def require(self, path: str, *allowed: object) -> None:
-        """Refuse a model that is built otherwise; what is not said is taken to be allowed."""
-        value = self.at(path)
-        if value is not None and value not in allowed:
-            wanted = " or ".join(str(choice) for choice in allowed)
-            raise ModelError(f"The model in {self.folder} has {path}={value}: only {wanted} can be played.")
 
 
 def read_audiocraft(folder: Path) -> AudioCraftFiles:
@@ -141,75 +111,36 @@ def read_audiocraft(folder: Path) -> AudioCraftFiles:
         A file is damaged, could run code, or describes what cannot be played; the message says which.
     """
     package = read_pickle(folder / LANGUAGE_MODEL)
-    if not isinstance(package.get("best_state"), dict):
-        raise ModelError(f"{folder / LANGUAGE_MODEL} holds no 'best_state': export the model with AudioCraft's export.")
-    settings = _settings(folder, package)
-    _check(settings)
-    melody = "self_wav" in settings.get("conditioners", dict)
-    state = _language_model_state(package["best_state"])
-    text_config, text_state, text_folder = _text_encoder(settings)
-    channels = 2 if settings.get("interleave_stereo_codebooks.use", bool, False) else 1
-    codec_config, codec_state = _codec(settings, settings.get("transformer_lm.n_q", int) // channels)
-    generation = _generation_settings(settings, codec_config)
-    decoder = _decoder_config(settings, melody, channels)
-    decoder.max_position_embeddings = max(2048, generation["max_length"])
+    said = read_settings(folder, package)
+    values = said.checked(SECTIONS["language model"], LANGUAGE_MODEL_FIELDS)
+    melody = "self_wav" in said.get("conditioners", dict)
+    _check(folder, values, melody)
+    state = _language_model_state(_best_state(package, folder / LANGUAGE_MODEL), folder / LANGUAGE_MODEL)
+    text_config, text_state, text_folder = _text_encoder(folder, values[f"{T5}.name"])
+    channels = 2 if values["interleave_stereo_codebooks.use"] else 1
+    named = values["compression_model_checkpoint"].removeprefix("//pretrained/")
+    codec_config, codec_state = _codec(folder, named, values[f"{LM}.n_q"] // channels)
+    generation = _generation_settings(folder, values, codec_config)
+    decoder = _decoder_config(values, melody, channels)
+    decoder.max_position_embeddings = max(2048, min(generation["max_length"], 1 << 14))
     parts: dict[str, Any] = {"text_encoder": text_config, "audio_encoder": codec_config, "decoder": decoder}
     return AudioCraftFiles(
-        config=MusicgenMelodyConfig(**parts, **_melody_settings(settings)) if melody else MusicgenConfig(**parts),
+        config=MusicgenMelodyConfig(**parts, **_melody_settings(values)) if melody else MusicgenConfig(**parts),
         state={**text_state, **codec_state, **state},
         text_encoder=text_folder,
         settings=generation,
-        origin=settings.get("continue_from", str, "").removeprefix("//pretrained/"),
+        chroma=_chroma(values) if melody else {},
+        origin=said.get("continue_from", str, "").removeprefix("//pretrained/"),
     )
 
 
 # ------------------------------------------------------------------------------------------------------------ files
 
 
-def read_pickle(path: Path, remedy: str = EXPORT, stand_ins: Sequence[tuple[Any, str]] = ()) -> dict[Any, Any]:
-    """Open one of AudioCraft's files without running anything that it holds.
-
-    Parameters
-    ----------
-    remedy
-        What to do about a file that is none, as the end of a sentence.
-    stand_ins
-        What to make in place of classes that a file may name beside tensors and plain values: (class, full name).
-
-    Raises
-    ------
-    ModelError
-        It is damaged, could run code, or is no dictionary.
-    """
-    try:
-        with torch.serialization.safe_globals(list(stand_ins)):
-            # mapped, not read, where the format allows: the weights of the large model would be in memory twice
-            package = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path} holds more than tensors and plain values, so it could run code and was not opened: {remedy}."
-        ) from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        raise ModelError(f"{path} cannot be read: download or export the model again.") from error
-    if not isinstance(package, dict):
-        raise ModelError(f"{path} is no AudioCraft checkpoint: {remedy}.")
-    return package
-
-
-def _settings(folder: Path, package: dict[str, Any]) -> Settings:
-    try:
-        content = yaml.safe_load(package.get("xp.cfg", ""))
-    except (yaml.YAMLError, AttributeError) as error:
-        raise ModelError(f"The configuration in {folder} is not plain YAML: export the model again.") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"The checkpoint in {folder} has no configuration ('xp.cfg'): export the model again.")
-    return Settings(folder, content)
-
-
 def _named(folder: Path, name: str, what: str) -> Path:
     """The folder of a part that a checkpoint only names."""
     beside = folder / name.rpartition("/")[2]
-    if beside.is_dir():
+    if beside.name not in ("", "..") and beside.parent == folder and beside.is_dir():
         return beside
     try:
         return download(HUB_NAMES.get(name, name), TRANSFORMERS_FILES)
@@ -223,46 +154,54 @@ def _named(folder: Path, name: str, what: str) -> Path:
 # --------------------------------------------------------------------------------------------------- language model
 
 
-def _check(settings: Settings) -> None:
-    """Refuse what MusicGen's architecture here does not have, with the reason."""
-    settings.require("lm_model", "transformer_lm")
-    settings.require("transformer_lm.norm_first", True)
-    settings.require("transformer_lm.positional_embedding", "sin")
-    settings.require("transformer_lm.activation", "gelu", "relu")
-    settings.require("transformer_lm.past_context", None)
-    settings.require("transformer_lm.kv_repeat", 1)
-    settings.require("fuser.cross_attention_pos_emb", False)
-    settings.require("fuser.sum", [])
-    settings.require("fuser.input_interpolate", [])
-    settings.require("interleave_stereo_codebooks.per_timestep", False)
-    settings.require("conditioners.description.model", "t5")
-    settings.require("conditioners.description.t5.normalize_text", False)
-    settings.require("conditioners.self_wav.model", "chroma_stem")
-    settings.require("conditioners.self_wav.chroma_stem.argmax", True)
-    unknown = settings.get("conditioners", dict).keys() - {"description", "self_wav", "args"}
-    if unknown:
-        raise ModelError(
-            f"The model in {settings.folder} follows '{min(unknown)}': only text and melody can be given here."
-        )
-    where = "prepend" if "self_wav" in settings.get("conditioners", dict) else "cross"
-    if "description" not in settings.get(f"fuser.{where}", list, []):
-        raise ModelError(
-            f"The model in {settings.folder} does not take its text by fuser.{where}: it cannot be played."
+def _check(folder: Path, values: Values, melody: bool) -> None:
+    """Refuse what lacks something, or does not fit together, with the reason."""
+    where = f"The configuration in {folder}"
+    needed = [f"{LM}.{name}" for name in ("dim", "num_heads", "num_layers", "n_q", "card")]
+    needed += ["codebooks_pattern.modeling", f"{T5}.name"]
+    if melody:
+        needed += [f"{CHROMA}.{name}" for name in ("sample_rate",)]
+    _need(values, needed, where)
+    cross, prepend = (values[f"fuser.{name}"] or [] for name in ("cross", "prepend"))
+    wanted = ([], ["self_wav", "description"]) if melody else (["description"], [])
+    for name, given, right in zip(("cross", "prepend"), (cross, prepend), wanted, strict=True):
+        require(
+            given == right,
+            where,
+            f"fuser.{name} is {given}, but MusicGen is built for {right} in a {'melody' if melody else 'text'} model, "
+            "so it cannot be played",
         )
 
 
-def _language_model_state(source: State) -> State:
-    state = {}
+def _need(values: Values, paths: Iterable[str], where: str) -> None:
+    for path in paths:
+        require(values[path] is not None, where, f"{path} is missing, so export the model again")
+
+
+def _best_state(package: dict[Any, Any], path: Path) -> State:
+    """The weights in a file, as AudioCraft's export or Dora leaves them."""
+    state = package.get("fsdp_best_state") or package.get("best_state")
+    if isinstance(state, dict) and isinstance(state.get("model"), dict):
+        state = state["model"]
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise ModelError(f"{path} holds no weights under 'best_state': export the model with AudioCraft's export.")
+    return {plain: state[name] for plain, name in unwrapped(map(str, state), path).items()}
+
+
+def _language_model_state(source: State, path: Path) -> State:
+    state: State = {}
     for name, tensor in source.items():
         if COMPUTED.match(name):
             continue
         renamed = _rename(name, LANGUAGE_MODEL_NAMES)
-        if renamed.endswith(".in_proj_weight"):
-            attention = renamed.removesuffix(".in_proj_weight")
-            for part, rows in zip("qkv", tensor.chunk(3), strict=True):
-                state[f"{attention}.{part}_proj.weight"] = rows
-        else:
+        if not renamed.endswith(".in_proj_weight"):
             state[renamed] = tensor
+            continue
+        if tensor.ndim != 2 or len(tensor) % 3:
+            raise ModelError(f"{path} does not fit its configuration ({name} has another shape): export it again.")
+        attention = renamed.removesuffix(".in_proj_weight")
+        for part, rows in zip("qkv", tensor.chunk(3), strict=True):
+            state[f"{attention}.{part}_proj.weight"] = rows
     return state
 
 
@@ -272,34 +211,46 @@ def _rename(name: str, rules: Iterable[tuple[str, str]]) -> str:
     return name
 
 
-def _decoder_config(settings: Settings, melody: bool, channels: int) -> PreTrainedConfig:
-    size, entries = settings.get("transformer_lm.dim", int), settings.get("transformer_lm.card", int)
+def _decoder_config(settings: Values, melody: bool, channels: int) -> PreTrainedConfig:
+    size, entries = settings[f"{LM}.dim"], settings[f"{LM}.card"]
     values: dict[str, Any] = {
         "vocab_size": entries,
         "pad_token_id": entries,
         "bos_token_id": entries,
         "hidden_size": size,
-        "num_hidden_layers": settings.get("transformer_lm.num_layers", int),
-        "num_attention_heads": settings.get("transformer_lm.num_heads", int),
-        "ffn_dim": int(settings.get("transformer_lm.hidden_scale", float, 4.0) * size),
-        "activation_function": settings.get("transformer_lm.activation", str, "gelu"),
-        "num_codebooks": settings.get("transformer_lm.n_q", int),
+        "num_hidden_layers": settings[f"{LM}.num_layers"],
+        "num_attention_heads": settings[f"{LM}.num_heads"],
+        "ffn_dim": int(settings[f"{LM}.hidden_scale"] * size),
+        "activation_function": settings[f"{LM}.activation"],
+        "num_codebooks": settings[f"{LM}.n_q"],
         "audio_channels": channels,
     }
     return MusicgenMelodyDecoderConfig(**values) if melody else MusicgenDecoderConfig(**values)
 
 
-def _melody_settings(settings: Settings) -> dict[str, Any]:
-    chroma = "conditioners.self_wav.chroma_stem"
-    samples = int(settings.get("dataset.segment_duration", float) * settings.get(f"{chroma}.sample_rate", int))
-    hop = 2 ** settings.get(f"{chroma}.radix2_exp", int) // 4
-    return {"num_chroma": settings.get(f"{chroma}.n_chroma", int), "chroma_length": 1 + samples // hop}
+def _melody_settings(values: Values) -> dict[str, Any]:
+    samples = int(values["dataset.segment_duration"] * values[f"{CHROMA}.sample_rate"])
+    return {"num_chroma": values[f"{CHROMA}.n_chroma"], "chroma_length": 1 + samples // _chroma(values)["hop_length"]}
 
 
-def _generation_settings(settings: Settings, codec: PreTrainedConfig) -> dict[str, Any]:
-    pad = settings.get("transformer_lm.card", int)
-    delays, turns = _pattern(settings)
-    seconds = settings.get("dataset.segment_duration", float, 30.0)
+def _chroma(values: Values) -> dict[str, Any]:
+    window = 2 ** values[f"{CHROMA}.radix2_exp"]
+    return {
+        "sampling_rate": values[f"{CHROMA}.sample_rate"],
+        "num_chroma": values[f"{CHROMA}.n_chroma"],
+        "feature_size": values[f"{CHROMA}.n_chroma"],
+        "n_fft": window,
+        "hop_length": window // 4,
+    }
+
+
+def _generation_settings(folder: Path, values: Values, codec: PreTrainedConfig) -> dict[str, Any]:
+    pad = values[f"{LM}.card"]
+    delays, turns = _pattern(folder, values)
+    seconds = values["dataset.segment_duration"]
+    usual = GENERATION["positional_scale"].default, GENERATION["positional_period"].default
+    own = values[f"{LM}.positional_scale"], values[f"{LM}.max_period"]
+    positions = {} if own == usual else dict(zip(("positional_scale", "positional_period"), own, strict=True))
     return {
         "bos_token_id": pad,
         "decoder_start_token_id": pad,
@@ -307,63 +258,59 @@ def _generation_settings(settings: Settings, codec: PreTrainedConfig) -> dict[st
         "do_sample": True,
         "guidance_scale": 3.0,  # what AudioCraft's own MusicGen takes for every checkpoint, as is the top_k
         "top_k": 250,
-        "max_length": int(seconds * cast(Any, codec).frame_rate) * (max(turns) + 1),
+        "max_length": max(1, int(seconds * cast(Any, codec).frame_rate) * (max(turns) + 1)),
         "codebook_delays": delays,
         "codebook_turns": turns,
+        **positions,
     }
 
 
-def _pattern(settings: Settings) -> tuple[list[int], list[int]]:
+def _pattern(folder: Path, values: Values) -> tuple[list[int], list[int]]:
     """Delays and turns of the codebooks, as the model was trained with them."""
-    codebooks = settings.get("transformer_lm.n_q", int)
-    none, pattern = [0] * codebooks, settings.get("codebooks_pattern.modeling", str)
+    codebooks, pattern = values[f"{LM}.n_q"], values["codebooks_pattern.modeling"]
+    none, rising = [0] * codebooks, list(range(codebooks))
     if pattern in ("coarse_first", "valle"):  # an older name of the same
         raise ModelError(
-            f"The model in {settings.folder} makes all of its first codebook before the others (coarse-first): "
+            f"The model in {folder} makes all of its first codebook before the others (coarse-first): "
             "nothing could be heard before the piece is over, so it cannot be streamed."
         )
-    settings.require("codebooks_pattern.modeling", "delay", "parallel", "unroll")
+    if pattern == "musiclm":
+        raise ModelError(f"The model in {folder} makes its codebooks in groups (musiclm): it cannot be streamed.")
     if pattern == "parallel":
         return none, none
-    if pattern == "unroll":
-        settings.require("codebooks_pattern.unroll.delays", none)
-        return none, settings.get("codebooks_pattern.unroll.flattening", list, list(range(codebooks)))
-    settings.require("codebooks_pattern.delay.flatten_first", 0)
-    settings.require("codebooks_pattern.delay.empty_initial", 0)
-    return settings.get("codebooks_pattern.delay.delays", list, list(range(codebooks))), none
+    where = f"The configuration in {folder}"
+    name = "delay.delays" if pattern == "delay" else "unroll.flattening"
+    numbers = values[f"codebooks_pattern.{name}"] or rising
+    require(len(numbers) == codebooks, where, f"codebooks_pattern.{name} must have a number for each of {codebooks}")
+    return (list(numbers), none) if pattern == "delay" else (none, list(numbers))
 
 
 # ----------------------------------------------------------------------------------------------------- text encoder
 
 
-def _text_encoder(settings: Settings) -> tuple[PreTrainedConfig, State, Path]:
-    name = settings.get("conditioners.description.t5.name", str)
-    folder = _named(settings.folder, name, "text encoder")
+def _text_encoder(folder: Path, name: str) -> tuple[PreTrainedConfig, State, Path]:
+    beside = _named(folder, name, "text encoder")
+    said = read_json(beside / "config.json")
+    check_text(said, str(beside / "config.json"))
+    weights = stored(beside)
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForTextEncoding.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(
-            f"The text encoder in {folder} cannot be loaded: it needs config.json and model.safetensors."
-        ) from error
-    return config, {f"text_encoder.{key}": value for key, value in model.state_dict().items()}, folder
+        config = AutoConfig.for_model(**said)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{beside} holds no text encoder: it needs config.json and model.safetensors.") from error
+    return config, {f"text_encoder.{key}": weights[key] for key in weights if not key.startswith("decoder.")}, beside
 
 
 # ------------------------------------------------------------------------------------------------------------ codec
 
 
-def _codec(settings: Settings, codebooks: int) -> tuple[PreTrainedConfig, State]:
+def _codec(folder: Path, named: str, codebooks: int) -> tuple[PreTrainedConfig, State]:
     """The codec with the first ``codebooks`` of its codebooks, which are those that the language model uses."""
-    folder = settings.folder
-    if (folder / CODEC).is_file():
-        package = read_pickle(folder / CODEC)
-    else:
-        package = {"pretrained": settings.get("compression_model_checkpoint", str).removeprefix("//pretrained/")}
+    package = read_pickle(folder / CODEC) if (folder / CODEC).is_file() else {"pretrained": named}
     if "pretrained" in package:
         config, state = _pretrained_codec(_named(folder, str(package["pretrained"]), "codec"))
     else:
-        own = _settings(folder, package)
-        config, state = _codec_config(own), _codec_state(package.get("best_state", {}))
+        own = read_settings(folder, package)
+        config, state = _codec_config(own), _codec_state(_best_state(package, folder / CODEC))
     there = len({name.split(".")[3] for name in state if name.startswith("audio_encoder.quantizer.layers.")})
     if there < codebooks:
         raise ModelError(f"The codec of {folder} has {there} codebooks, the model needs {codebooks}: they do not fit.")
@@ -381,13 +328,11 @@ def _codebook(name: str) -> int:
 
 
 def _pretrained_codec(folder: Path) -> tuple[PreTrainedConfig, State]:
-    try:
-        model = EncodecModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(
-            f"The codec in {folder} cannot be loaded: it needs config.json and model.safetensors."
-        ) from error
-    return model.config, {f"audio_encoder.{name}": value for name, value in model.state_dict().items()}
+    said, where = read_json(folder / "config.json"), str(folder / "config.json")
+    check_codec(said, where)
+    weights = stored(folder)
+    config: PreTrainedConfig = cast(Any, EncodecConfig).from_dict(said)
+    return config, {f"audio_encoder.{name}": weights[name] for name in weights}
 
 
 def _codec_state(source: State) -> State:
@@ -395,33 +340,54 @@ def _codec_state(source: State) -> State:
 
 
 def _codec_config(settings: Settings) -> EncodecConfig:
-    settings.require("compression_model", "encodec")
-    settings.require("encodec.autoencoder", "seanet")
-    settings.require("encodec.quantizer", "rvq")
-    settings.require("seanet.activation", "ELU")
-    settings.require("seanet.norm", "weight_norm", "time_group_norm")
-    settings.require("seanet.disable_norm_outer_blocks", 0)
-    settings.require("seanet.decoder.final_activation", None)
-    ratios: Sequence[int] = settings.get("seanet.ratios", list)
-    return EncodecConfig(
-        sampling_rate=settings.get("sample_rate", int),
-        audio_channels=settings.get("channels", int),
-        normalize=settings.get("encodec.renormalize", bool, False),
-        use_causal_conv=settings.get("encodec.causal", bool, False),
-        hidden_size=settings.get("seanet.dimension", int),
-        codebook_dim=settings.get("seanet.dimension", int),
-        codebook_size=settings.get("rvq.bins", int),
-        num_filters=settings.get("seanet.n_filters", int),
-        num_residual_layers=settings.get("seanet.n_residual_layers", int),
-        upsampling_ratios=list(ratios),
-        norm_type=settings.get("seanet.norm", str),
-        kernel_size=settings.get("seanet.kernel_size", int),
-        last_kernel_size=settings.get("seanet.last_kernel_size", int),
-        residual_kernel_size=settings.get("seanet.residual_kernel_size", int),
-        dilation_growth_rate=settings.get("seanet.dilation_base", int),
-        pad_mode=settings.get("seanet.pad_mode", str),
-        use_conv_shortcut=not settings.get("seanet.true_skip", bool),
-        compress=settings.get("seanet.compress", int),
-        num_lstm_layers=settings.get("seanet.lstm", int),
-        trim_right_ratio=settings.get("seanet.decoder.trim_right_ratio", float, 1.0),
+    where = f"The configuration in {settings.folder}"
+    values = settings.checked(SECTIONS["codec"], _codec_table(settings))
+    optional = {"sample_rate", "encodec.causal", "encodec.sample_rate", "seanet.activation_params"}
+    _need(
+        values,
+        ["sample_rate", *(path for path in values if path.partition(".")[0] != "encodec" and path not in optional)],
+        where,
     )
+    require(values["encodec.causal"] == values["seanet.causal"], where, "encodec.causal must be what seanet.causal is")
+    require(
+        values["encodec.sample_rate"] in (None, values["sample_rate"]), where, "encodec.sample_rate must be sample_rate"
+    )
+    alpha = (values["seanet.activation_params"] or {}).get("alpha", 1)
+    require(
+        alpha == 1 and not (values["seanet.activation_params"] or {}).keys() - {"alpha"},
+        where,
+        "seanet.activation_params.alpha must be 1, EnCodec's",
+    )
+    config = EncodecConfig(
+        sampling_rate=values["sample_rate"],
+        audio_channels=1,
+        normalize=False,
+        use_causal_conv=values["seanet.causal"],
+        hidden_size=values["seanet.dimension"],
+        codebook_dim=values["seanet.dimension"],
+        codebook_size=values["rvq.bins"],
+        num_filters=values["seanet.n_filters"],
+        num_residual_layers=values["seanet.n_residual_layers"],
+        upsampling_ratios=list(values["seanet.ratios"]),
+        norm_type=values["seanet.norm"],
+        kernel_size=values["seanet.kernel_size"],
+        last_kernel_size=values["seanet.last_kernel_size"],
+        residual_kernel_size=values["seanet.residual_kernel_size"],
+        dilation_growth_rate=values["seanet.dilation_base"],
+        pad_mode=values["seanet.pad_mode"],
+        use_conv_shortcut=not values["seanet.true_skip"],
+        compress=values["seanet.compress"],
+        num_lstm_layers=values["seanet.lstm"],
+        trim_right_ratio=values["seanet.decoder.trim_right_ratio"],
+    )
+    return config
+
+
+def _codec_table(settings: Settings) -> Table:
+    """The table of a codec, with what seanet.encoder and seanet.decoder name again: it must be what seanet says."""
+    again = {
+        f"seanet.{side}.{name}": must(settings.at(f"seanet.{name}"), why=f"it must be that of seanet.{name}")
+        for side in ("encoder", "decoder")
+        for name in OVERRIDES
+    }
+    return {**again, **CODEC_FIELDS}

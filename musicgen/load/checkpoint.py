@@ -22,28 +22,16 @@ from musicgen.codec.encoder import CodecEncoder
 from musicgen.decoder import ACTIVATIONS, CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.delay import DelayLine, delays_of
 from musicgen.errors import ModelError
-from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json
+from musicgen.load.fields import TRAINED_FRAMES, check_chroma, check_generation, check_model, check_tokenizer
+from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json, unreadable
 from musicgen.load.tensors import Tensors, stored
 from musicgen.melody import MelodyEncoder
 from musicgen.sampling import Sampling
 from musicgen.text.bert import bert_states, is_plain, read_bert
 from musicgen.text.conditioning import LONGEST_PROMPT, PromptEncoder, TextEncoder
 
+PREPROCESSOR = "preprocessor_config.json"
 LICENCES = {"mit": "MIT", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
-# MusicgenDecoderConfig's and MusicgenMelodyConfig's own values, where a config.json names none.
-DECODER_DEFAULTS: dict[str, Any] = {
-    "vocab_size": 2048,
-    "max_position_embeddings": 2048,
-    "num_hidden_layers": 24,
-    "ffn_dim": 4096,
-    "num_attention_heads": 16,
-    "activation_function": "gelu",
-    "hidden_size": 1024,
-    "num_codebooks": 4,
-    "audio_channels": 1,
-    "pad_token_id": 2048,
-}
-MELODY_DEFAULTS: dict[str, Any] = {"num_chroma": 12, "chroma_length": 235}
 
 
 @dataclass(frozen=True)
@@ -73,30 +61,36 @@ class _Files:
     ----------
     config
         The content of config.json.
+    model
+        Its fields that are used, with their defaults.
     decoder
-        Its part about the decoder, by attributes.
+        Those of its part about the decoder, by attributes.
     tensors
         The weights under transformers' names.
     tokenizer
         The folder with the text encoder's tokenizer.
     settings
-        The content of generation_config.json.
+        The fields of generation_config.json that are used, with their defaults.
+    chroma
+        Those of preprocessor_config.json, in a melody model.
     origin
         The model that it was trained on from, "" for none.
     """
 
     folder: Path
     config: dict[str, Any]
+    model: dict[str, Any]
     decoder: Any
     tensors: Tensors
     tokenizer: Path
     settings: dict[str, Any]
+    chroma: dict[str, Any]
     origin: str
 
     @property
     def melody(self) -> bool:
         """Whether it can follow one."""
-        return bool(self.config["model_type"] == "musicgen_melody")
+        return bool(self.model["model_type"] == "musicgen_melody")
 
 
 def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = None) -> Checkpoint:
@@ -143,7 +137,16 @@ def _checkpoint(
     melodies = _melodies(files, codec.sample_rate) if files.melody else None
     prefix = melodies.length + prompts.longest if melodies else 0
     decoder = decoder_weights(
-        tensors.part("decoder"), shape, policy.max_position + prefix, dtype, cross=not files.melody
+        tensors.part("decoder"),
+        shape,
+        sinusoids(
+            policy.max_position + prefix,
+            shape.hidden_size,
+            files.settings["positional_scale"],
+            files.settings["positional_period"],
+        ),
+        dtype,
+        cross=not files.melody,
     )
     checkpoint = Checkpoint(
         name=name,
@@ -169,26 +172,32 @@ def _checkpoint(
 
 
 def _read(folder: Path, device: torch.device) -> _Files:
-    """Read a folder in transformers' layout, or one with AudioCraft's files."""
+    """Read a folder in transformers' layout, or one with AudioCraft's files, and hold it against the tables."""
     if is_audiocraft(folder):
         from musicgen.load.with_transformers import audiocraft
 
         source = audiocraft(folder)
         config: dict[str, Any] = source.config.to_dict()
-        tensors = Tensors(source.state, folder, device)
-        tokenizer, settings, origin = source.text_encoder, source.settings, source.origin
+        tokenizer, settings, heard = source.text_encoder, source.settings, source.chroma
     else:
-        config = read_config(folder)
-        tensors = Tensors(stored(folder), folder, device)
-        settings, origin = read_json(folder / "generation_config.json"), str(config.get("_name_or_path", ""))
-        tokenizer = folder
-    decoder = SimpleNamespace(**(DECODER_DEFAULTS | config["decoder"]))
-    if decoder.activation_function not in ACTIVATIONS:
-        raise ModelError(
-            f"{folder} uses the activation '{decoder.activation_function}': only {', '.join(ACTIVATIONS)} "
-            "are known here."
-        )
-    return _Files(folder, config, decoder, tensors, tokenizer, settings, origin)
+        source, tokenizer, config = None, folder, read_config(folder)
+        settings, heard = read_json(folder / "generation_config.json"), read_json(folder / PREPROCESSOR)
+    values = check_model(config, str(folder / "config.json"))
+    model, decoder, codec = values["model"], values["decoder"], values["codec"]
+    settings = check_generation(settings, decoder["pad_token_id"], str(folder / "generation_config.json"))
+    if model["model_type"] == "musicgen_melody":
+        heard = check_chroma(heard, codec["sampling_rate"], model["num_chroma"], str(folder / PREPROCESSOR))
+    return _Files(
+        folder=folder,
+        config=config,
+        model=model,
+        decoder=SimpleNamespace(**decoder),
+        tensors=Tensors(source.state if source else stored(folder), folder, device),
+        tokenizer=tokenizer,
+        settings=settings,
+        chroma=heard,
+        origin=source.origin if source else model["_name_or_path"],
+    )
 
 
 def _text_encoder(files: _Files) -> TextEncoder:
@@ -199,9 +208,12 @@ def _text_encoder(files: _Files) -> TextEncoder:
 
         return text_encoder(config, tensors, files.tokenizer)
     bert, tokenizer = read_bert(config, tensors), _tokenizer(numbers)
-    said = read_json(files.tokenizer / "tokenizer_config.json")
-    longest = int(min(LONGEST_PROMPT, len(bert.positions), said.get("model_max_length") or LONGEST_PROMPT))
-    tokenizer.enable_truncation(longest, direction=said.get("truncation_side", "right"))
+    if tokenizer.get_vocab_size() > len(bert.words):
+        raise ModelError(f"{numbers} has more tokens than the text encoder: it is another model's.")
+    side = files.tokenizer / "tokenizer_config.json"
+    said = check_tokenizer(read_json(side), str(side))
+    longest = int(min(LONGEST_PROMPT, len(bert.positions), said["model_max_length"] or LONGEST_PROMPT))
+    tokenizer.enable_truncation(longest, direction=said["truncation_side"])
     return TextEncoder(
         tokenize=lambda text: tokenizer.encode(text).ids,
         states=lambda tokens: bert_states(bert, tokens),
@@ -215,7 +227,7 @@ def _tokenizer(path: Path) -> tokenizers.Tokenizer:
     try:
         tokenizer = tokenizers.Tokenizer.from_file(str(path))
     except Exception as error:  # it raises nothing more special
-        raise ModelError(f"{path} cannot be read: download or export the model again.") from error
+        raise unreadable(path, "cannot be read: download or export the model again") from error
     tokenizer.no_padding()  # which a file may ask for
     return tokenizer
 
@@ -236,10 +248,9 @@ def _projection(tensors: Tensors, size: int, decoder: Any) -> tuple[Tensor, Tens
 def _melodies(files: _Files, rate: int) -> MelodyEncoder:
     from musicgen.load.with_transformers import chroma
 
-    own = MELODY_DEFAULTS | files.config
-    bins = own["num_chroma"]
+    bins = files.model["num_chroma"]
     projection = _projection(files.tensors.part("audio_enc_to_dec_proj"), bins, files.decoder)
-    return MelodyEncoder(chroma(files.folder, rate, bins), projection, own["chroma_length"], bins)
+    return MelodyEncoder(chroma(files.chroma), projection, files.model["chroma_length"], bins)
 
 
 def _device(device: str) -> torch.device:
@@ -254,7 +265,7 @@ def _device(device: str) -> torch.device:
 def _policy(files: _Files, turns: int) -> StreamingPolicy:
     """What the model's card says under "streaming" in generation_config.json, else what its length allows."""
     positions = files.decoder.max_position_embeddings
-    if "streaming" in files.settings:
+    if files.settings["streaming"] is not None:
         try:
             policy = StreamingPolicy(**files.settings["streaming"])
             if policy.max_position > positions:
@@ -266,7 +277,8 @@ def _policy(files: _Files, turns: int) -> StreamingPolicy:
             raise ModelError(
                 f"The key 'streaming' in {files.folder / 'generation_config.json'} is wrong: {error}."
             ) from error
-    frames = min(files.settings.get("max_length") or 1500, positions) // turns
+    trained = files.settings["max_length"]
+    frames = min(trained if trained >= TRAINED_FRAMES * turns else 1500 * turns, positions) // turns
     usual = StreamingPolicy()
     life = min(usual.max_position, frames)
     return StreamingPolicy(min(usual.keep, life // 2) * turns, life * turns)
@@ -279,10 +291,10 @@ def _pattern(files: _Files) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """
     decoder = files.decoder
     usual = delays_of(decoder.num_codebooks, decoder.audio_channels)
-    delays = files.settings.get("codebook_delays", usual)
-    turns = files.settings.get("codebook_turns", [0] * len(usual))
+    delays = files.settings["codebook_delays"] or usual
+    turns = files.settings["codebook_turns"] or [0] * len(usual)
     try:
-        if len(delays) != len(usual) or not all(isinstance(number, int) for number in (*delays, *turns)):
+        if len(delays) != len(usual):
             raise ValueError(f"each needs a whole number for each of {len(usual)} codebooks")
         DelayLine(delays, decoder.pad_token_id, turns)
     except (TypeError, ValueError) as error:
@@ -296,11 +308,7 @@ def _pattern(files: _Files) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def _sampling(files: _Files) -> Sampling:
     """The card's values; where it has none, the published ones (top-k 250 and guidance 3, as AudioCraft)."""
     named = {"temperature": "temperature", "top_k": "top_k", "top_p": "top_p", "guidance_scale": "guidance"}
-    values = {ours: files.settings[theirs] for theirs, ours in named.items() if files.settings.get(theirs) is not None}
-    try:
-        return Sampling(**values)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{files.folder / 'generation_config.json'} is wrong: {error}.") from error
+    return Sampling(**{ours: files.settings[theirs] for theirs, ours in named.items()})
 
 
 def _licence(name: str, files: _Files) -> str:
@@ -315,7 +323,9 @@ def _licence(name: str, files: _Files) -> str:
     return LICENCES.get(stated[1].lower(), "unknown") if stated else "unknown"
 
 
-def decoder_weights(tensors: Tensors, shape: Any, positions: int, dtype: torch.dtype, *, cross: bool) -> DecoderWeights:
+def decoder_weights(
+    tensors: Tensors, shape: Any, positions: Tensor, dtype: torch.dtype, *, cross: bool
+) -> DecoderWeights:
     """The weights of transformers' ``MusicgenForCausalLM``, laid out for single steps.
 
     Parameters
@@ -323,7 +333,7 @@ def decoder_weights(tensors: Tensors, shape: Any, positions: int, dtype: torch.d
     shape
         Its configuration, by attributes.
     positions
-        How many positions to build embeddings for.
+        Their embeddings, see :func:`musicgen.decoder.sinusoids`.
     cross
         Whether its layers attend to the prompt; the melody models' do not.
     """
@@ -364,7 +374,7 @@ def decoder_weights(tensors: Tensors, shape: Any, positions: int, dtype: torch.d
     return DecoderWeights(
         embed=torch.cat(tables).to(dtype),
         offsets=torch.arange(0, len(tables) * rows, rows, device=tensors.device),
-        positions=sinusoids(positions, size).to(tensors.device, dtype),
+        positions=positions.to(tensors.device, dtype),
         layers=tuple(layer_weights(body.part(f"layers.{i}")) for i in range(shape.num_hidden_layers)),
         norm=norm(body.part("layer_norm")),
         heads=matrix(tensors, shape.vocab_size, size, *(f"lm_heads.{k}" for k in codebooks)),

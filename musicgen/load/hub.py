@@ -12,6 +12,7 @@ NANO = Path(__file__).parents[1] / "models" / "nano"
 TRANSFORMERS_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "README.md"]
 # Pickled as well, but read without running anything, see musicgen/load/audiocraft.py.
 AUDIOCRAFT_FILES = ["state_dict.bin", "compression_state_dict.bin", "README.md"]
+POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def is_audiocraft(folder: Path) -> bool:
@@ -80,7 +81,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     ModelError
-        The file cannot be read.
+        The file cannot be read, or holds something else.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -88,9 +89,23 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
-    except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON: download or export the model again.") from error
-    return content if isinstance(content, dict) else {}
+    except (ValueError, RecursionError) as error:  # of nothing but brackets, for one
+        raise unreadable(path, "is not valid JSON: download or export the model again") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds no JSON object: download or export the model again.")
+    return content
+
+
+def unreadable(path: Path, otherwise: str) -> ModelError:
+    """What to say of a file that could not be read: git-LFS leaves pointers where the files themselves should be."""
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(len(POINTER)) == POINTER
+    except OSError:
+        pointer = False
+    if pointer:
+        return ModelError(f"{path} is a git-LFS pointer, not the file itself: run `git lfs pull` in its folder.")
+    return ModelError(f"{path} {otherwise}.")
 
 
 def read_config(folder: Path) -> dict[str, Any]:

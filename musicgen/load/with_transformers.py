@@ -30,10 +30,13 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPI
 
 from musicgen.errors import ModelError
 from musicgen.load.audiocraft import AudioCraftFiles, read_audiocraft
-from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json
-from musicgen.load.tensors import Tensors
+from musicgen.load.fields import check_chroma, check_model
+from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json, unreadable
+from musicgen.load.tensors import Tensors, stored
 from musicgen.text.conditioning import LONGEST_PROMPT, TextEncoder
 
+LEAST_WORDS = 3
+"""Tokens, besides the special ones, that a tokenizer has at the least."""
 MODELS: dict[str, Any] = {
     "musicgen": MusicgenForConditionalGeneration,
     "musicgen_melody": MusicgenMelodyForConditionalGeneration,
@@ -78,10 +81,18 @@ def text_encoder(config: dict[str, Any], tensors: Tensors, folder: Path) -> Text
             f"{folder} reads its prompts with '{kind}', which transformers has no text encoder for: "
             "T5, BERT and their like can be played."
         )
-    own = AutoConfig.for_model(**config)
-    model = _pretrained(cast(Any, AutoModelForTextEncoding)._model_mapping[type(own)], folder, own, tensors.state())
-    model = model.to(tensors.device)
+    try:
+        own = AutoConfig.for_model(**config)
+    except Exception as error:  # of any kind: it is transformers' own class that reads what it finds
+        raise ModelError(
+            f"{folder} describes a text encoder of type '{kind}' that cannot be made: {_reason(error)}."
+        ) from error
+    made = cast(Any, AutoModelForTextEncoding)._model_mapping[type(own)]
+    _check_shapes(made, own, tensors, folder)
+    model = _pretrained(made, folder, own, tensors.state()).to(tensors.device)
     tokens = tokenizer(folder)
+    if len(tokens) > model.get_input_embeddings().num_embeddings:
+        raise ModelError(f"The tokenizer in {folder} has more tokens than the text encoder: it is another model's.")
     longest = min(LONGEST_PROMPT, tokens.model_max_length)
 
     def tokenize(text: str) -> list[int]:
@@ -102,8 +113,30 @@ def tokenizer(folder: Path) -> transformers.PreTrainedTokenizerBase:
         with quiet():
             found = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise ModelError(f"The tokenizer in {folder} cannot be loaded: it needs tokenizer.json.") from error
+        file = folder / "tokenizer.json"
+        raise unreadable(file, "cannot be loaded as a tokenizer: download or export the model again") from error
+    # of a folder without a tokenizer's files transformers makes one that knows no word
+    if len(found.get_vocab()) - len(set(found.all_special_ids)) < LEAST_WORDS:
+        raise ModelError(f"{folder} holds no tokenizer, so every prompt would read the same: it needs tokenizer.json.")
     return cast(transformers.PreTrainedTokenizerBase, found)
+
+
+def _check_shapes(kind: Any, config: PreTrainedConfig, tensors: Tensors, folder: Path) -> None:
+    """Hold a model that is not made yet against its weights: a configuration may ask for any size."""
+    try:
+        with quiet(), torch.device("meta"):
+            shapes = {name: tuple(weight.shape) for name, weight in kind(config).state_dict().items()}
+    except Exception as error:  # of any kind, see above
+        raise ModelError(f"{folder} describes a {kind.__name__} that cannot be made: {_reason(error)}.") from error
+    for name, shape in shapes.items():
+        if name in tensors:
+            tensors.check_shape(name, shape)
+
+
+def _reason(error: Exception) -> str:
+    """What a library said, as a part of a sentence."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}, {lines[0][:120].rstrip('.')}" if lines else type(error).__name__
 
 
 def codec(config: dict[str, Any], tensors: Tensors) -> Any:
@@ -115,16 +148,9 @@ def codec(config: dict[str, Any], tensors: Tensors) -> Any:
     return model.to(tensors.device).eval().requires_grad_(False)
 
 
-def chroma(folder: Path, sampling_rate: int, pitch_classes: int) -> Any:
-    """What a melody model hears its melody with: as its files say, else as the released ones."""
-    source = folder / "preprocessor_config.json"
-    extractor = cast(Any, MusicgenMelodyFeatureExtractor)
-    try:
-        if source.is_file():
-            return extractor.from_pretrained(folder, local_files_only=True)
-        return extractor(sampling_rate=sampling_rate, num_chroma=pitch_classes)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{source} cannot be used: download or export the model again.") from error
+def chroma(values: dict[str, Any]) -> Any:
+    """What a melody model hears its melody with, see :data:`musicgen.load.fields.CHROMA`."""
+    return cast(Any, MusicgenMelodyFeatureExtractor)(**values)
 
 
 # ------------------------------------------------------------------------------------------------------- whole models
@@ -142,11 +168,14 @@ class Files:
         Of its text encoder.
     settings
         The content of generation_config.json.
+    chroma
+        That of preprocessor_config.json.
     """
 
     model: Any
     tokenizer: transformers.PreTrainedTokenizerBase
     settings: dict[str, Any]
+    chroma: dict[str, Any]
 
 
 def read_files(folder: Path) -> Files:
@@ -160,9 +189,13 @@ def read_files(folder: Path) -> Files:
     if is_audiocraft(folder):
         source = audiocraft(folder)
         model = _pretrained(MODELS[source.config.model_type], folder, source.config, source.state)
-        return Files(model, tokenizer(source.text_encoder), source.settings)
-    model = _pretrained(MODELS[read_config(folder)["model_type"]], folder)
-    return Files(model, tokenizer(folder), read_json(folder / "generation_config.json"))
+        return Files(model, tokenizer(source.text_encoder), source.settings, source.chroma)
+    config = read_config(folder)
+    check_model(config, str(folder / "config.json"))
+    kind = MODELS[config["model_type"]]
+    _check_shapes(kind, kind.config_class.from_dict(config), Tensors(stored(folder), folder), folder)
+    settings = read_json(folder / "generation_config.json")
+    return Files(_pretrained(kind, folder), tokenizer(folder), settings, read_json(folder / "preprocessor_config.json"))
 
 
 def _pretrained(
@@ -208,7 +241,8 @@ def convert(name: str, target: Path) -> None:
             files.model.save_pretrained(target)
             files.tokenizer.save_pretrained(target)
             if config.model_type == "musicgen_melody":
-                chroma(folder, config.audio_encoder.sampling_rate, config.num_chroma).save_pretrained(target)
+                rate, bins = config.audio_encoder.sampling_rate, config.num_chroma
+                chroma(check_chroma(files.chroma, rate, bins, str(folder))).save_pretrained(target)
         (target / "generation_config.json").write_text(json.dumps(files.settings, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{target} cannot be written ({error.strerror}): choose another place.") from error
