@@ -8,10 +8,20 @@ cross-attention to the prompt, feed-forward; biases only in the norms). What com
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
+
+Prompt = Any
+"""What cross-attention needs of a prompt in every layer, as the backend that made it keeps it."""
+
+Prompts = tuple[Prompt | None, Prompt | None]
+"""Of the conditional and the null row. None: no prompt. Its keys and values would be zero, and so would be what
+cross-attention adds: it is skipped. Decoders without cross-attention have (None, None)."""
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
 """Of feed-forward layers, by their names in transformers' configurations."""
@@ -106,6 +116,24 @@ class DecoderWeights:
     def dtype(self) -> torch.dtype:
         """Of the weights."""
         return self.embed.dtype
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What columns are to a decoder, without positions. The tables are the decoder's own.
+
+    Attributes
+    ----------
+    table, offsets
+        See :class:`DecoderWeights`.
+    """
+
+    table: Tensor
+    offsets: Tensor
+
+    def __call__(self, columns: NDArray[np.int64]) -> Tensor:
+        """Columns (..., K) to (..., d)."""
+        return F.embedding(torch.from_numpy(columns).to(self.table.device) + self.offsets, self.table).sum(-2)
 
 
 def embed(weights: DecoderWeights, columns: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ those of earlier turns (flattening). Then step ``s`` is turn ``s % turns`` of it
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,25 @@ def delays_of(codebooks: int, channels: int) -> tuple[int, ...]:
     Mono: codebook k waits k steps. Stereo: left and right are interleaved and wait alike, ``0, 0, 1, 1, 2, 2, ...``.
     """
     return tuple(k // channels for k in range(codebooks))
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """How a model lays out frames in time; see :class:`DelayLine`.
+
+    Attributes
+    ----------
+    delays, pad, turns
+        As :class:`DelayLine` takes them.
+    """
+
+    delays: tuple[int, ...]
+    pad: int
+    turns: tuple[int, ...] | None = None
+
+    def line(self) -> "DelayLine":
+        """An empty line of this pattern."""
+        return DelayLine(self.delays, self.pad, self.turns)
 
 
 class DelayLine:

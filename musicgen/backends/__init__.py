@@ -1,13 +1,13 @@
 """Where a step is computed: a decoder's weights in a layout of their own, and how to step them.
 
 Every backend does the same as the reference, :mod:`musicgen.backends.torch_step`, to the tolerance that its tests
-state. What they share is the bookkeeping, :class:`musicgen.cache.State`; sampling is the stream's.
+state. What they share is the bookkeeping, :class:`musicgen.past.state.State`; sampling is the stream's.
 """
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,22 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musicgen.backends.threads import cores
-from musicgen.cache import State, StreamingPolicy
-from musicgen.decoder import DecoderWeights
+from musicgen.decoder import DecoderWeights, Prompt, Prompts
 from musicgen.errors import ModelError
+from musicgen.past.policy import StreamingPolicy
+from musicgen.past.state import State
 
 NAMES = ("torch", "native", "native-int4", "onnx", "cuda")
 WEIGHT_BYTES = {"torch": 4.0, "native": 1.06, "native-int4": 0.63, "onnx": 1.03, "cuda": 2.0}
 """That a step reads for each weight, scales included."""
 BIG = 50_000_000
 """Weights a step reads, from which on ONNX Runtime is worth the file it prepares."""
-
-Prompt = Any
-"""A prompt's keys and values in every layer's cross-attention, as the backend that made it keeps them."""
-
-Prompts = tuple[Prompt | None, Prompt | None]
-"""Of the conditional and the null row. None: no prompt. Its keys and values would be zero, and so would be what
-cross-attention adds: it is skipped. Decoders without cross-attention have (None, None)."""
 
 
 class Backend(Protocol):
@@ -63,7 +57,7 @@ class Backend(Protocol):
         """One step of every stream at once: the weights are read once for all of them.
 
         Consumes a column in every active lane, writes its keys and values at the lane's position, predicts the next.
-        :meth:`musicgen.cache.State.advance` is the caller's.
+        Counting them is the caller's, see :meth:`musicgen.past.state.State.count`.
 
         Parameters
         ----------
@@ -101,7 +95,7 @@ class Backend(Protocol):
         Raises
         ------
         ValueError
-            T is more than the positions left before the shadow.
+            T is more than the positions left, or there is a shadow at work.
         """
 
 

@@ -17,9 +17,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.backends import Prompts
+from musicgen.decoder import Prompts
 from musicgen.backends.torch_step import Keys, TorchBackend
-from musicgen.cache import State, StreamingPolicy
+from musicgen.past.policy import StreamingPolicy
+from musicgen.past.state import State
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, embed
 from musicgen.text.conditioning import LONGEST_PROMPT
 

@@ -22,9 +22,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.backends import Prompts
+from musicgen.decoder import Prompts
 from musicgen.backends.threads import best_threads, cores, least_time
-from musicgen.cache import State, StreamingPolicy
+from musicgen.past.policy import StreamingPolicy
+from musicgen.past.state import State
 from musicgen.decoder import DecoderWeights, LayerWeights
 from musicgen.errors import ModelError
 

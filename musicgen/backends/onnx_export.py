@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from musicgen.backends.torch_step import TorchBackend
-from musicgen.cache import StreamingPolicy
+from musicgen.past.policy import StreamingPolicy
 from musicgen.decoder import DecoderWeights, embed
 from musicgen.errors import ModelError
 

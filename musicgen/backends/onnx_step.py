@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.backends import Prompts
+from musicgen.decoder import Prompts
 from musicgen.backends.onnx_export import PARTS, Exported, Progress, build, export
-from musicgen.cache import State, StreamingPolicy
+from musicgen.past.policy import StreamingPolicy
+from musicgen.past.state import State
 from musicgen.decoder import DecoderWeights
 from musicgen.errors import ModelError
 

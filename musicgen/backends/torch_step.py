@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.backends import Prompts
+from musicgen.decoder import Prompts
 from musicgen.backends.threads import best_threads, cores
-from musicgen.cache import State, StreamingPolicy
+from musicgen.past.policy import StreamingPolicy
+from musicgen.past.state import State
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, embed
 
 Keys = tuple[tuple[Tensor, Tensor], ...]

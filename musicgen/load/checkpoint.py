@@ -16,7 +16,7 @@ import tokenizers
 import torch
 from torch import Tensor
 
-from musicgen.cache import StreamingPolicy
+from musicgen.past.policy import StreamingPolicy
 from musicgen.codec import CodecWeights, read_codec
 from musicgen.codec.encoder import CodecEncoder
 from musicgen.decoder import ACTIVATIONS, CrossWeights, DecoderWeights, LayerWeights, sinusoids

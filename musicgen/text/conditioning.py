@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from musicgen.backends import Prompt
+from musicgen.decoder import Prompt
 
 LONGEST_PROMPT = 256  # tokens; what stands behind is ignored, so that a step's cost stays bounded
 

@@ -1,0 +1,267 @@
+"""A loaded model: what streams are made of, and what makes prompts, melodies and frames for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from musicgen.backends import Backend, prepare
+from musicgen.codec import Decoder, fastest
+from musicgen.conditions import Conditions
+from musicgen.decoder import Embedding
+from musicgen.delay import Pattern
+from musicgen.errors import ModelError
+from musicgen.melody import Melody
+from musicgen.past import Past, StreamingPolicy, anchored, new_past
+from musicgen.sampling import Sampling
+from musicgen.stream import Stream
+from musicgen.text.conditioning import Conditioning
+
+if TYPE_CHECKING:
+    from musicgen.load.checkpoint import Checkpoint
+
+PROMPTS_KEPT = 32  # encoded prompts; one of musicgen-small takes 0.2 MB a token
+
+
+class MusicGen:
+    """A loaded model. Immutable; any number of streams share it.
+
+    Attributes
+    ----------
+    name
+        As it was asked for.
+    licence
+        Of the weights: "MIT", "CC-BY-NC-4.0" (facebook/musicgen-*: not for commercial use) or "unknown".
+    sample_rate, frame_rate, hop
+        Samples a second, frames a second (50.0), samples a frame.
+    channels, codebooks
+        Of the audio, and of a frame: K, both channels together.
+    step_weights
+        Weights of the decoder that every step reads.
+    defaults
+        Sampling that the model's card recommends.
+    policy
+        How its streams go on for ever, unless they are told otherwise.
+    follows_melody
+        Whether a stream of it can be given a melody.
+    backend
+        What computes its steps.
+    codec
+        What its streams' frames are decoded with.
+    prompts
+        What reads prompts.
+    melodies
+        What hears melodies; None where the model follows none.
+    pattern
+        How the codebooks of a frame lie in time.
+    device
+        Where the backend's logits are.
+    positions
+        That frames can take: the most that a policy may use.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, backend: Backend) -> None:
+        # not the checkpoint itself: the backend has the decoder's weights in a layout of its own
+        self.backend = backend
+        # the reference is exact to the sample; the others, whose tokens are not either, decode as fast as it goes
+        self.codec = checkpoint.codec if backend.name == "torch" else fastest(checkpoint.codec)
+        self.prompts = checkpoint.prompts
+        self.melodies = checkpoint.melodies
+        self.pattern = Pattern(
+            tuple(checkpoint.delays), checkpoint.pad, None if checkpoint.turns is None else tuple(checkpoint.turns)
+        )
+        self.device = checkpoint.decoder.device
+        self._encoder = checkpoint.encoder
+        self._embedding = Embedding(checkpoint.decoder.embed, checkpoint.decoder.offsets)
+        self._prefix = checkpoint.melodies.length + checkpoint.prompts.longest if checkpoint.melodies else 0
+        self.positions = len(checkpoint.decoder.positions) - self._prefix
+        # lru_cache answers for known prompts at once, also while another thread is encoding a new one
+        self._conditioning = lru_cache(maxsize=PROMPTS_KEPT)(self._encode)
+        self.name = checkpoint.name
+        self.licence = checkpoint.licence
+        self.channels = checkpoint.channels
+        self.codebooks = checkpoint.decoder.codebooks
+        self.step_weights = checkpoint.decoder.step_size
+        self.sample_rate = checkpoint.codec.sample_rate
+        self.hop = checkpoint.codec.hop
+        self.frame_rate = self.sample_rate / self.hop
+        self.defaults = checkpoint.defaults
+        self.policy = checkpoint.policy
+        self.follows_melody = checkpoint.melodies is not None
+
+    @classmethod
+    def load(
+        cls,
+        name: str = "nano",
+        device: str = "cpu",
+        dtype: torch.dtype | None = None,
+        *,
+        backend: str = "auto",
+        threads: int | None = None,
+        anchor: str = "card",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> MusicGen:
+        """Load "nano", a folder in transformers' layout or AudioCraft's, or a hub id such as "facebook/musicgen-small".
+
+        Parameters
+        ----------
+        device
+            As torch names it: "cpu", "cuda", "mps".
+        dtype
+            Of the decoder; None for float32, and for bfloat16 with the "cuda" backend. Text encoder and sampling always
+            compute in float32; so does the codec, except where another backend than "torch" gains from float16, see
+            docs/codec.md.
+        backend
+            What computes the steps: "torch" is exact, "native" and "onnx" have 8-bit weights, see
+            :data:`musicgen.backends.NAMES`; "auto" for the fastest that can run here, "cuda" on an NVIDIA GPU.
+        threads
+            Of a step; None for as many as a short measurement finds best. The torch backend's are torch's own, of the
+            whole process.
+        anchor
+            How its streams go on for ever, see :func:`musicgen.past.policy.anchored`.
+        progress
+            Told, as done and total, of a preparation that takes its time: a backend's file, the first time.
+
+        Raises
+        ------
+        ModelError
+            It cannot be had or used; the message says what to do.
+        """
+        from musicgen.load.checkpoint import load_checkpoint
+        from musicgen.load.hub import find_folder
+
+        if dtype is None and device.startswith("cuda") and backend in ("auto", "cuda"):
+            dtype = torch.bfloat16
+        checkpoint = load_checkpoint(name, device, dtype)
+        if anchor == "burst" and checkpoint.melodies is not None:
+            raise ModelError(f"{name} follows melodies and cannot go on by 'burst': choose another anchor.")
+        try:
+            checkpoint = replace(checkpoint, policy=anchored(anchor, checkpoint.policy))
+        except ValueError as error:
+            raise ModelError(str(error)) from None
+        made = prepare(checkpoint.decoder, backend, threads=threads, folder=find_folder(name), progress=progress)
+        return cls(checkpoint, made)
+
+    def encode_prompt(self, text: str) -> Conditioning:
+        """Encode a prompt, or find it among the last ones. From any thread: prepare here what a stream takes over."""
+        return self._conditioning(text)
+
+    def _encode(self, text: str) -> Conditioning:
+        if not text:
+            return Conditioning("", None)
+        states = self.prompts.states(text)
+        return Conditioning(text, None, states) if self.melodies else Conditioning(text, self.backend.prompt(states))
+
+    def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody:
+        """What there is to follow in a sound, see :meth:`Stream.set_melody`. From any thread: it takes a while.
+
+        Parameters
+        ----------
+        sound
+            (samples,) or (samples, channels).
+        sample_rate
+            Of the sound, Hz.
+
+        Raises
+        ------
+        ModelError
+            The model follows no melody.
+        ValueError
+            The sound is empty, or has samples that are no numbers.
+        """
+        if self.melodies is None:
+            raise ModelError(f"{self.name} follows no melody: use a melody model, such as 'facebook/musicgen-melody'.")
+        return self.melodies.melody(sound, sample_rate)
+
+    def encode(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Frames of a sound, to be continued, see :meth:`Stream.continue_from`. From any thread.
+
+        Parameters
+        ----------
+        sound
+            (samples, channels) at the model's rate and with its channels.
+
+        Returns
+        -------
+        NDArray
+            (K, frames) int64; the last frame is filled up with silence.
+
+        Raises
+        ------
+        ValueError
+            It has other channels, no samples, or some that are no numbers.
+        """
+        if sound.ndim != 2 or sound.shape[1] != self.channels or not len(sound):
+            raise ValueError(f"a sound of shape {sound.shape} cannot be encoded: it must be (samples, {self.channels})")
+        if not np.isfinite(sound).all():
+            raise ValueError("a sound must have finite samples only")
+        return self._encoder.encode(sound)
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        melody: Melody | None = None,
+        negative_prompt: str = "",
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        guidance: float | None = None,
+        seed: int = 0,
+        codec: Literal["exact", "overlap"] | Decoder = "exact",
+        policy: StreamingPolicy | None = None,
+    ) -> Stream:
+        """Start a stream.
+
+        Parameters
+        ----------
+        prompt, negative_prompt
+            What to play, and what to keep away from; "" for none.
+        melody
+            What tune to follow, see :meth:`melody`; None for none.
+        temperature, top_k, top_p, guidance
+            See :class:`Sampling`; None for the model's default.
+        seed
+            Same model, seed and changes at the same frames give the same tokens.
+        codec
+            "exact": the samples of decoding everything at once. "overlap": stateless chunks, crossfaded.
+            Or a decoder of the caller's, for this stream alone.
+        policy
+            None for the model's own; max_position at most the model's.
+
+        Raises
+        ------
+        ValueError
+            A value is out of its range.
+        """
+        given: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "guidance": guidance}
+        sampling = replace(self.defaults, **{name: value for name, value in given.items() if value is not None})
+        stream = Stream(self, sampling, seed, codec, policy or self.policy)
+        stream.set_prompt(prompt)
+        stream.set_negative_prompt(negative_prompt)
+        if melody is not None:
+            stream.set_melody(melody)
+        return stream
+
+    def new_past(self, policy: StreamingPolicy, conditions: Conditions) -> Past:
+        """An empty past for one stream.
+
+        Raises
+        ------
+        ValueError
+            The policy does not suit the model.
+        """
+        line = self.pattern.line()
+        if policy.max_position > self.positions:
+            raise ValueError(f"max_position must be at most {self.positions} for this model")
+        if policy.keep % line.turns_a_frame or policy.max_position % line.turns_a_frame:
+            raise ValueError(f"keep and max_position must be whole frames, {line.turns_a_frame} steps each")
+        if self._prefix:
+            policy = replace(policy, max_position=policy.max_position + self._prefix, prefix=self._prefix)
+        return new_past(self.backend, self.backend.new_state(policy), line, self._embedding, conditions)
