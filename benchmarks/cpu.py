@@ -23,12 +23,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from musicgen import MusicGen, Stream, StreamingPolicy, next_chunks
+from musicgen import Ensemble, MusicGen, Stream, StreamingPolicy
 from musicgen.backends import obstacle
 from musicgen.backends.native_step import NativeBackend
 from musicgen.load.checkpoint import Checkpoint, load_checkpoint
@@ -104,7 +103,7 @@ def peers(threads: int) -> None:
 def end_to_end(threads: int) -> None:
     """Tokens and codec, as a render makes them; live, the shadow is at work too."""
     with opened(small(), "native", threads) as model:
-        codec = str(model._codec.table.dtype).removeprefix("torch.")
+        codec = str(model.codec.table.dtype).removeprefix("torch.")
         for codec_threads in sorted({torch.get_num_threads(), threads}):
             torch.set_num_threads(codec_threads)
             stood, played = standing(model, PLACE), begin(model, policy=StreamingPolicy())
@@ -125,11 +124,11 @@ def parts(threads: int) -> None:
         with opened(small(), name, threads) as model:
             backend, stream = model.backend, standing(model, PLACE)
             assert isinstance(backend, NativeBackend)
-            past = stream._state.memory[0].nbytes * PLACE // stream._state.policy.max_position
+            past = past_bytes(stream)
             works: dict[str, Callable[[], object]] = {
                 "step": still(stream),
                 "step and sampling": stream.next_frame,
-                "decode": partial(stream._codec.decode, np.zeros((model.codebooks, CHUNK), np.int64)),
+                "decode": partial(stream.decoder.decode, np.zeros((model.codebooks, CHUNK), np.int64)),
             }
             times: dict[str, list[float]] = {part: [] for part in works}
             rates = []
@@ -149,7 +148,7 @@ def parts(threads: int) -> None:
                 sampling_ms=round(best["step and sampling"] - best["step"], 2),
                 decode_ms=round(decode, 2),
                 memory_gb_per_second=round(max(rates) / 1e9, 1),
-                codec=str(model._codec.table.dtype).removeprefix("torch."),
+                codec=str(model.codec.table.dtype).removeprefix("torch."),
                 threads=threads,
             )
 
@@ -159,7 +158,7 @@ def memory(threads: int) -> None:
     with opened(small(), "native", threads) as model:
         backend, stream = model.backend, standing(model, PLACE)
         assert isinstance(backend, NativeBackend)
-        past = stream._state.memory[0].nbytes * PLACE // stream._state.policy.max_position  # both rows of the live lane
+        past = past_bytes(stream)
         read, step = backend.step_bytes + past, still(stream)
         rates, steps = [], []
         for _ in range(ROUNDS):
@@ -288,18 +287,24 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def past_bytes(stream: Stream) -> int:
+    """That a step reads of both rows of the live lane's past."""
+    state = stream.past.state
+    return int(state.memory[0].nbytes) * PLACE // state.policy.max_position
+
+
 def still(stream: Stream) -> Callable[[], object]:
     """The backend's part of a step, which can be repeated where it stands."""
-    prompts: Any = (stream._prompts[0].kv, stream._prompts[1].kv)
-    columns, backend = stream._columns(), stream.model.backend
-    return lambda: backend.step([stream._state], [columns], [prompts])
+    prompts, columns, backend = stream.conditions.kv, stream.past.columns(), stream.model.backend
+    return lambda: backend.step([stream.past.state], [columns], [prompts])
 
 
 def rtf(playing: list[Stream], frames: int = CHUNK) -> float:
     """Seconds of sound that each stream makes in a second, in the best round; a round is half a second of sound."""
     chunks = 25 // frames
-    next_chunks(playing, frames)
-    least = min(timed(lambda: [next_chunks(playing, frames) for _ in range(chunks)]) for _ in range(ROUNDS))
+    ensemble = Ensemble(playing)
+    ensemble.next_chunks(frames)
+    least = min(timed(lambda: [ensemble.next_chunks(frames) for _ in range(chunks)]) for _ in range(ROUNDS))
     return chunks * frames / playing[0].model.frame_rate / least
 
 

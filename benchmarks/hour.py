@@ -77,9 +77,9 @@ class Watched(Engine):
         position = self.music.position
         if position < self._position:
             self.anchors += 1
-            state = self.music._state
-            since = (state.frames - state.policy.keep) // self.music._delay.turns_a_frame
-            self.joins.append(self.given + self.music._codec.look_ahead - since * self.music.model.hop)
+            state = self.music.past.state
+            since = (state.frames - state.policy.keep) // self.music.past.line.turns_a_frame
+            self.joins.append(self.given + self.music.decoder.look_ahead - since * self.music.model.hop)
         super()._hear(chunk, frames)
         self._position = self.music.position  # where the guard has put it, too
 

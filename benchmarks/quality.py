@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen import ModelError, MusicGen, StreamingPolicy, next_frames
+from musicgen import Ensemble, ModelError, MusicGen, StreamingPolicy
 from musicgen.backends import NAMES, obstacle
 from musicgen.sampling import guide
 
@@ -87,7 +87,8 @@ def held_out(folder: Path, count: int, frames: int) -> list[Song]:
 def drawn(model: MusicGen, count: int, frames: int) -> list[Song]:
     """What the model itself plays."""
     streams = [model.stream(PROMPTS[seed % len(PROMPTS)], seed=seed, policy=policy(frames)) for seed in range(count)]
-    played = [next_frames(streams) for _ in range(frames)]
+    ensemble = Ensemble(streams)
+    played = [ensemble.next_frames() for _ in range(frames)]
     return [Song(stream.prompt, np.stack([step[index] for step in played])) for index, stream in enumerate(streams)]
 
 
@@ -98,13 +99,13 @@ def policy(frames: int) -> StreamingPolicy:
 
 def teacher(model: MusicGen, songs: Sequence[Song]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Input columns and their targets, (steps, songs, K) each; ``NOTHING`` in the targets where there is none."""
-    delays = np.array(model._delays)
+    delays = np.array(model.pattern.delays)
     frames = np.stack([song.frames for song in songs], 1)
     own = np.arange(len(frames))[:, None] - delays  # the frame that a step predicts of a codebook
     delayed = np.stack([frames[np.maximum(own[:, k], 0), :, k] for k in range(len(delays))], -1)
     targets = np.where((own >= 0)[:, None], delayed, NOTHING)
     before = np.concatenate([np.full_like(targets[:1], NOTHING), targets[:-1]])
-    return np.where(before == NOTHING, model._pad, before), targets
+    return np.where(before == NOTHING, model.pattern.pad, before), targets
 
 
 def logits_of(model: MusicGen, songs: Sequence[Song], columns: NDArray[np.int64]) -> Tensor:
@@ -115,7 +116,7 @@ def logits_of(model: MusicGen, songs: Sequence[Song], columns: NDArray[np.int64]
     for column in columns:
         steps.append(model.backend.step(states, [own[None] for own in column], prompts))
         for state in states:
-            state.advance()
+            state.count()
     return torch.stack(steps).cpu()
 
 

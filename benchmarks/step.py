@@ -89,7 +89,7 @@ def by_position(model: MusicGen, rounds: int) -> dict[str, float]:
 
 def play_from(stream: Stream, positions: tuple[int, ...], steps: int) -> None:
     """Steps as if the lanes stood at these positions; what their past holds does not matter to the time."""
-    state = stream._state
+    state = stream.past.state
     state.lanes, state.positions = list(range(len(positions))), [*positions, 0][:2]
     for _ in range(steps):
         stream.next_frame()

@@ -33,7 +33,7 @@ from musicgen.load.hub import download
 from musicgen.load.settings import Settings, read_pickle
 
 if TYPE_CHECKING:
-    from musicgen.stream import MusicGen
+    from musicgen.model import MusicGen
 
 HUB_ID, FILE = "facebook/multiband-diffusion", "mbd_musicgen_32khz.th"
 LICENCE = "CC-BY-NC-4.0"
@@ -70,7 +70,7 @@ class MultiBandDiffusion:
             The model has another codec, or the file cannot be had or used; the message says why.
         """
         check_model(model)
-        return cls(read_bands(find_file(source), model._codec), model._codec)
+        return cls(read_bands(find_file(source), model.codec), model.codec)
 
     @torch.inference_mode()
     def decode(
@@ -129,7 +129,7 @@ def check_model(model: MusicGen) -> None:
         raise ModelError(
             f"{model.name} is stereo, and MultiBand Diffusion decodes mono only: use a mono model, or the codec."
         )
-    codec = model._codec
+    codec = model.codec
     shape = (codec.sample_rate, codec.hop, codec.codebooks, codec.codebook_size, codec.table.shape[1])
     if shape != (32_000, 640, 4, 2048, 128) or look_ahead(codec) == 0:
         raise ModelError(

@@ -19,7 +19,6 @@ from musicgen.delay import Pattern
 from musicgen.errors import ModelError
 from musicgen.melody import Melody
 from musicgen.past import Past, StreamingPolicy, anchored, new_past
-from musicgen.sampling import Sampling
 from musicgen.stream import Stream
 from musicgen.text.conditioning import Conditioning
 

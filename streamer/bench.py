@@ -2,7 +2,7 @@
 
 nano and models on this machine are loaded; the released ones get random weights of their shape, which cost the same,
 so nothing is downloaded. Everything is measured in the middle of a piece, where it stays for ever: guidance on, the
-shadow at work, so four rows a step (see :mod:`musicgen.cache`), the music in chunks of one frame as it is played.
+shadow at work, so four rows a step (see :mod:`musicgen.past`), the music in chunks of one frame as it is played.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def figures(model: MusicGen, seconds: float, prompt: str = PROMPT) -> Figures:
 
 def frame_times(stream: Stream, seconds: float) -> tuple[list[float], list[float]]:
     """Seconds of every frame's tokens and of its decoding, of frames that follow each other: at least ``FEWEST``."""
-    decoder = open_decoder(stream.model._codec, stream.model.channels)
+    decoder = open_decoder(stream.model.codec, stream.model.channels)
     steps: list[float] = []
     decodes: list[float] = []
     begun = time.perf_counter()
@@ -271,7 +271,7 @@ def begin(
         average, once the shadow has begun.
     """
     stream = model.stream(prompt, policy=policy, guidance=3.0)
-    state = stream._state
+    state = stream.past.state
     touch(state.memory)
     if model.follows_melody:
         return stream
@@ -487,7 +487,7 @@ def against(
 
 def standing(model: MusicGen, place: int, prompt: str = PROMPT) -> Stream:
     """A stream with so much past and no shadow, for some hundred steps."""
-    most = model._positions
+    most = model.positions
     return begin(model, prompt, StreamingPolicy(1, min(most, place + 300)), [place])
 
 

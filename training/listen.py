@@ -19,8 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import EncodecModel
 
-from musicgen import MusicGen
-from musicgen.stream import next_frames
+from musicgen import Ensemble, MusicGen
 from training import loop
 from training.codec import (
     BATCH,
@@ -53,7 +52,8 @@ def play(folder: Path, frames: int, seed: int) -> NDArray[np.int64]:
     streams = [model.stream(seed=seed + i) for i in range(len(STYLES))]
     for stream, style in zip(streams, STYLES, strict=True):
         stream.set_prompt(style)
-    return np.stack([np.stack(next_frames(streams)) for _ in range(frames)], 2)
+    ensemble = Ensemble(streams)
+    return np.stack([np.stack(ensemble.next_frames()) for _ in range(frames)], 2)
 
 
 def quantize(model: EncodecModel, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

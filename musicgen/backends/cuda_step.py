@@ -17,11 +17,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.decoder import Prompts
 from musicgen.backends.torch_step import Keys, TorchBackend
+from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, Prompts, embed
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
-from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, embed
 from musicgen.text.conditioning import LONGEST_PROMPT
 
 SETS_KEPT = 4  # captured sets of streams

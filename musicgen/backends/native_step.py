@@ -22,12 +22,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.decoder import Prompts
 from musicgen.backends.threads import best_threads, cores, least_time
+from musicgen.decoder import DecoderWeights, LayerWeights, Prompts
+from musicgen.errors import ModelError
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
-from musicgen.decoder import DecoderWeights, LayerWeights
-from musicgen.errors import ModelError
 
 HEAD = 64  # the head size, and the group that everything is laid out in
 

@@ -27,9 +27,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from musicgen.backends.torch_step import TorchBackend
-from musicgen.past.policy import StreamingPolicy
 from musicgen.decoder import DecoderWeights, embed
 from musicgen.errors import ModelError
+from musicgen.past.policy import StreamingPolicy
 
 Progress = Callable[[int, int], None]
 """Called with what is done and the total, in weights."""

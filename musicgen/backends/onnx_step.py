@@ -16,12 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.decoder import Prompts
 from musicgen.backends.onnx_export import PARTS, Exported, Progress, build, export
+from musicgen.decoder import DecoderWeights, Prompts
+from musicgen.errors import ModelError
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
-from musicgen.decoder import DecoderWeights
-from musicgen.errors import ModelError
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]

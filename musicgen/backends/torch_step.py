@@ -9,11 +9,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.decoder import Prompts
 from musicgen.backends.threads import best_threads, cores
+from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, Prompts, embed
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
-from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, embed
 
 Keys = tuple[tuple[Tensor, Tensor], ...]
 """A prompt's keys and values in every layer, (1, heads, S, head size) each."""

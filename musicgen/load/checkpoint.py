@@ -16,7 +16,6 @@ import tokenizers
 import torch
 from torch import Tensor
 
-from musicgen.past.policy import StreamingPolicy
 from musicgen.codec import CodecWeights, read_codec
 from musicgen.codec.encoder import CodecEncoder
 from musicgen.decoder import ACTIVATIONS, CrossWeights, DecoderWeights, LayerWeights, sinusoids
@@ -26,6 +25,7 @@ from musicgen.load.fields import TRAINED_FRAMES, check_chroma, check_generation,
 from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json, unreadable
 from musicgen.load.tensors import Tensors, stored
 from musicgen.melody import MelodyEncoder
+from musicgen.past.policy import StreamingPolicy
 from musicgen.sampling import Sampling
 from musicgen.text.bert import bert_states, is_plain, read_bert
 from musicgen.text.conditioning import LONGEST_PROMPT, PromptEncoder, TextEncoder

@@ -317,7 +317,7 @@ def read_together(engines: Sequence[Engine], samples: int) -> list[Samples]:
     engines
         Different ones, of one `musicgen.MusicGen`.
     """
-    from musicgen import NotANumber, next_chunks
+    from musicgen import Ensemble, NotANumber
 
     while waiting := [engine for engine in engines if engine._ready.samples < samples]:
         due = {engine: frames for engine in waiting if (frames := engine._due())}
@@ -327,7 +327,7 @@ def read_together(engines: Sequence[Engine], samples: int) -> list[Samples]:
             frames = min(due.values())
             streams = [cast(Any, engine._stream) for engine in due]
             try:
-                chunks = next_chunks(streams, frames)
+                chunks = Ensemble(streams).next_chunks(frames)
             except NotANumber as error:  # the others' frames are kept for the next round
                 for engine in due:
                     if engine._stream in error.streams:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import musicgen
 from benchmarks.clicks import compare, elsewhere, prominence
-from musicgen import MusicGen, StreamingPolicy, next_frames
+from musicgen import Ensemble, MusicGen, StreamingPolicy
 from musicgen.codec import open_decoder
 
 RATE, HOP = 32_000, 640
@@ -61,7 +61,7 @@ def played() -> tuple[MusicGen, list[NDArray[np.int64]], list[list[int]]]:
     frames, positions = [], [0] * len(prompts)
     joins: list[list[int]] = [[] for _ in prompts]
     for number in range(1000):
-        frames.append(next_frames(streams))
+        frames.append(Ensemble(streams).next_frames())
         for index, stream in enumerate(streams):
             if stream.position < positions[index]:
                 joins[index].append(number + 1)  # the first frame that the new lane takes part in
@@ -77,7 +77,7 @@ def test_a_change_of_anchor_stands_out_no_more_than_any_other_place(
     model, frames, joins = played
     at_joins, others = [], []
     for own, places in zip(frames, joins, strict=True):
-        decoder, parts = open_decoder(model._codec), []
+        decoder, parts = open_decoder(model.codec), []
         for part in np.split(own, places, axis=1):
             parts.append(decoder.decode(part)[:, 0])
             if cut:

@@ -16,9 +16,10 @@ from torch import Tensor
 from musicgen import StreamingPolicy
 from musicgen.backends import Backend
 from musicgen.backends.torch_step import TorchBackend
-from musicgen.cache import State
 from musicgen.decoder import DecoderWeights
 from musicgen.load.checkpoint import load_checkpoint
+from musicgen.past import State
+from musicgen.past.shadow import advance, start_shadow
 from tests.musicgen.random_decoder import random_decoder
 
 Prepare = Callable[[DecoderWeights], Backend]
@@ -70,6 +71,8 @@ class Twin:
             backend.prefill(state, inputs, prompts)
             for backend, state, prompts in zip(self.backends, self.states, self.prompts, strict=True)
         )
+        for state in self.states:
+            start_shadow(state)
         return first, second
 
 
@@ -105,7 +108,7 @@ def play(batch: Sequence[Twin], steps: int, random: np.random.Generator) -> Agre
         results.append(agree(expected, found))
         for twin in batch:
             for state in twin.states:
-                state.advance()
+                advance(state)
     return _worst(results)
 
 
@@ -177,7 +180,7 @@ def check_a_neighbour_changes_nothing(weights: DecoderWeights, prepare: Prepare,
         together = backend.step(states[1:], [own, other], prompts[1:])
         assert agree(alone[0], together[0]).cosine > cosine
         for state in states:
-            state.advance()
+            advance(state)
 
 
 def check_a_prefill_is_its_steps(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
@@ -203,19 +206,23 @@ def check_a_reset_forgets_everything(weights: DecoderWeights, prepare: Prepare) 
     columns = np.random.default_rng(5).integers(0, weights.vocabulary, (30, 1, weights.codebooks))
     for column in columns[:17]:  # the shadow is at work here
         backend.step([used], [column.repeat(len(used.lanes), 0)], [(None, None)])
-        used.advance()
+        advance(used)
     used.reset()
     for column in columns[:12]:
         found, expected = (backend.step([state], [column], [(None, None)]) for state in (used, fresh))
         torch.testing.assert_close(found, expected, atol=0, rtol=0)
-        used.advance()
-        fresh.advance()
+        advance(used)
+        advance(fresh)
 
 
-def check_a_prefill_into_the_shadows_time_is_refused(weights: DecoderWeights, prepare: Prepare) -> None:
+def check_a_prefill_that_has_no_room_is_refused(weights: DecoderWeights, prepare: Prepare) -> None:
     backend = prepare(weights)
+    state, inputs = backend.new_state(POLICY), torch.zeros(2, POLICY.max_position + 1, weights.hidden)
     with pytest.raises(ValueError, match="too long"):
-        backend.prefill(backend.new_state(POLICY), torch.zeros(2, 14, weights.hidden), (None, None))
+        backend.prefill(state, inputs, (None, None))
+    state.lanes = [0, 1]
+    with pytest.raises(ValueError, match="too long"):
+        backend.prefill(state, inputs[:, :1], (None, None))
 
 
 def check_everything(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
@@ -225,7 +232,7 @@ def check_everything(weights: DecoderWeights, prepare: Prepare, cosine: float) -
     check_a_neighbour_changes_nothing(weights, prepare, cosine)
     check_a_prefill_is_its_steps(weights, prepare, cosine)
     check_a_reset_forgets_everything(weights, prepare)
-    check_a_prefill_into_the_shadows_time_is_refused(weights, prepare)
+    check_a_prefill_that_has_no_room_is_refused(weights, prepare)
 
 
 def nano_agreement(prepare: Prepare, steps: int = 120) -> Agreement:
@@ -245,7 +252,7 @@ def nano_agreement(prepare: Prepare, steps: int = 120) -> Agreement:
         guided = expected[1] + 3 * (expected[0] - expected[1])
         column = torch.multinomial(guided.softmax(-1), 1, generator=generator)[:, 0].numpy()
         for state in twin.states:
-            state.advance()
+            advance(state)
     return _worst(results)
 
 

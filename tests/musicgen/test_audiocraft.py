@@ -79,11 +79,11 @@ def our_logits(model: MusicGen, prompt: str, columns: np.ndarray[Any, Any]) -> T
     prompts = (model.encode_prompt(prompt).kv, None)
     state = model.backend.new_state(StreamingPolicy(20, 500))
     if model.follows_melody:
-        model.backend.prefill(state, model.stream(prompt)._prefix(0), prompts)
+        model.backend.prefill(state, model.stream(prompt).conditions.prefix(0), prompts)
     rows = []
     for column in columns:
         rows.append(model.backend.step([state], [column[None]], [prompts])[0])
-        state.advance()
+        state.count()
     return torch.stack(rows)
 
 
@@ -93,7 +93,7 @@ def our_logits(model: MusicGen, prompt: str, columns: np.ndarray[Any, Any]) -> T
 def test_logits_are_those_of_the_transformers_twin(twins: tuple[Path, Path]) -> None:
     twin, folder = twins
     model = load(folder)
-    columns = np.random.default_rng(0).integers(0, model._pad + 1, (40, model.codebooks))
+    columns = np.random.default_rng(0).integers(0, model.pattern.pad + 1, (40, model.codebooks))
     expected = Oracle(twin).logits("fast techno drums", columns)
     assert (our_logits(model, "fast techno drums", columns) - expected).abs().max() <= 5e-5
 
@@ -176,7 +176,7 @@ def test_logits_are_those_of_audiocrafts_own_arithmetic(folder: Path) -> None:
     repack(folder / "state_dict.bin", lambda package: package.update(best_state=reference.state_dict()))
     set_config(folder, "transformer_lm.num_layers", 3)
     model = load(folder)
-    columns = np.random.default_rng(0).integers(0, model._pad + 1, (30, model.codebooks))
+    columns = np.random.default_rng(0).integers(0, model.pattern.pad + 1, (30, model.codebooks))
     with torch.no_grad():
         text = files.model.text_encoder(**files.tokenizer("calm piano with rain", return_tensors="pt"))[0][0]
     expected = reference(torch.from_numpy(columns), text)
@@ -247,7 +247,7 @@ def test_a_codec_with_more_codebooks_than_the_model_uses(tmp_path: Path) -> None
     model.config.audio_encoder = model.audio_encoder.config
     folder = audiocraft_folder(model, AutoTokenizer.from_pretrained(rich), tmp_path / "audiocraft")
     loaded = load(folder)
-    assert (loaded.codebooks, loaded._codec.codebooks) == (2, 2)
+    assert (loaded.codebooks, loaded.codec.codebooks) == (2, 2)
     set_config(folder, "transformer_lm.n_q", 5)
     assert "codebooks" in refusal(folder)
 
@@ -261,7 +261,7 @@ def test_a_text_encoder_that_is_not_here(folder: Path) -> None:
 
 def test_a_text_encoder_that_was_trained_along(folder: Path) -> None:
     """Then its weights are in the language model's file, and count."""
-    before = load(folder)._prompts.states("deep house")
+    before = load(folder).prompts.states("deep house")
 
     def trained(package: dict[str, Any]) -> None:
         encoder = read_files(folder).model.text_encoder.state_dict()
@@ -269,7 +269,7 @@ def test_a_text_encoder_that_was_trained_along(folder: Path) -> None:
         package["best_state"] |= {f"{prefix}.{name}": 2 * tensor for name, tensor in encoder.items()}
 
     repack(folder / "state_dict.bin", trained)
-    assert not torch.allclose(load(folder)._prompts.states("deep house"), before)
+    assert not torch.allclose(load(folder).prompts.states("deep house"), before)
 
 
 def test_what_was_trained_on_from_metas_weights_keeps_their_licence(folder: Path) -> None:
@@ -320,7 +320,7 @@ def test_every_pattern_that_can_be_streamed_is(folder: Path, name: str) -> None:
     model = load(folder)
     with torch.no_grad():
         text = files.model.text_encoder(**files.tokenizer("jazz chords", return_tensors="pt"))[0][0]
-    expected = generate(reference, text, pattern, model._pad, 12).numpy()
+    expected = generate(reference, text, pattern, model.pattern.pad, 12).numpy()
     assert len(np.unique(expected)) > 8
     stream = model.stream("jazz chords", top_k=1, guidance=1.0)
     np.testing.assert_array_equal(np.stack([stream.next_frame() for _ in range(12)], 1), expected)

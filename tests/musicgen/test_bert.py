@@ -27,7 +27,7 @@ from tests.musicgen.tiny import tiny_checkpoint
 @pytest.fixture(scope="module")
 def nano() -> TextEncoder:
     """nano's text encoder as it is loaded here."""
-    return MusicGen.load("nano", backend="torch")._prompts._text_encoder
+    return MusicGen.load("nano", backend="torch").prompts._text_encoder
 
 
 @pytest.fixture(scope="module")

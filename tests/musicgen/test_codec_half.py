@@ -57,8 +57,8 @@ def test_fast_backends_take_it_and_torch_stays_exact(tmp_path: Path, tiles: None
     """The same frames through both: 50 dB apart at the least."""
     folder = tiny_checkpoint(tmp_path, filters=64, heads=1, hidden=64)
     exact, fast = (MusicGen.load(str(folder), backend=name) for name in ("torch", "native"))
-    assert (exact._codec.table.dtype, fast._codec.table.dtype) == (torch.float32, torch.float16)
+    assert (exact.codec.table.dtype, fast.codec.table.dtype) == (torch.float32, torch.float16)
     frames = np.random.default_rng(0).integers(0, 64, (4, 50))
-    reference, heard = (open_decoder(model._codec).decode(frames) for model in (exact, fast))
+    reference, heard = (open_decoder(model.codec).decode(frames) for model in (exact, fast))
     noise = heard - reference
     assert 10 * np.log10(np.square(reference).mean() / np.square(noise).mean()) >= 50

@@ -80,7 +80,7 @@ def test_the_sound_goes_on_as_if_it_had_been_decoded_at_once(pair: tuple[MusicGe
 
 def _decoded(model: MusicGen, frames: NDArray[np.int64]) -> NDArray[np.float32]:
     stream = model.stream()
-    return np.concatenate([stream._codec.decode(frames), stream._codec.flush()])
+    return np.concatenate([stream.decoder.decode(frames), stream.decoder.flush()])
 
 
 def test_of_much_music_the_last_is_continued_and_the_stream_goes_on_for_ever(pair: tuple[MusicGen, Oracle]) -> None:
@@ -113,7 +113,7 @@ def test_a_melody_goes_on_where_it_is(tmp_path: Path) -> None:
     streams = [model.stream("jazz", melody=tune, seed=2) for _ in range(2)]
     heard, _ = [played(stream, 40) for stream in streams]
     streams[0].reanchor(heard[:, -20:], seed=8)
-    now = [stream._delay.steps - stream._melody_start for stream in streams]
+    now = [stream.past.line.steps - stream.conditions.melody_start for stream in streams]
     assert now[0] == now[1]
 
 

@@ -49,7 +49,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bands(file: Path, model: MusicGen) -> list[Band]:
-    return read_bands(file, model._codec)
+    return read_bands(file, model.codec)
 
 
 def picked(sound: torch.Tensor) -> torch.Tensor:
@@ -154,9 +154,9 @@ def test_a_piece_is_its_bands_equalised_to_the_codecs_decode(model: MusicGen, ba
     assert made.dtype == np.float32
     assert told == [(i + 1, 80) for i in range(80)]
 
-    plain = open_decoder(model._codec)
+    plain = open_decoder(model.codec)
     reference = torch.from_numpy(np.concatenate([plain.decode(frames), plain.flush()])[:, 0])
-    table = model._codec.table.view(4, 2048, 128)
+    table = model.codec.table.view(4, 2048, 128)
     latents = torch.stack([table[k][torch.from_numpy(frames[k])] for k in range(4)]).sum(0).T[None]
     torch.manual_seed(3)
     with torch.inference_mode():
@@ -166,9 +166,9 @@ def test_a_piece_is_its_bands_equalised_to_the_codecs_decode(model: MusicGen, ba
 
 
 def test_a_long_piece_is_equalised_to_the_whole_decode(model: MusicGen) -> None:
-    frames, whole = codes(model, 120), open_decoder(model._codec)
+    frames, whole = codes(model, 120), open_decoder(model.codec)
     expected = np.concatenate([whole.decode(frames), whole.flush()])
-    np.testing.assert_allclose(MultiBandDiffusion([], model._codec)._plain(frames), expected, atol=1e-5)
+    np.testing.assert_allclose(MultiBandDiffusion([], model.codec)._plain(frames), expected, atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_samples(model: MusicGen, file: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_configuration_may_be_plain_or_linked(model: MusicGen, bands: list[Ban
             config["schedule"]["num_steps"] = "${steps}"
             config = OmegaConf.create(config)
         content[index]["cfg"] = config
-    read = read_bands(write(tmp_path / "plain.th", content), model._codec)
+    read = read_bands(write(tmp_path / "plain.th", content), model.codec)
     for own, theirs in zip(read, bands, strict=True):
         assert torch.equal(own.schedule.kept, theirs.schedule.kept)
         assert all(
@@ -280,7 +280,7 @@ def test_no_clipping_is_not_the_usual_clipping(model: MusicGen, tmp_path: Path, 
     content[0]["cfg"].schedule.clip = clip
     if clip == "left out":
         del content[0]["cfg"].schedule.clip
-    [band] = read_bands(write(tmp_path / "clip.th", content), model._codec)
+    [band] = read_bands(write(tmp_path / "clip.th", content), model.codec)
     assert band.schedule.clip == limit
 
 

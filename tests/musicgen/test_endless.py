@@ -14,7 +14,7 @@ from torch import Tensor
 
 from musicgen import ModelError, MusicGen, StreamingPolicy
 from musicgen.backends import obstacle
-from musicgen.cache import ANCHORS, anchored
+from musicgen.past import ANCHORS, anchored
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.tiny import tiny_checkpoint
 
@@ -41,7 +41,7 @@ def test_a_reanchored_stream_continues_as_generate_would(
         frames.append(stream.next_frame())
         if stream.position < last:
             assert stream.position == keep
-            swaps.append((len(logits), stream._generator.get_state()))
+            swaps.append((len(logits), stream.random_state))
         last = stream.position
     assert len(swaps) >= 2
     played = np.stack(frames, axis=1)
@@ -73,7 +73,7 @@ def test_a_burst_goes_on_as_a_shadow_does(tmp_path: Path, settings: dict[str, An
     shadow, burst = (model.stream(PROMPT, seed=4, top_k=1, policy=policy) for policy in policies)
     frames = [(shadow.next_frame(), burst.next_frame()) for _ in range(150)]
     assert burst.position == shadow.position
-    assert burst._state.lanes == [0]
+    assert burst.past.state.lanes == [0]
     if backend == "onnx":  # its prefill rounds otherwise than its steps
         return
     expected, found = (np.stack(own, axis=1) for own in zip(*frames, strict=True))
@@ -82,7 +82,7 @@ def test_a_burst_goes_on_as_a_shadow_does(tmp_path: Path, settings: dict[str, An
         stream.reanchor(found[:, -30:], seed=1)
     for _ in range(80):
         np.testing.assert_array_equal(burst.next_frame(), shadow.next_frame())
-    assert len(shadow._state.memory) == 2 * len(burst._state.memory)
+    assert len(shadow.past.state.memory) == 2 * len(burst.past.state.memory)
 
 
 def _add_settings(folder: Path, settings: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ def record_logits(monkeypatch: pytest.MonkeyPatch, model: MusicGen) -> list[Tens
 def delayed_columns(frames: np.ndarray[Any, Any], model: MusicGen) -> np.ndarray[Any, Any]:
     """The input columns (steps, K), one more than frames, with which a prefill of (K, F) frames begins."""
     codebooks, count = frames.shape
-    columns = np.full((count + 1, codebooks), model._pad)
+    columns = np.full((count + 1, codebooks), model.pattern.pad)
     for k in range(codebooks):
         delay = k // model.channels
         columns[1 + delay :, k] = frames[k, : count - delay]
@@ -171,7 +171,7 @@ def test_minutes_in_flat_memory(tmp_path: Path) -> None:
         streaming={"policy": "reanchor", "keep": 4, "max_position": 24},
     )  # fmt: skip
     stream = MusicGen.load(str(folder)).stream(seed=1, top_k=0)
-    memory, address = stream._state.memory, stream._state.memory.data_ptr()
+    memory, address = stream.past.state.memory, stream.past.state.memory.data_ptr()
     process = psutil.Process()
     seen = set()
     for _ in range(5_000):
@@ -182,6 +182,6 @@ def test_minutes_in_flat_memory(tmp_path: Path) -> None:
         seen.add(stream.position)
     assert stream.frames_done == 20_000
     assert seen == set(range(4, 24))
-    assert stream._state.memory is memory
+    assert stream.past.state.memory is memory
     assert memory.data_ptr() == address
     assert process.memory_info().rss - resident < 4 * 2**20

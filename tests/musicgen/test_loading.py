@@ -250,7 +250,7 @@ def test_half_precision_files_load(tmp_path: Path, tiny_model_dir: Path) -> None
     for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
         shutil.copy(tiny_model_dir / name, tmp_path)
     model = MusicGen.load(str(tmp_path))
-    assert model.stream()._state.memory.dtype.itemsize == 4
+    assert model.stream().past.state.memory.dtype.itemsize == 4
     assert len(next(model.stream("deep house").audio(0.1))) > 0
 
 

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from transformers import MusicgenMelodyFeatureExtractor
 
-from musicgen import ModelError, MusicGen, StreamingPolicy, next_frames
+from musicgen import Ensemble, ModelError, MusicGen, Stream, StreamingPolicy
 from musicgen.backends import NAMES, Backend, obstacle, prepare
 from musicgen.backends.cuda_step import CudaBackend
 from musicgen.backends.torch_step import TorchBackend
 from musicgen.decoder import DecoderWeights
 from musicgen.load.checkpoint import load_checkpoint
-from musicgen.stream import Stream
+from musicgen.past.prefix import PrefixPast
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.tiny import tiny_checkpoint
 
@@ -90,7 +90,7 @@ def test_prompt_melody_and_seed_are_heard(mono: tuple[MusicGen, Oracle]) -> None
 def test_chroma_is_transformers(mono: tuple[MusicGen, Oracle]) -> None:
     """Of sounds shorter and longer than the 30 s the models take, in any rate, mono or not."""
     model, oracle = mono
-    encoder, projection = model._melodies, oracle.model.audio_enc_to_dec_proj
+    encoder, projection = model.melodies, oracle.model.audio_enc_to_dec_proj
     assert encoder is not None
     for sound in (TUNE, TUNE[:100], np.tile(TUNE, 6)):
         chroma = oracle.chroma(sound)[0]
@@ -115,7 +115,7 @@ def test_the_chroma_of_a_whole_song_is_transformers(mono: tuple[MusicGen, Oracle
 
 def test_a_melody_in_another_rate_has_the_same_notes(mono: tuple[MusicGen, Oracle]) -> None:
     model, _ = mono
-    encoder = model._melodies
+    encoder = model.melodies
     assert encoder is not None
     time = np.arange(44100 * 4) / 44100
     other = np.sin(2 * np.pi * 440 * time)
@@ -129,12 +129,12 @@ def frames_until_taken_in(stream: Stream) -> tuple[list[NDArray[np.int64]], int,
 
     Returns the frames, how many steps were done before the first step that knew of it, and the random numbers' state.
     """
-    lanes, frames = stream._lanes, []
-    assert lanes is not None
+    past, frames = stream.past, []
+    assert isinstance(past, PrefixPast)
     while True:
-        steps, random_state = stream._delay.steps, stream._generator.get_state()
+        steps, random_state = stream.past.line.steps, stream.random_state
         frames.append(stream.next_frame())
-        if lanes._made_of[stream._state.lanes[0]] == lanes._wanted:
+        if past.up_to_date:
             return frames, steps, random_state
 
 
@@ -146,7 +146,7 @@ def test_a_change_goes_on_as_generate_would_with_the_last_frames(pair: tuple[Mus
     policy = StreamingPolicy(keep=keep, max_position=400)
     stream = model.stream("deep house", melody=model.melody(TUNE, RATE), seed=3, top_k=50, guidance=3.0, policy=policy)
     played = list(frames_of(stream, 40).T)
-    changed_at = stream._delay.steps
+    changed_at = stream.past.line.steps
     begin = changed_at - keep
     prompt, negative = "deep house", ""
     heard: torch.Tensor | None = moved_on(oracle, TUNE, begin)
@@ -186,11 +186,11 @@ def test_a_reanchored_stream_continues_as_generate_would(mono: tuple[MusicGen, O
     stream = model.stream("slow ambient strings", melody=model.melody(TUNE, RATE), seed=4, top_k=50, policy=policy)
     played: list[NDArray[np.int64]] = []
     for _ in range(3):
-        live = stream._state.lanes[0]
-        while stream._state.lanes[0] == live:
+        live = stream.past.state.lanes[0]
+        while stream.past.state.lanes[0] == live:
             played.append(stream.next_frame())
-        random_state, steps = stream._generator.get_state(), stream._delay.steps
-        assert stream._state.frames == keep
+        random_state, steps = stream.random_state, stream.past.line.steps
+        assert stream.past.state.frames == keep
         rest = frames_of(stream, min(life - keep, 20) - 4)
         played += list(rest.T)
         whole = np.stack(played, 1)
@@ -210,12 +210,10 @@ def test_changes_faster_than_they_can_be_taken_in(mono: tuple[MusicGen, Oracle])
     for index in range(100):
         stream.set_prompt(("deep house", "jazz chords", "calm piano")[index % 3])
         stream.next_frame()
-        assert 0 < stream._state.frames <= 40
+        assert 0 < stream.past.state.frames <= 40
     stream.set_prompt("warm bass")
     frames_of(stream, 40)
-    assert stream._lanes is not None
-    live = stream._state.lanes[0]
-    assert stream._lanes._made_of[live] == stream._lanes._wanted
+    assert isinstance(stream.past, PrefixPast) and stream.past.up_to_date
     assert stream.prompt == "warm bass"
 
 
@@ -228,7 +226,8 @@ def test_streams_in_one_batch_play_what_they_play_alone(mono: tuple[MusicGen, Or
     ]
     alone = [frames_of(model.stream(**setting, policy=policy), 60) for setting in settings]
     streams = [model.stream(**setting, policy=policy) for setting in settings]
-    together = [next_frames(streams) for _ in range(60)]
+    ensemble = Ensemble(streams)
+    together = [ensemble.next_frames() for _ in range(60)]
     for index, expected in enumerate(alone):
         np.testing.assert_array_equal(np.stack([frames[index] for frames in together], 1), expected)
 

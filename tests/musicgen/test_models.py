@@ -82,7 +82,7 @@ def test_nano_is_what_its_files_say() -> None:
 def test_memory_counts_both_lanes_of_the_cache() -> None:
     """A stream's cache in the reference backend, and what a model takes beside it."""
     card, model = nano(), MusicGen.load("nano", backend="torch")
-    memory = model.stream()._state.memory
+    memory = model.stream().past.state.memory
     assert card.memory() - 4 * (card.decoder + card.text_encoder + card.codec) == memory.nbytes
 
 

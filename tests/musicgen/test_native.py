@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musicgen import ModelError, StreamingPolicy
-from musicgen.backends import Backend, Prompts, native_step
+from musicgen.backends import Backend, native_step
 from musicgen.backends.native_step import NativeBackend
 from musicgen.backends.torch_step import TorchBackend
-from musicgen.cache import State
-from musicgen.decoder import DecoderWeights
+from musicgen.decoder import DecoderWeights, Prompts
 from musicgen.load.checkpoint import load_checkpoint
+from musicgen.past import State
+from musicgen.past.shadow import advance, start_shadow
 from tests.musicgen.tiny import tiny_checkpoint
 
 if native_step.library_path() is None:
@@ -55,7 +56,7 @@ def play(backend: Backend, weights: DecoderWeights, steps: int, prompts: Prompts
     for index in range(steps):
         columns = random_columns(weights, len(state.lanes), index)
         logits.append(backend.step([state], [columns], [prompts])[0])
-        state.advance()
+        advance(state)
     return torch.stack(logits)
 
 
@@ -149,8 +150,8 @@ def test_nano_agrees_with_torch() -> None:
         columns = np.repeat(columns[:1], len(state.lanes), 0)
         logits.append(native.step([state], [columns], [prompts])[0])
         expected.append(reference.step([expected_state], [columns], [expected_prompts])[0])
-        state.advance()
-        expected_state.advance()
+        advance(state)
+        advance(expected_state)
         columns = torch.multinomial(expected[-1][0].softmax(-1), 1, generator=generator).numpy().T
     ours, theirs = torch.stack(logits), torch.stack(expected)
     assert_close(ours, theirs, 8)
@@ -187,10 +188,11 @@ def test_a_prefill_is_as_many_steps(tiny: DecoderWeights, kernels: str, cross: b
     stepped = []
     for column in columns:
         stepped.append(native.step([slow], [column[None].numpy()], [prompts])[0])
-        slow.advance()
+        advance(slow)
     for count in counts:
         burst = native.new_state(policy)
         assert torch.equal(native.prefill(burst, inputs[:, :count], prompts), stepped[count - 1]), count
+        start_shadow(burst)
     assert (burst.lanes, burst.positions) == (slow.lanes, slow.positions)
     after = [play(native, weights, 5, prompts, state) for state in (burst, slow)]
     assert torch.equal(*after)
@@ -215,7 +217,7 @@ def test_a_stream_never_hears_its_neighbours(tiny: DecoderWeights) -> None:
         columns = [random_columns(tiny, len(state.lanes), step + index) for index, state in enumerate(states[:count])]
         together.append(native.step(states[:count], columns, prompts[:count])[0])
         for state in states[:count]:
-            state.advance()
+            advance(state)
     assert torch.equal(torch.stack(together), alone)
 
 

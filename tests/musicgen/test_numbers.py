@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from musicgen import ModelError, MusicGen, NotANumber, Stream, next_chunks
+from musicgen import Ensemble, ModelError, MusicGen, NotANumber, Stream
 from streamer import Controls, Engine, UserError
 from streamer.engine.engine import read_together
 
@@ -50,7 +50,7 @@ def test_a_stream_says_in_one_sentence_that_its_model_computes_no_numbers(
 ) -> None:
     stream = tiny_model.stream("deep house", seed=1)
     expected = stream.next_chunk(20)
-    poison[stream._state] = range(10, 20)
+    poison[stream.past.state] = range(10, 20)
     stream.reset(1)
     for _ in range(2):  # for as long as it lasts
         with pytest.raises(NotANumber, match=r"no numbers \(NaN or infinity\): .*\.$") as caught:
@@ -73,11 +73,11 @@ def test_neighbours_in_the_batch_lose_nothing(tiny_model: MusicGen, poison: dict
     _, second, third = streams()
     expected = [[stream.next_chunk(6) for _ in range(3)] for stream in (second, third)]
     sick, second, third = streams()
-    poison[sick._state] = range(2, 3)
+    poison[sick.past.state] = range(2, 3)
     with pytest.raises(NotANumber) as caught:
-        next_chunks([sick, second, third], 6)
+        Ensemble([sick, second, third]).next_chunks(6)
     assert caught.value.streams == [sick]
-    heard = [next_chunks([second, third], 6) for _ in range(3)]
+    heard = [Ensemble([second, third]).next_chunks(6) for _ in range(3)]
     for own, wanted in zip(zip(*heard, strict=True), expected, strict=True):
         np.testing.assert_allclose(np.concatenate(own), np.concatenate(wanted), atol=1e-5)
 
@@ -106,4 +106,4 @@ def test_an_engine_ends_with_the_sentence_where_going_back_does_not_help(
 
 def _past(engine: Engine) -> Any:
     stream: Any = engine._stream
-    return stream._state
+    return stream.past.state

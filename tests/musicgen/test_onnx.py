@@ -70,7 +70,7 @@ def test_a_row_without_a_prompt_gets_exactly_nothing_from_cross_attention(folder
         torch.testing.assert_close(beside[0, 1], alone[0, 1], atol=0, rtol=0)
         assert not torch.allclose(beside[0, 0], alone[0, 0])
         for state in states:
-            state.advance()
+            state.count()
 
 
 def test_nothing_but_its_own_position_is_written(folder: Path) -> None:
@@ -84,7 +84,7 @@ def test_nothing_but_its_own_position_is_written(folder: Path) -> None:
         assert state.memory.past is past
         assert (past[:, :, :2, :, position] != 77).any(axis=-1).all()
         assert (past[:, :, :2, :, position + 1 :] == 77).all() and (past[:, :, 2:] == 77).all()
-        state.advance()
+        state.count()
 
 
 @pytest.mark.parametrize("size", [64, 128, 200])

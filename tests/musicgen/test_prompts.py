@@ -26,7 +26,7 @@ def same_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def past(stream: Stream, row: int) -> Tensor:
     """Keys and values of one guidance row so far: 0 conditional, 1 null."""
-    memory: Tensor = stream._state.memory[0, :, :, row, :, : stream.position]
+    memory: Tensor = stream.past.state.memory[0, :, :, row, :, : stream.position]
     return memory.clone()
 
 
@@ -85,7 +85,7 @@ def test_no_prompt_is_unconditional(tiny_model_dir: Path, tiny_model: MusicGen) 
     state = tiny_model.backend.new_state(tiny_model.policy)
     for index, column in enumerate(columns):
         logits = tiny_model.backend.step([state], [column[None]], [(tiny_model.encode_prompt("").kv, None)])[0]
-        state.advance()
+        state.count()
         torch.testing.assert_close(logits[0], output.logits[:, index], atol=1e-4, rtol=1e-4)
         assert torch.equal(logits[0], logits[1])
 
@@ -96,7 +96,7 @@ def test_a_known_prompt_is_there_at_once_while_another_is_being_encoded(
     """The step's thread never waits for a prompt that another thread is still encoding."""
     model = MusicGen.load(str(tiny_model_dir))
     known = model.encode_prompt("deep house")
-    encoder = model._prompts
+    encoder = model.prompts
     encoding, go_on = threading.Event(), threading.Event()
     states = encoder.states
 
@@ -118,7 +118,7 @@ def test_a_known_prompt_is_there_at_once_while_another_is_being_encoded(
 
 def test_a_text_encoder_of_the_decoders_size_needs_no_projection(tmp_path: Path) -> None:
     model = MusicGen.load(str(tiny_checkpoint(tmp_path, hidden=64, text_hidden=64)))
-    assert model._prompts.states("deep house").shape == (3, 64)
+    assert model.prompts.states("deep house").shape == (3, 64)
 
 
 def test_an_endless_prompt_costs_no_endless_step(tiny_model: MusicGen) -> None:

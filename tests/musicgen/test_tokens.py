@@ -10,7 +10,7 @@ import scipy
 import torch
 from numpy.typing import NDArray
 
-from musicgen import MusicGen, StreamingPolicy, next_frames
+from musicgen import Ensemble, MusicGen, StreamingPolicy
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.test_endless import record_logits
 from tests.musicgen.tiny import tiny_checkpoint
@@ -82,14 +82,14 @@ def test_a_negative_prompt_takes_the_null_rows_place(pair: tuple[MusicGen, Oracl
 
 def test_logits_of_any_columns(pair: tuple[MusicGen, Oracle]) -> None:
     model, oracle = pair
-    columns = np.random.default_rng(0).integers(0, model._pad + 1, (40, model.codebooks))
+    columns = np.random.default_rng(0).integers(0, model.pattern.pad + 1, (40, model.codebooks))
     expected = oracle.logits("fast techno drums", columns)
     state = model.backend.new_state(StreamingPolicy(20, 60))
     prompts = (model.encode_prompt("fast techno drums").kv, None)
     for column, those in zip(columns, expected, strict=True):
         logits = model.backend.step([state], [column[None]], [prompts])
         torch.testing.assert_close(logits[0], those, atol=1e-4, rtol=1e-4)
-        state.advance()
+        state.count()
 
 
 def test_bfloat16_stays_close_to_float32(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_bfloat16_stays_close_to_float32(tmp_path: Path) -> None:
         prompts = (model.encode_prompt("warm bass").kv, None)
         for column in columns.numpy():
             logits[dtype] = model.backend.step([state], [column], [prompts])
-            state.advance()
+            state.count()
         assert model.stream("warm bass").next_frame().shape == (4,)
     assert logits[torch.bfloat16].dtype == torch.float32
     torch.testing.assert_close(logits[torch.bfloat16], logits[torch.float32], atol=0.2, rtol=0.05)
@@ -175,7 +175,9 @@ def test_streams_in_one_batch_play_what_they_play_alone(pair: tuple[MusicGen, Or
     together: list[list[NDArray[np.int64]]] = [[], [], [], []]
     for members, count in (([0], 5), ([0, 1, 2], 30), ([2, 3], 25), ([3, 1, 0, 2], 5)):
         for _ in range(count):
-            for member, frame in zip(members, next_frames([streams[member] for member in members]), strict=True):
+            for member, frame in zip(
+                members, Ensemble(streams[member] for member in members).next_frames(), strict=True
+            ):
                 together[member].append(frame)
     for stream, frames, expected in zip(streams, together, alone, strict=True):
         assert stream.frames_done == len(frames)
@@ -185,7 +187,7 @@ def test_streams_in_one_batch_play_what_they_play_alone(pair: tuple[MusicGen, Or
 def test_streams_of_two_models_are_not_stepped_together(tiny_model: MusicGen, tiny_model_dir: Path) -> None:
     other = MusicGen.load(str(tiny_model_dir))
     with pytest.raises(ValueError, match="one model"):
-        next_frames([tiny_model.stream(), other.stream()])
+        Ensemble([tiny_model.stream(), other.stream()])
 
 
 @pytest.mark.parametrize("delays", [None, {"codebook_delays": [0, 0, 0, 0], "codebook_turns": [0, 1, 2, 3]}])
@@ -205,3 +207,21 @@ def test_a_chunk_leaves_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     expected = [scipy.stats.entropy(scipy.special.softmax(step[0, 0].numpy())) for step in drawn]
     np.testing.assert_allclose(stream.trace.entropy, expected, rtol=1e-5)
     np.testing.assert_array_equal(stream.trace.frames, frames_of(twin, 8)[:, 3:])
+
+
+def test_a_stream_joins_an_ensemble_once_and_leaves_it_once(tiny_model: MusicGen) -> None:
+    first, second = tiny_model.stream(seed=1), tiny_model.stream(seed=2)
+    ensemble = Ensemble([first])
+    assert len(ensemble.next_frames()) == 1
+    ensemble.join(second)
+    assert ensemble.streams == (first, second)
+    assert [len(chunk.shape) for chunk in ensemble.next_chunks(3)] == [2, 2]
+    with pytest.raises(ValueError, match="once"):
+        ensemble.join(second)
+    ensemble.leave(first)
+    ensemble.next_frames()
+    assert (first.frames_done, second.frames_done) == (4, 4)
+    with pytest.raises(ValueError, match="not joined"):
+        ensemble.leave(first)
+    ensemble.leave(second)
+    assert ensemble.next_frames() == [] and ensemble.next_chunks(2) == []

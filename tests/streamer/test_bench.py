@@ -96,7 +96,7 @@ def test_random_weights_have_the_released_shape(card: Card) -> None:
 def test_a_stream_stands_where_it_stays_for_ever() -> None:
     source = bench.random_checkpoint(TINY)
     stream = bench.begin(MusicGen(source, prepare(source.decoder, "torch", threads=1)))
-    state, policy = stream._state, stream.model.policy
+    state, policy = stream.past.state, stream.model.policy
     live, shadow = (state.positions[lane] for lane in state.lanes)
     assert live - shadow == policy.max_position - policy.keep
     for _ in range(policy.max_position):  # goes on as any stream does, over a change of lanes

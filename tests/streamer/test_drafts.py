@@ -26,7 +26,7 @@ def codec_of(model: MusicGen) -> Any:
     """The model's own codec, decoding whole pieces: what it gives is known from the other way."""
 
     def decode(frames: Any, seed: int) -> Samples:
-        decoder = open_decoder(model._codec, model.channels)
+        decoder = open_decoder(model.codec, model.channels)
         return np.concatenate([decoder.decode(frames), decoder.flush()])
 
     return decode

@@ -31,18 +31,18 @@ def test_an_hour_is_like_its_first_minutes(tmp_path: Path) -> None:
     assert (model.sample_rate, model.hop) == (RATE, HOP)
     engine = Engine(model, Controls(seed=1, cfg=1, topk=0), channels=1, chunk_frames=CHUNK)
     stream: Any = engine._stream
-    memory, process, resident = stream._state.memory, psutil.Process(), 0
+    memory, process, resident = stream.past.state.memory, psutil.Process(), 0
     positions, levels, anchors = set[int](), list[float](), 0
     for second in range(0, MINUTES * 60, 2):
-        before = stream._state.position
+        before = stream.past.state.position
         sound = engine.read(2 * RATE)
         levels.append(10 * np.log10(np.mean(np.square(sound, dtype=np.float64))))
-        positions.add(stream._state.position)
-        anchors += stream._state.position < before
+        positions.add(stream.past.state.position)
+        anchors += stream.past.state.position < before
         if second == 600:
             resident = process.memory_info().rss
     assert process.memory_info().rss - resident < 4 * 2**20
-    assert stream._state.memory is memory
+    assert stream.past.state.memory is memory
     # every position that a lane has after its first anchor, and no other
     assert positions == set(range(KEEP, LIFE))
     # no drift: what is made and not read yet is a chunk, and what the limiter looks ahead

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from musicgen import MusicGen
+from musicgen import Ensemble, MusicGen
 from musicgen.codec import CodecWeights, ExactDecoder
-from musicgen.stream import next_frames
 
 Audio = NDArray[np.float32]
 Codes = NDArray[np.int16]
@@ -52,7 +51,7 @@ def play_together(model: MusicGen, takes: Sequence[Take], progress: Progress) ->
             for moment, prompt in takes[i].script:
                 if moment == frame:
                     streams[i].set_prompt(prompt)
-        for i, tokens in zip(going, next_frames([streams[i] for i in going]), strict=True):
+        for i, tokens in zip(going, Ensemble(streams[i] for i in going).next_frames(), strict=True):
             codes[i][:, frame] = tokens
         progress.advance(task, len(going))
     progress.remove_task(task)
