@@ -304,7 +304,7 @@ def test_one_of_several_engines_in_a_batch_is_brought_back(tiny_model: MusicGen)
     engines = [Engine(tiny_model, Controls(seed=seed), channels=1) for seed in (1, 2)]
     alone = Engine(tiny_model, Controls(seed=2), channels=1)
     decoder: Any = engines[0]._stream
-    decoder._codec = Mute(decoder._codec)
+    decoder.decoder = Mute(decoder.decoder)
     _, heard = read_together(engines, 5 * RATE)
     np.testing.assert_allclose(heard, alone.read(5 * RATE), atol=1e-5)
     assert "fell silent" in engines[0].collapses()[0]
