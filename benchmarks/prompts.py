@@ -155,7 +155,7 @@ def page(verdicts: Sequence[Verdict]) -> str:
     lines = [
         "# Prompts that nano plays well",
         "",
-        f"Each prompt was played for {SECONDS:g} s from {len(SEEDS)} seeds. Judges heard the takes (`training.evaluate`):",
+        f"Each prompt was played for {SECONDS:g} s from {len(SEEDS)} seeds, and judges heard the takes:",
         "networks fitted on our renders, never on what nano plays. **Worst** is the probability of the style",
         "in the least sure of the takes, **tempo** whether every take kept the tempo asked for (within 4 %,",
         "octaves allowed), **clean** whether none fell silent or froze in a loop. Made by",
