@@ -6,52 +6,40 @@ and a test's list serve alike. One thread owns a desk; others hand in changes un
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from osc import subscribers as subs
-from osc.packet import Bundle, Message, Refused, build, clean, pack, parse
-from osc.subscribers import Address, Group, Subscriber
+from osc.access import NO_RULES, Access, Gate, Right
+from osc.feedback import Counts, Feedback
+from osc.hosts import Address, Client
+from osc.inbox import Inbox
+from osc.limits import Complaints
+from osc.packet import Bundle, Message, Refused, build, clean, parse
+from osc.pattern import Pattern, is_pattern
+from osc.subscribers import Group, Subscriber
 from osc.tree import Answer, Asker, BadValue, Change, Tree, UnknownAddress, Value
 
-DATAGRAM_BYTES = 1400
-"""What we send is shorter than this, so that no network between has to cut it."""
 HORIZON = 60.0
 """Seconds that a bundle may lie ahead."""
 QUEUE = 1024
 """Messages in bundles that wait for their time."""
-ERRORS_PER_SECOND, ERRORS_AT_ONCE = 5.0, 20.0
-"""How many complaints one client is sent: steadily, and in a burst."""
-CLIENTS_REMEMBERED = 256
+SERVED, SERVE_SECONDS = 64, 0.005
+"""Datagrams, and seconds, of one turn: what is due and what comes in has to wait no longer."""
+MOST_MATCHES = 1024
+"""Addresses that the patterns of one bundle may stand for."""
+# What a server says to its clients. Two that are told of each other by a forger must not answer each other for ever.
+_ANSWERS = frozenset(("error", "pong"))
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Counts:
-    """What has happened since the start.
-
-    Attributes
-    ----------
-    received, refused : int
-        Datagrams that came, and those of them that were no well-formed OSC.
-    errors : int
-        Messages that could not be done, refused datagrams included.
-    unsent : int
-        Datagrams that the system would not take at once.
-    """
-
-    received: int = 0
-    refused: int = 0
-    errors: int = 0
-    unsent: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +49,8 @@ class Held:
     Attributes
     ----------
     subscribers : int
+    unserved : int
+        Datagrams that wait for their client's turn.
     waiting : int
         Messages in bundles that wait for their time.
     clients : int
@@ -68,17 +58,9 @@ class Held:
     """
 
     subscribers: int
+    unserved: int
     waiting: int
     clients: int
-
-
-@dataclass
-class _Budget:
-    """How many complaints a client may still be sent, and how many it was spared since the last."""
-
-    left: float
-    updated: float
-    spared: int = 0
 
 
 class Desk:
@@ -91,6 +73,8 @@ class Desk:
         `send(target, datagram)` gives a datagram to the transport, without waiting; False where it was not taken.
     wake : callable
         Makes the desk's thread call `turn` soon; called from any thread.
+    access : Access
+        What clients on other machines may do.
     clock : callable
         Seconds on a clock that only goes forward: for leases, rates and waiting bundles.
     wall : callable
@@ -102,26 +86,32 @@ class Desk:
         tree: Tree,
         send: Callable[[Address, bytes], bool],
         wake: Callable[[], None],
+        access: Access = NO_RULES,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.counts = Counts()
         self._tree = tree
-        self._transmit = send
         self._wake = wake
         self._clock = clock
         self._wall = wall
-        self._subscribers: list[Subscriber] = []
+        self._gate = Gate(access)
+        self._inbox = Inbox(self._replaces)
+        # What replaces what in the inbox: an address -> the parameter that is set there.
+        self._set_at = {f"{tree.prefix}/{path}".encode(): p.name for path, p in tree.setters().items()}
+        self._feedback = Feedback(tree.prefix, send, clock, self.counts)
+        self._complaints = Complaints()
         self._status: dict[str, Group] = {}
         self._waiting: list[tuple[float, int, Address, tuple[Message, ...]]] = []
         self._order = itertools.count()
-        self._budgets: OrderedDict[Address, _Budget] = OrderedDict()
         self._commands: dict[str, Callable[[Address, Sequence[Any]], None]] = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
             "dump": self._dump,
             "ping": self._ping,
+            "confirm": self._confirm,
+            "secret": self._secret,
         }
 
         # Handed over by other threads; everything above belongs to the desk's own.
@@ -168,8 +158,29 @@ class Desk:
     # ---- for the transport, from the desk's thread
 
     def receive(self, datagram: bytes, source: Address) -> None:
-        """Do what a datagram asks for, at its time."""
+        """Take a datagram; it is served in the turn of its client."""
         self.counts.received += 1
+        if self._gate.right(source[0]) is Right.NOTHING:
+            self.counts.ignored += 1
+            return
+        self._feedback.paths.received(source[0], len(datagram))
+        self._inbox.put(source, datagram)
+        self.counts.left_out = self._inbox.left_out
+
+    def _replaces(self, datagram: bytes) -> Hashable:
+        return self._set_at.get(datagram.partition(b"\0")[0], datagram)
+
+    def _serve(self) -> None:
+        """Do what datagrams ask for, each client's in its turn."""
+        end = self._clock() + SERVE_SECONDS
+        for _ in range(SERVED):
+            taken = self._inbox.take()
+            if taken is not None:
+                self._read(*taken)
+            if taken is None or self._clock() >= end:
+                return
+
+    def _read(self, source: Address, datagram: bytes) -> None:
         try:
             bundles = parse(datagram)
         except Refused as refusal:
@@ -199,24 +210,25 @@ class Desk:
             self._perform(messages, source)
 
     def turn(self) -> None:
-        """Do what is due: bundles, what other threads handed in, feedback."""
+        """Do what is due: datagrams, bundles, what other threads handed in, feedback."""
+        self._serve()
         self._perform_due()
         self._distribute()
-        self._flush()
+        self._feedback.flush()
 
     def held(self) -> Held:
         """How much is remembered."""
-        return Held(len(self._subscribers), self._messages_waiting(), len(self._budgets))
+        return Held(len(self._feedback), len(self._inbox), self._messages_waiting(), len(self._complaints))
 
     def _messages_waiting(self) -> int:
         return sum(len(messages) for *_, messages in self._waiting)
 
     def seconds_to_next(self) -> float:
-        """Until the next bundle is due or the next subscriber may be sent to; infinity for nothing."""
-        times = [s.ready for s in self._subscribers if s.pending]
-        if self._waiting:
-            times.append(self._waiting[0][0])
-        return max(0.0, min(times, default=float("inf")) - self._clock())
+        """Until there is something to do; infinity for nothing."""
+        if len(self._inbox):
+            return 0.0
+        due = self._waiting[0][0] - self._clock() if self._waiting else float("inf")
+        return max(0.0, min(due, self._feedback.seconds_to_next()))
 
     # ---- what messages ask for
 
@@ -224,13 +236,13 @@ class Desk:
         """Apply all changes at one moment, then answer the commands, so that a get in a bundle sees them."""
         changes: list[Change] = []
         commands: list[Message] = []
-        for message in messages:
+        for message in self._expanded(self._heard(messages, source), source):
             path = self._tree.path(message.address)
             if self._is_command(path or ""):
                 commands.append(message)
                 continue
             try:
-                change = self._change(path, message)
+                change = self._change(path, message, source)
             except BadValue as error:
                 self._complain(source, message.address, error)
             else:
@@ -239,19 +251,65 @@ class Desk:
         for message in commands:
             self._command(message, source)
 
+    def _heard(self, messages: Sequence[Message], source: Address) -> Sequence[Message]:
+        """The messages that this client may send: no answers, and before the secret nothing but that."""
+        asked = [message for message in messages if self._tree.path(message.address) not in _ANSWERS]
+        if not self._gate.locked(source):
+            return asked
+        for message in asked:
+            if self._tree.path(message.address) == "secret":
+                self._command(message, source)
+        if not self._gate.locked(source):
+            return [message for message in asked if self._tree.path(message.address) != "secret"]
+        if asked:
+            self._complain(source, asked[0].address, BadValue(f"is locked: send {self._tree.prefix}/secret first"))
+        return []
+
+    def _expanded(self, messages: Iterable[Message], source: Address) -> list[Message]:
+        """The messages, with every pattern replaced by the addresses that it stands for."""
+        found: list[Message] = []
+        for message in messages:
+            if not is_pattern(message.address):
+                found.append(message)
+                continue
+            try:
+                found += self._matches(message, MOST_MATCHES - len(found))
+            except BadValue as error:
+                self._complain(source, message.address, error)
+        return found
+
+    def _matches(self, message: Message, most: int) -> list[Message]:
+        pattern = Pattern(message.address)
+        known = [*self._tree.settable(), *(f"get/{path}" for path in self._readable())]
+        addresses = [f"{self._tree.prefix}/{path}" for path in known]
+        found = [Message(address, message.arguments) for address in addresses if pattern.matches(address)]
+        if not found:
+            raise BadValue("matches no address here")
+        if len(found) > most:
+            raise BadValue(f"stands for too many addresses: a bundle's patterns may match {MOST_MATCHES}")
+        return found
+
+    def _readable(self) -> list[str]:
+        return [*(p.path for p in self._tree.parameters.values()), *self._status]
+
     def _is_command(self, path: str) -> bool:
         return path in self._commands or path.startswith("get/") or self._tree.has_command(path)
 
-    def _change(self, path: str | None, message: Message) -> Change | None:
+    def _change(self, path: str | None, message: Message, source: Address) -> Change | None:
         if path is None:
             raise UnknownAddress
+        self._check_right(source)
         return self._tree.change(path, message.arguments)
+
+    def _check_right(self, source: Address) -> None:
+        if self._gate.right(source[0]) is not Right.STEER:
+            raise BadValue("may be watched from this address, and not changed")
 
     def _apply(self, changes: Sequence[Change], source: Address) -> None:
         if not changes:
             return
         try:
-            applied = self._tree.store.apply([(change.name, change.value) for change in changes], origin=source)
+            applied = self._tree.store.apply([(change.name, change.value) for change in changes], Client(source))
         except ValueError as error:
             self._complain(source, self._tree.prefix, error)
             return
@@ -259,7 +317,7 @@ class Desk:
             if change.value is not None:
                 value = applied.get(change.name, change.value)
                 if change.adjusted or value != change.value:
-                    self._reply(source, [self._group(change.name, value)])
+                    self._say(source, change.name, value)
 
     def _command(self, message: Message, source: Address) -> None:
         path = self._tree.path(message.address) or ""
@@ -267,7 +325,8 @@ class Desk:
             if path in self._commands:
                 self._commands[path](source, message.arguments)
             elif self._tree.has_command(path):
-                self._answer(source, self._tree.command(path, message.arguments, Asker(source)))
+                self._check_right(source)
+                self._answer(source, self._tree.command(path, message.arguments, Asker(Client(source))))
             else:
                 self._get(path.removeprefix("get/"), source)
         except BadValue as error:
@@ -276,47 +335,55 @@ class Desk:
     def _answer(self, source: Address, answers: Iterable[Answer]) -> None:
         for path, values in answers:
             address = f"{self._tree.prefix}/{path}"
-            self._reply(source, [[(address, build(address, *values))]])
+            self._feedback.reply(source, [[(address, build(address, *values))]])
 
     def _get(self, path: str, source: Address) -> None:
         parameter = self._tree.parameter(path)
         if parameter is not None:
-            self._reply(source, [self._group(parameter.name, self._tree.store.get(parameter.name))])
+            self._say(source, parameter.name, self._tree.store.get(parameter.name))
         elif path in self._status:
-            self._reply(source, [self._status[path]])
+            self._feedback.reply(source, [self._status[path]])
         else:
             raise UnknownAddress
 
+    def _say(self, source: Address, name: str, value: Value) -> None:
+        """Answer with a value: the plain message by itself, for clients that read no bundles, then the others."""
+        group = self._group(name, value, Client(source).trusted)
+        self._feedback.reply(source, [group[:1]])
+        self._feedback.reply(source, [group[1:]] if group[1:] else [])
+
     def _subscribe(self, source: Address, arguments: Sequence[Any]) -> None:
-        new = subs.request(arguments, source, self._tree.prefix, self._clock())
-        self._subscribers, fresh = subs.admit(self._subscribers, new)
-        if fresh:
-            for path, group in self._everything().items():
-                subs.note([new], path, group)
+        self._feedback.subscribe(subs.request(arguments, source, self._tree.prefix, self._clock()), self._everything)
 
     def _unsubscribe(self, source: Address, arguments: Sequence[Any]) -> None:
-        target = subs.request(arguments, source, self._tree.prefix, self._clock()).target
-        remaining = [s for s in self._subscribers if target not in (s.source, s.target)]
-        if len(remaining) == len(self._subscribers):
-            raise BadValue("finds no subscription from here: name the port that you subscribed with")
-        self._subscribers = remaining
+        self._feedback.unsubscribe(subs.request(arguments, source, self._tree.prefix, self._clock()).target)
 
     def _dump(self, source: Address, arguments: Sequence[Any]) -> None:
-        self._reply(source, self._everything().values())
+        self._feedback.reply(source, self._everything(Client(source)).values())
 
     def _ping(self, source: Address, arguments: Sequence[Any]) -> None:
-        for subscriber in self._subscribers:
-            if source in (subscriber.source, subscriber.target):
-                subscriber.expires = self._clock() + subs.LEASE
-        self._send(self._target(source), build(f"{self._tree.prefix}/pong"))
+        self._feedback.renew(source)
+        address = f"{self._tree.prefix}/pong"
+        self._feedback.reply(source, [[(address, build(address))]])
 
-    def _everything(self) -> dict[str, Group]:
+    def _confirm(self, source: Address, arguments: Sequence[Any]) -> None:
+        applicant = self._feedback.confirm(source, " ".join(map(str, arguments)))
+        if applicant is not None:
+            applicant.expires = self._clock() + subs.LEASE
+            self._feedback.subscribe(applicant, self._everything)
+
+    def _secret(self, source: Address, arguments: Sequence[Any]) -> None:
+        if self._gate.locked(source) and not self._gate.unlock(source, " ".join(map(str, arguments))):
+            raise BadValue("is not the secret")
+
+    def _everything(self, whom: Client | Subscriber) -> dict[str, Group]:
         """Path -> messages, of all parameters and of all that was published."""
-        values = {p.path: self._group(p.name, self._tree.store.get(p.name)) for p in self._tree.parameters.values()}
+        get, trusted = self._tree.store.get, whom.trusted
+        values = {p.path: self._group(p.name, get(p.name), trusted) for p in self._tree.parameters.values()}
         return values | self._status
 
-    def _group(self, name: str, value: Value) -> Group:
-        return [(address, build(address, said)) for address, said in self._tree.feedback(name, value)]
+    def _group(self, name: str, value: Value, trusted: bool) -> Group:
+        return [(address, build(address, said)) for address, said in self._tree.feedback(name, value, trusted)]
 
     # ---- what goes out
 
@@ -328,69 +395,31 @@ class Desk:
             reported = list(self._reported)
             self._reported.clear()
         for name, (value, origin) in changed.items():
-            subs.note(self._subscribers, self._tree.parameters[name].path, self._group(name, value), origin)
+            source = origin.source if isinstance(origin, Client) else None
+            group = functools.partial(self._group, name, value)
+            self._feedback.note(self._tree.parameters[name].path, group, source)
         self._status |= published
-        for path, group in published.items():
-            subs.note(self._subscribers, path, group)
+        for path, told in published.items():
+            self._feedback.note(path, lambda trusted, told=told: told)  # type: ignore[misc]
         for address, reason, origin in reported:
-            told = {subscriber.source for subscriber in self._subscribers}
-            if isinstance(origin, tuple):
-                told.add(origin)
-            for source in told:
+            sources = self._feedback.sources() | ({origin.source} if isinstance(origin, Client) else set())
+            for source in sources:
                 self._complain(source, address, BadValue(reason))
-
-    def _flush(self) -> None:
-        """Forget subscribers whose lease is over, and send the others what they are ready for."""
-        now = self._clock()
-        self._subscribers = [s for s in self._subscribers if now < s.expires]
-        for subscriber in self._subscribers:
-            self._send_groups(subscriber.target, subs.take(subscriber, now))
-
-    def _target(self, source: Address) -> Address:
-        """Where a client wants its answers: at the port it subscribed with, or where it sends from."""
-        return next((s.target for s in self._subscribers if s.source == source), source)
-
-    def _reply(self, source: Address, groups: Iterable[Group]) -> None:
-        self._send_groups(self._target(source), groups)
-
-    def _send_groups(self, target: Address, groups: Iterable[Group]) -> None:
-        for datagram in pack([[message for _, message in group] for group in groups], DATAGRAM_BYTES):
-            self._send(target, datagram)
-
-    def _send(self, target: Address, datagram: bytes) -> None:
-        if not self._transmit(target, datagram):  # Nobody is waited for.
-            self.counts.unsent += 1
 
     def _complain(self, source: Address, address: str, error: Exception) -> None:
         """Tell a client what was wrong, unless it was told too often lately."""
         self.counts.errors += 1
-        spared = self._spend(source)
+        spared = self._complaints.spend(source, self._clock())
         if spared is None:
             return
         reason = self._unknown(address) if isinstance(error, UnknownAddress) else str(error)
         if spared:
             reason += f" ({spared} more errors were not reported)"
+        address, reason = clean(address, 500), clean(reason, 500)
         log.info("%s: %s: %s", source[0], address, reason)
-        message = build(f"{self._tree.prefix}/error", clean(address, 500), clean(reason, 500))
-        self._send(self._target(source), message)
+        answer = f"{self._tree.prefix}/error"
+        self._feedback.reply(source, [[(answer, build(answer, address, reason))]])
 
     def _unknown(self, address: str) -> str:
-        readable = [f"get/{path}" for path in (*(p.path for p in self._tree.parameters.values()), *self._status)]
-        nearest = self._tree.nearest(address, (*self._commands, *readable))
+        nearest = self._tree.nearest(address, (*self._commands, *(f"get/{path}" for path in self._readable())))
         return "is no address here" + (f": did you mean {nearest}?" if nearest else "")
-
-    def _spend(self, source: Address) -> int | None:
-        """Take one complaint from a client's budget: how many it was spared before, or None when nothing is left."""
-        now = self._clock()
-        budget = self._budgets.pop(source, None) or _Budget(ERRORS_AT_ONCE, now)
-        self._budgets[source] = budget  # Last used, last forgotten.
-        if len(self._budgets) > CLIENTS_REMEMBERED:
-            self._budgets.popitem(last=False)
-        budget.left = min(ERRORS_AT_ONCE, budget.left + (now - budget.updated) * ERRORS_PER_SECOND)
-        budget.updated = now
-        if budget.left < 1:
-            budget.spared += 1
-            return None
-        budget.left -= 1
-        spared, budget.spared = budget.spared, 0
-        return spared

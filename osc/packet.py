@@ -24,6 +24,10 @@ HEADER_BYTES = 16
 TEXT_BYTES = 1024
 """Longest string we send, in bytes of UTF-8: with its address it fits one datagram of 1400 bytes."""
 
+# NUL, which ends a string, is left out; so are the characters that turn the direction of writing.
+_CONTROL: dict[int, str | None] = dict.fromkeys((*range(1, 32), *range(127, 160), 8232, 8233), " ")
+_CONTROL |= dict.fromkeys((0, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+
 
 class Refused(ValueError):
     """A datagram that is not whole, well-formed OSC within the limits; the text says what is wrong with it."""
@@ -245,8 +249,12 @@ def _character(data: bytes, index: int) -> tuple[str, int]:
 
 
 def clean(text: str, size: int = TEXT_BYTES) -> str:
-    """The text without what OSC cannot carry (NUL, lone surrogates), cut at a character to `size` bytes of UTF-8."""
-    encoded = text.replace("\0", "").encode("utf-8", "replace")
+    """The text as it may be shown anywhere, cut at a character to `size` bytes of UTF-8.
+
+    Control characters become spaces, since texts end up on terminals and in logs; those that turn the direction of
+    writing, and lone surrogates, which no encoding carries, are left out or replaced.
+    """
+    encoded = text.translate(_CONTROL).encode("utf-8", "replace")
     return encoded[:size].decode("utf-8", "ignore")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from osc.hosts import Address, is_local
 from osc.tree import BadValue, number
 
 LEASE = 60.0
@@ -14,8 +15,6 @@ MOST = 64
 """Subscribers at a time."""
 DEFAULT_HZ, LOWEST_HZ, HIGHEST_HZ = 30.0, 0.1, 100.0
 
-Address = tuple[Any, ...]
-"""A socket address: host and port, for IPv6 also flow and scope."""
 Group = Sequence[tuple[str, bytes]]
 """Messages that are sent together: address and built message."""
 
@@ -48,13 +47,18 @@ class Subscriber:
     ready: float
     pending: dict[str, Group] = field(default_factory=dict)
 
+    @property
+    def trusted(self) -> bool:
+        """Whether it is on this machine."""
+        return is_local(self.target[0])
+
 
 def wants(subscriber: Subscriber, address: str) -> bool:
     """Whether the address is at or below the subscriber's prefix."""
     return address == subscriber.prefix or address.startswith(subscriber.prefix + "/")
 
 
-def note(subscribers: Iterable[Subscriber], path: str, group: Group, origin: object = None) -> None:
+def note(subscribers: Iterable[Subscriber], path: str, group: Group, origin: Address | None = None) -> None:
     """Put messages up for sending to everyone but their originator.
 
     What the originator had still to hear about the same path is older than what it said itself, and is dropped.

@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from osc.hosts import Client
 from osc.packet import clean
 
 Value = float | int | bool | str
-Kind = Literal["float", "int", "bool", "text"]
+Kind = Literal["float", "int", "bool", "text", "path"]
+TEXTS = ("text", "path")
+"""The kinds whose values are texts."""
 Curve = Literal["linear", "log"]
 
 
@@ -35,8 +38,9 @@ class Parameter:
     ----------
     name : str
         Its key in the store.
-    kind : {"float", "int", "bool", "text"}
-        The type of its values. A text holds at most `osc.packet.TEXT_BYTES` bytes of UTF-8.
+    kind : {"float", "int", "bool", "text", "path"}
+        The type of its values. A text holds at most `osc.packet.TEXT_BYTES` bytes of UTF-8. A path is a text that
+        names a file: strangers are kept from naming any they like, see `osc.access.Client`.
     low, high : float
         The range, both ends included, in `unit`; without meaning for a bool or a text.
     default : float, int, bool or str
@@ -79,14 +83,17 @@ class Parameter:
     def parse(self, arguments: Sequence[Any]) -> Value:
         """Read OSC arguments as a value of this kind, not yet clamped to the range.
 
-        A text is all atoms joined by spaces. Anything else is one number, and every OSC type that can hold one will do.
+        A text is all atoms joined by spaces, and there has to be one: some clients send an address alone as a marker,
+        which changes nothing. Anything else is one number, and every OSC type that can hold one will do.
 
         Raises
         ------
         BadValue
             When there is no such value in the arguments, or it is NaN or infinite.
         """
-        if self.kind == "text":
+        if self.kind in TEXTS:
+            if not arguments:
+                raise BadValue('takes a text: send "" for none')
             return " ".join(text(argument) for argument in arguments)
         if len(arguments) != 1:
             raise BadValue(f"takes one number, not {len(arguments)} arguments")
@@ -100,7 +107,7 @@ class Parameter:
         BadValue
             For a number where a text is needed or the other way round, and for NaN and infinity.
         """
-        if self.kind == "text":
+        if self.kind in TEXTS:
             if not isinstance(value, str):
                 raise BadValue(f"{self.name} takes a text, not {value!r}")
             return clean(value)
@@ -130,7 +137,7 @@ class Parameter:
 
     def format(self, value: Value) -> str:
         """The value as a person reads it, with its unit."""
-        if self.kind == "text":
+        if self.kind in TEXTS:
             return str(value)
         if self.kind == "bool":
             return "on" if value else "off"
@@ -232,11 +239,11 @@ class Asker:
 
     Attributes
     ----------
-    origin : object
+    origin : Client
         As the store is told it with a change.
     """
 
-    origin: object
+    origin: Client
 
 
 Answer = tuple[str, tuple[Value, ...]]
@@ -254,7 +261,15 @@ class Store(Protocol):
         ...
 
     def apply(self, batch: Sequence[tuple[str, Value | None]], origin: object = None) -> dict[str, Value]:
-        """Set all of the batch at one moment, `(action, None)` for an action, and return the values as clamped."""
+        """Set all of the batch at one moment, `(action, None)` for an action, and return the values as clamped.
+
+        A client's origin is a `Client`: where it is not trusted, a path is refused that lies where it may not look.
+
+        Raises
+        ------
+        ValueError
+            When nothing of it can be set; the text is told to the sender.
+        """
         ...
 
     def listen(self, listener: Callable[[dict[str, Value], object], None]) -> None:
@@ -348,7 +363,10 @@ class Tree:
         return list(handler(command.parse(arguments), asker))
 
     def change(self, path: str, arguments: Sequence[Any]) -> Change | None:
-        """Read the arguments sent to a path as a change; None for the release of an action's button.
+        """Read the arguments sent to a path as a change.
+
+        None for what a finger does besides: the release of an action's button, and the `/z` that TouchOSC sends when a
+        fader is touched and let go.
 
         Raises
         ------
@@ -366,34 +384,53 @@ class Tree:
             return Change(entry.name, value, adjusted=value != sent)
         owner, _, leaf = path.rpartition("/")
         parameter = self.parameter(owner)
-        if leaf != "norm" or parameter is None or parameter.kind == "text":
+        if leaf == "z" and parameter is not None:
+            return None
+        if leaf != "norm" or parameter is None or parameter.kind in TEXTS:
             raise UnknownAddress
         if len(arguments) != 1:
             raise BadValue(f"takes one number from 0 to 1, not {len(arguments)} arguments")
         norm = number(arguments[0])
         return Change(parameter.name, parameter.from_norm(norm), adjusted=not 0 <= norm <= 1)
 
-    def feedback(self, name: str, value: Value) -> list[tuple[str, Value]]:
-        """The messages that say a parameter's value: itself, and for a number also /norm and /str."""
+    def feedback(self, name: str, value: Value, trusted: bool = True) -> list[tuple[str, Value]]:
+        """The messages that say a parameter's value: itself, and for a number also /norm and /str.
+
+        Who is not trusted is told of a file its name, and not where on this machine it lies.
+        """
         parameter = self.parameters[name]
         address = f"{self.prefix}/{parameter.path}"
-        if parameter.kind == "text":
+        if parameter.kind == "path" and not trusted:
+            value = re.split(r"[/\\]", str(value))[-1]
+        if parameter.kind in TEXTS:
             return [(address, value)]
         norm = parameter.to_norm(value)
         return [(address, value), (f"{address}/norm", norm), (f"{address}/str", parameter.format(value))]
 
+    def setters(self) -> dict[str, Parameter]:
+        """The paths below the prefix that a parameter is set at -> the parameter."""
+        norms = {f"{p.path}/norm": p for p in self.parameters.values() if p.kind not in TEXTS}
+        return {p.path: p for p in self.parameters.values()} | norms
+
+    def settable(self) -> list[str]:
+        """The paths below the prefix that a value can be sent to, those of actions among them."""
+        return [*self.setters(), *self.actions]
+
     def nearest(self, address: str, others: Iterable[str] = ()) -> str | None:
         """The known address, or path out of `others`, most like `address`; None when nothing comes near."""
-        norms = [f"{p.path}/norm" for p in self.parameters.values() if p.kind != "text"]
-        known = [f"{self.prefix}/{path}" for path in (*self._by_path, *self._commands, *norms, *others)]
+        known = [f"{self.prefix}/{path}" for path in (*self.settable(), *self._commands, *others)]
         return next(iter(difflib.get_close_matches(address[:100], known, n=1, cutoff=0.5)), None)
 
 
+_PRESSES: tuple[Any, ...] = ("bang", "", None, [])
+"""What clients send for a button that is pressed where they have no number to send."""
+
+
 def _fires(arguments: Sequence[Any]) -> bool:
-    """Whether an action's arguments ask for it: nothing, or anything but the 0 that a button sends on its release."""
+    """Whether an action's arguments ask for it: nothing, what stands for nothing, or any number but the release's 0."""
     if len(arguments) > 1:
         raise BadValue(f"takes no argument or one number, not {len(arguments)} arguments")
-    return not arguments or number(arguments[0]) != 0
+    return not arguments or arguments[0] in _PRESSES or number(arguments[0]) != 0
 
 
 def number(argument: Any) -> float | int:

@@ -15,8 +15,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from osc.desk import Counts, Desk
-from osc.subscribers import Address
+from osc.access import NO_RULES, Access
+from osc.desk import Desk
+from osc.feedback import Counts
+from osc.hosts import Address
 from osc.tree import Tree, Value
 
 READS_PER_POLL = 64
@@ -39,6 +41,8 @@ class OscServer:
         The address to listen on. Anything but the default lets other machines in.
     port : int
         0 takes any free port.
+    access : Access
+        What clients on other machines may do.
     clock, wall : callable
         As the desk takes them.
 
@@ -58,6 +62,7 @@ class OscServer:
         tree: Tree,
         host: str = "127.0.0.1",
         port: int = 7770,
+        access: Access = NO_RULES,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -71,7 +76,7 @@ class OscServer:
         self._selector.register(self._wakeful, selectors.EVENT_READ)
         self._thread: threading.Thread | None = None
         self._closing = False
-        self.desk = Desk(tree, self._send, self._wake, clock=clock, wall=wall)
+        self.desk = Desk(tree, self._send, self._wake, access, clock=clock, wall=wall)
 
     # ---- for the rest of the program, from any thread
 

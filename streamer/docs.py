@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from osc.desk import DATAGRAM_BYTES, HORIZON, QUEUE
+from osc.desk import HORIZON, QUEUE
+from osc.feedback import DATAGRAM_BYTES
 from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
 from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST
 from osc.tree import Parameter
@@ -114,12 +115,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _row(parameter: Parameter) -> list[str]:
     """One parameter as cells; where a model has a say in the default, the cell says so."""
-    letter = {"float": "f", "int": "i", "bool": "i", "text": "s..."}[parameter.kind]
+    letter = {"float": "f", "int": "i", "bool": "i", "text": "s...", "path": "s..."}[parameter.kind]
     default = parameter.format(parameter.default) or "empty"
     if parameter.name in SAMPLING:
         default = f"the model's ({default})"
     spread = f"{parameter.format(parameter.low)} .. {parameter.format(parameter.high)}"
-    span = {"bool": "0 or 1", "text": f"up to {TEXT_BYTES} bytes"}.get(parameter.kind, spread)
+    span = {"bool": "0 or 1", "text": f"up to {TEXT_BYTES} bytes", "path": "a file"}.get(parameter.kind, spread)
     curve = parameter.curve if parameter.kind in ("float", "int") else ""
     return [f"`{PREFIX}/{parameter.path}`", letter, span, default, curve, parameter.doc]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from osc.desk import Desk
+from osc.hosts import Client
 from osc.packet import build, parse
 from osc.tree import Answer, Argument, Asker, BadValue, Command, Tree, Value
 from tests.osc import desk as mixing
@@ -51,7 +52,7 @@ class Hall:
 def test_a_command_is_done_with_its_arguments_for_whoever_asked() -> None:
     hall = Hall()
     hall.say("/mg/ramp", "volume", -6, 2.5)
-    assert hall.asked == [("ramp", ["volume", -6, 2.5], Asker(("127.0.0.1", 9000)))]
+    assert hall.asked == [("ramp", ["volume", -6, 2.5], Asker(Client(("127.0.0.1", 9000))))]
     assert hall.sent == []
 
 

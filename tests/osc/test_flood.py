@@ -9,7 +9,8 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 
-from osc.desk import CLIENTS_REMEMBERED, QUEUE
+from osc.desk import QUEUE
+from osc.limits import CLIENTS_REMEMBERED
 from osc.packet import BUNDLE, build
 from osc.subscribers import MOST
 from osc.udp import OscServer

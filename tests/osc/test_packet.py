@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import unicodedata
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from osc.packet import BUNDLE, Limits, Message, Refused, build, clean, pack, parse
+
+BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # what turns the direction of writing
 
 NOW = BUNDLE + struct.pack(">Q", 1)
 
@@ -185,9 +188,21 @@ def test_a_bool_goes_out_as_a_number_and_a_hostile_text_as_what_osc_can_carry() 
 
 @given(texts, st.integers(0, 30))
 def test_a_cut_text_is_a_beginning_of_the_whole(text: str, size: int) -> None:
-    cut = clean(text, size)
-    assert text.startswith(cut)
-    assert len(cut.encode()) <= size < len(cut.encode()) + 4 or cut == text
+    cut, whole = clean(text, size), clean(text, 2**20)
+    assert whole.startswith(cut)
+    assert len(cut.encode()) <= size < len(cut.encode()) + 4 or cut == whole
+
+
+@given(st.text())
+def test_a_clean_text_holds_nothing_that_a_terminal_obeys(text: str) -> None:
+    cleaned = clean(text)
+    assert not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in cleaned)
+    assert not any(unicodedata.bidirectional(character) in BIDI for character in cleaned)
+    assert clean(cleaned) == cleaned
+
+
+def test_a_clean_text_keeps_its_words() -> None:
+    assert clean("\x1b]0;owned\x07deep\thouse\u202e\x00 – Jörg 🎹") == " ]0;owned deep house – Jörg 🎹"
 
 
 @given(st.lists(st.lists(texts, min_size=1, max_size=3), max_size=12))
@@ -196,6 +211,6 @@ def test_packed_messages_keep_their_order_and_their_groups_and_fit(groups: list[
     datagrams = pack(messages, 600)
     assert all(len(datagram) < 600 for datagram in datagrams)
     unpacked = [[m.arguments[0] for bundle in parse(datagram) for m in bundle.messages] for datagram in datagrams]
-    assert [text for datagram in unpacked for text in datagram] == [text for group in groups for text in group]
+    assert [text for datagram in unpacked for text in datagram] == [clean(text) for group in groups for text in group]
     ends = {sum(len(datagram) for datagram in unpacked[: i + 1]) for i in range(len(unpacked))}
     assert ends <= {sum(len(group) for group in groups[: i + 1]) for i in range(len(groups))}

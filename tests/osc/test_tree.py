@@ -39,7 +39,8 @@ TABLE = {parameter.name: parameter for parameter in PARAMETERS}
         ("prompt", ["lo-fi", "jazz", 120.0, "bpm"], "prompt", "lo-fi jazz 120 bpm"),
         ("prompt", ["swing", 0.699999988079071], "prompt", "swing 0.7"),
         ("prompt", [303, "acid"], "prompt", "303 acid"),
-        ("prompt", [], "prompt", ""),
+        ("prompt", [""], "prompt", ""),
+        ("prompt", ["deep\x1b[2Jhouse\n"], "prompt", "deep [2Jhouse "),
         ("prompt/negative", ["vocals"], "negative", "vocals"),
     ],
 )
@@ -54,7 +55,8 @@ def test_a_message_becomes_the_value_that_was_meant(path: str, arguments: list[A
     "argument", [math.nan, math.inf, -math.inf, "nan", "loud", "", b"1", None, [1.0], (1, 2, 3, 4)]
 )
 def test_what_is_no_finite_number_is_refused_with_a_reason(argument: Any) -> None:
-    for path in ("temperature", "topk", "mute", "volume/norm", "play"):
+    buttons = ("play",) if argument not in ("", None) else ()
+    for path in ("temperature", "topk", "mute", "volume/norm", *buttons):
         with pytest.raises(BadValue, match="takes"):
             tree(Desk()).change(path, [argument])
 
@@ -87,9 +89,25 @@ def test_only_a_value_that_differs_from_what_was_sent_is_told_back() -> None:
     assert adjusted("prompt", "x" * 1025)
 
 
-@pytest.mark.parametrize("arguments", [[], [1], [1.0], [True], [-1.0]])
+@pytest.mark.parametrize("arguments", [[], [1], [1.0], [True], [-1.0], ["bang"], [""], [None], [[]]])
 def test_a_pressed_button_fires_an_action(arguments: list[Any]) -> None:
     assert tree(Desk()).change("play", arguments) == Change("play", None)
+
+
+def test_an_address_without_arguments_is_no_empty_prompt() -> None:
+    with pytest.raises(BadValue, match='takes a text: send "" for none'):
+        tree(Desk()).change("prompt", [])
+
+
+@pytest.mark.parametrize("path", ["volume/z", "mute/z", "prompt/z"])
+def test_a_finger_that_touches_a_fader_does_not_move_it(path: str) -> None:
+    assert tree(Desk()).change(path, [1.0]) is None
+
+
+@pytest.mark.parametrize("path", ["nothing/z", "z", "play/z"])
+def test_a_touch_of_nothing_is_no_address(path: str) -> None:
+    with pytest.raises(UnknownAddress):
+        tree(Desk()).change(path, [1.0])
 
 
 @pytest.mark.parametrize("argument", [0, 0.0, False])
