@@ -50,6 +50,7 @@ check:  ## ruff and mypy (the tests hold the import contracts)
 
 docs:  ## write what is generated from the table of parameters: docs/osc.md, the Max patch, the TouchOSC layout
 	@$(VENV)/python -m streamer.docs > docs/osc.md
+	@$(VENV)/python -m musicgen.load.page > docs/configs.md
 	@$(VENV)/python examples/max/make_patch.py
 	@$(VENV)/python examples/touchosc/make_layout.py
 

@@ -113,7 +113,11 @@ CODEC: dict[str, Rule] = {
     "num_filters": used(Whole(1, 1024), 32, "channels of the widest layer"),
     "num_residual_layers": used(Whole(1, 8), 1, "residual layers after each upsampling"),
     "upsampling_ratios": used(Several(Whole(1, 64), 1, 8), [8, 5, 4, 2], "their product is a frame's samples"),
-    "norm_type": used(OneOf(("weight_norm", "time_group_norm")), "weight_norm", "of the convolutions"),
+    "norm_type": used(
+        OneOf(("weight_norm", "time_group_norm")),
+        "weight_norm",
+        "of the convolutions; time_group_norm needs all of time, so only codec='overlap' decodes it",
+    ),
     "kernel_size": used(Whole(1, 255), 7, "of the first convolution"),
     "last_kernel_size": used(Whole(1, 255), 7, "of the last convolution"),
     "residual_kernel_size": used(Whole(1, 255), 3, "of the residual layers"),
@@ -135,6 +139,7 @@ CODEC: dict[str, Rule] = {
 
 _TEXT: dict[str, Rule] = {
     **COMMON,
+    "chunk_size_feed_forward": must(0, None, why="transformers then takes prompts of certain lengths only"),
     "is_decoder": must(False, None, why="a prompt is read as a whole"),
     "add_cross_attention": must(False, None, why="a prompt is read by itself"),
     **harmless("a prompt is read alone, without padding", "pad_token_id", "bos_token_id"),
@@ -158,7 +163,10 @@ T5: dict[str, Rule] = {
         "relu",
         "the feed-forward layers' activation",
     ),
-    **harmless("feed_forward_proj decides", "dense_act_fn", "is_gated_act"),
+    "dense_act_fn": used(
+        OneOf(("relu", "gelu", "silu", "gelu_new")), None, "their activation, where feed_forward_proj is not to decide"
+    ),
+    "is_gated_act": used(FLAG, None, "whether they are gated, where feed_forward_proj is not to decide"),
     **harmless("there is no T5 decoder here", "num_decoder_layers", "scale_decoder_outputs"),
     **harmless("T5's positions are relative", "n_positions"),
     **harmless(_TRAINING, "dropout_rate"),

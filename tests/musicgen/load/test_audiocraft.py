@@ -54,7 +54,7 @@ def repack(path: Path, change: Any) -> None:
     torch.save(package, path)
 
 
-def set_config(folder: Path, path: str, value: Any) -> None:
+def set_config(folder: Path, path: str, value: Any, file: str = "state_dict.bin") -> None:
     def change(package: dict[str, Any]) -> None:
         config = yaml.safe_load(package["xp.cfg"])
         *parents, name = path.split(".")
@@ -64,7 +64,7 @@ def set_config(folder: Path, path: str, value: Any) -> None:
         inner[name] = value
         package["xp.cfg"] = yaml.safe_dump(config)
 
-    repack(folder / "state_dict.bin", change)
+    repack(folder / file, change)
 
 
 def refusal(folder: Path) -> str:
