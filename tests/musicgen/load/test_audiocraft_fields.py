@@ -158,7 +158,7 @@ def test_positional_scale_and_max_period_are_honoured(
 def test_a_melodys_window_is_honoured(melody: Path, tmp_path: Path) -> None:
     set_config(melody, "conditioners.self_wav.chroma_stem.radix2_exp", 12)
     model = load(melody)
-    assert model._melodies is not None and model._melodies.length == 1 + 30 * 32_000 // 1024
+    assert model.melodies is not None and model.melodies.length == 1 + 30 * 32_000 // 1024
     sound = np.random.default_rng(0).normal(0, 0.1, 102_400).astype(np.float32)
     assert len(model.melody(sound, 32_000).chroma) == 101
     convert(str(melody), tmp_path / "saved")

@@ -223,19 +223,19 @@ def agree(model: MusicGen, oracle: Oracle) -> None:
     read = oracle.model.text_encoder(**tokens)[0]
     if hasattr(oracle.model, "enc_to_dec_proj"):
         read = oracle.model.enc_to_dec_proj(read)
-    torch.testing.assert_close(model._prompts.states(text), read[0], atol=2e-4, rtol=2e-3)
+    torch.testing.assert_close(model.prompts.states(text), read[0], atol=2e-4, rtol=2e-3)
     random = np.random.default_rng(0)
-    columns = random.integers(0, model._pad + 1, (8, model.codebooks))
+    columns = random.integers(0, model.pattern.pad + 1, (8, model.codebooks))
     state, prompts = model.backend.new_state(StreamingPolicy(4, 16)), (model.encode_prompt(text).kv, None)
     rows = []
     for column in columns:
         rows.append(model.backend.step([state], [column[None]], [prompts])[0])
-        state.advance()
+        state.count()
     torch.testing.assert_close(torch.stack(rows), oracle.logits(text, columns), atol=2e-4, rtol=2e-3)
     codec = oracle.model.audio_encoder
-    frames = random.integers(0, model._pad, (model.codebooks, 6))
+    frames = random.integers(0, model.pattern.pad, (model.codebooks, 6))
     stream = model.stream()
-    sound = np.concatenate([stream._codec.decode(frames), stream._codec.flush()])
+    sound = np.concatenate([stream.decoder.decode(frames), stream.decoder.flush()])
     sides = [frames[side :: model.channels] for side in range(model.channels)]
     theirs = torch.cat([codec.decode(torch.from_numpy(side)[None, None], [None]).audio_values[0] for side in sides])
     np.testing.assert_allclose(sound, theirs.T.numpy(), atol=2e-4, rtol=2e-3)
