@@ -48,6 +48,11 @@ class Conditions:
         """What to keep away from; "" for nothing."""
         self.negative = self._encode(text)
 
+    def renew(self, melodies: MelodyEncoder | None) -> None:
+        """The model reads and hears otherwise from now on: encode all that is asked for anew."""
+        self._melodies = melodies
+        self.prompt, self.negative = self._encode(self.prompt.text), self._encode(self.negative.text)
+
     @property
     def kv(self) -> Prompts:
         """For cross-attention, of the conditional and the null row."""

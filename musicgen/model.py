@@ -23,13 +23,15 @@ from musicgen.stream import Stream
 from musicgen.text.conditioning import Conditioning
 
 if TYPE_CHECKING:
-    from musicgen.load.checkpoint import Checkpoint
+    from musicgen.load.checkpoint import Adaptable, Checkpoint
 
 PROMPTS_KEPT = 32  # encoded prompts; one of musicgen-small takes 0.2 MB a token
+STRONGEST = 1.5
+"""That a LoRA adapter may be; 1 is as it was trained."""
 
 
 class MusicGen:
-    """A loaded model. Immutable; any number of streams share it.
+    """A loaded model, shared by any number of streams. Nothing of it changes but the strength of its LoRA adapter.
 
     Attributes
     ----------
@@ -63,6 +65,8 @@ class MusicGen:
         Where the backend's logits are.
     positions
         That frames can take: the most that a policy may use.
+    lora_strength
+        Of its LoRA adapter, 1 as it was trained; None without one.
     """
 
     def __init__(self, checkpoint: Checkpoint, backend: Backend) -> None:
@@ -93,6 +97,9 @@ class MusicGen:
         self.defaults = checkpoint.defaults
         self.policy = checkpoint.policy
         self.follows_melody = checkpoint.melodies is not None
+        self._adapted = checkpoint.adapted
+        self.lora_strength = None if checkpoint.adapted is None else 1.0
+        self._prepared: tuple[float, Adaptable, Backend] | None = None
 
     @classmethod
     def load(
@@ -156,6 +163,52 @@ class MusicGen:
             return Conditioning("", None)
         states = self.prompts.states(text)
         return Conditioning(text, None, states) if self.melodies else Conditioning(text, self.backend.prompt(states))
+
+    def prepare_lora(self, strength: float) -> None:
+        """Do the slow part of :meth:`set_lora_strength` ahead, from any thread: the weights are made anew.
+
+        Raises
+        ------
+        ModelError
+            The model has no LoRA adapter, or its backend cannot take over other weights.
+        ValueError
+            The strength is outside 0..1.5.
+        """
+        if self._adapted is None:
+            raise ModelError(f"{self.name} has no LoRA adapter: load a folder with an adapter_config.json.")
+        if not hasattr(self.backend, "take_over"):
+            raise ModelError(
+                f"The {self.backend.name} backend keeps the weights it began with: choose the backend native or torch "
+                "to change an adapter's strength."
+            )
+        if not 0 <= strength <= STRONGEST:
+            raise ValueError(f"an adapter's strength must lie in 0..{STRONGEST}, not {strength}")
+        parts = self._adapted(strength)
+        self._prepared = strength, parts, prepare(parts.decoder, self.backend.name, threads=self.backend.threads)
+
+    def set_lora_strength(self, strength: float) -> None:
+        """Play with the adapter at this strength from the next step on; all streams' pasts stay.
+
+        0 is the base model, 1 the adapter as it was trained. From the thread that steps; at once if it is prepared.
+
+        Raises
+        ------
+        ModelError, ValueError
+            See :meth:`prepare_lora`.
+        """
+        if strength == self.lora_strength:
+            return
+        if self._prepared is None or self._prepared[0] != strength:
+            self.prepare_lora(strength)
+        assert self._prepared is not None
+        (_, parts, made), self._prepared = self._prepared, None
+        backend: Any = self.backend
+        backend.take_over(made)
+        self.prompts, self.melodies = parts.prompts, parts.melodies
+        with torch.inference_mode():
+            self._embedding.table.copy_(parts.decoder.embed)
+        self._conditioning = lru_cache(maxsize=PROMPTS_KEPT)(self._encode)
+        self.lora_strength = strength
 
     def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody:
         """What there is to follow in a sound, see :meth:`Stream.set_melody`. From any thread: it takes a while.

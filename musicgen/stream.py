@@ -82,6 +82,7 @@ class Stream:
         self._generator = torch.Generator(model.device)
         self._frame: Tokens | None = None  # whole, not given yet: a neighbour in the batch takes more steps, or failed
         self._made: list[tuple[Tokens, float]] = []  # frames and their entropy, not decoded yet for the same reason
+        self._lora = model.lora_strength  # that its conditions were encoded with
         self.reset(seed)
 
     @property
@@ -219,6 +220,7 @@ class Stream:
     def _replay(self, frames: NDArray[np.int64]) -> None:
         """Make these frames the past, at most as many as fit."""
         self._drop()
+        self._renew()
         line = self.past.line
         sampled = line.sampled(frames)
         whole = frames.shape[1] * line.turns_a_frame  # steps that know all they consume
@@ -226,6 +228,13 @@ class Stream:
         for column in sampled[whole:]:
             drawn = self._draw(_step([self])[0])
             self.past.push(np.where(column >= 0, column, drawn))
+
+    def _renew(self) -> None:
+        """Follow the model where its adapter's strength has changed: prompts read otherwise then."""
+        if self._lora != self.model.lora_strength:
+            self._lora = self.model.lora_strength
+            self.conditions.renew(self.model.melodies)
+            self.past.change()
 
     def _check_frames(self, frames: NDArray[np.int64]) -> None:
         vocabulary = self.model.pattern.pad
@@ -397,6 +406,8 @@ def _next_frames(streams: Sequence[Stream]) -> list[Tokens]:
 def _step(streams: Sequence[Stream]) -> Tensor:
     """Logits of the next step, (streams, 2, K, V). Nothing has moved where they are no numbers."""
     model = streams[0].model
+    for stream in streams:
+        stream._renew()
     columns = [stream.past.columns() for stream in streams]
     states, prompts = [stream.past.state for stream in streams], [stream.conditions.kv for stream in streams]
     logits = model.backend.step(states, columns, prompts)

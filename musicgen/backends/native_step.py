@@ -5,6 +5,8 @@ Weights have 8 or 4 bits with a scale for each group of 64 or 32 inputs, activat
 of 64, keys and values 8 bits with a scale for each head and position; all else is float32.
 """
 
+from __future__ import annotations
+
 import ctypes
 import functools
 import importlib.machinery
@@ -206,6 +208,12 @@ class NativeBackend:
         self._close, previous = close, getattr(self, "_close", None)
         if previous is not None:
             previous()
+
+    def take_over(self, other: NativeBackend) -> None:
+        """Go on with the weights of another one of the same shape; pasts stay. Between two steps."""
+        self._lender = other  # whose end would close what it lends
+        self._cross_kv, self._packed, self._handle = other._cross_kv, other._packed, other._handle
+        self._close()
 
     def prompt(self, states: Tensor) -> NativePrompt | None:
         """See :meth:`musicgen.backends.Backend.prompt`. None in a decoder without cross-attention."""

@@ -1,5 +1,7 @@
 """The reference: one step in torch, on any of its devices, in the dtype of the weights."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,6 +63,10 @@ class TorchBackend:
     def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:
         """See :meth:`musicgen.backends.Backend.step`."""
         return step(self.weights, states, columns, prompts)
+
+    def take_over(self, other: TorchBackend) -> None:
+        """Go on with the weights of another one of the same shape; pasts stay. Between two steps."""
+        self.weights = other.weights
 
     def prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> Tensor:
         """See :meth:`musicgen.backends.Backend.prefill`."""

@@ -7,7 +7,8 @@ seconds: it is imported when a checkpoint needs it, and nano does not.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from musicgen.delay import DelayLine, delays_of
 from musicgen.errors import ModelError
 from musicgen.load.fields import TRAINED_FRAMES, check_chroma, check_generation, check_model, check_tokenizer
 from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json, unreadable
+from musicgen.load.lora import Adapted, Adapter, base_folder, is_adapter, read_adapter
 from musicgen.load.tensors import Tensors, stored
 from musicgen.melody import MelodyEncoder
 from musicgen.past.policy import StreamingPolicy
@@ -35,8 +37,20 @@ LICENCES = {"mit": "MIT", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
 
 
 @dataclass(frozen=True)
+class Adaptable:
+    """The parts of a checkpoint that a LoRA adapter changes."""
+
+    decoder: DecoderWeights
+    prompts: PromptEncoder
+    melodies: MelodyEncoder | None
+
+
+@dataclass(frozen=True)
 class Checkpoint:
-    """A loaded MusicGen: weights, and what its files say about their use. Fields: see :class:`musicgen.MusicGen`."""
+    """A loaded MusicGen: weights, and what its files say about their use. Fields: see :class:`musicgen.MusicGen`.
+
+    ``adapted`` gives its parts with its LoRA adapter at a strength; None without an adapter.
+    """
 
     name: str
     licence: str
@@ -51,6 +65,7 @@ class Checkpoint:
     encoder: CodecEncoder
     defaults: Sampling
     policy: StreamingPolicy
+    adapted: Callable[[float], Adaptable] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,16 +123,63 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
     ModelError
         It cannot be had or used; the message says what to do.
     """
-    files = _read(find_folder(name), _device(device))
+    folder = find_folder(name)
+    adapter = read_adapter(folder) if is_adapter(folder) else None
+    files = _read(base_folder(adapter) if adapter else folder, _device(device))
     delays, turns = _pattern(files)
     policy = _policy(files, max(turns) + 1)
     try:
-        return _checkpoint(name, files, delays, turns, policy, dtype or torch.float32)
+        if adapter is None:
+            return _checkpoint(name, files, delays, turns, policy, dtype or torch.float32)
+        return _with_adapter(name, files, adapter, delays, turns, policy, dtype or torch.float32)
     except (TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
         raise ModelError(
             f"The configuration in {files.folder} is none that a model can have ({error}): "
             "download or export the model again."
         ) from error
+
+
+def _with_adapter(
+    name: str,
+    files: _Files,
+    adapter: Adapter,
+    delays: tuple[int, ...],
+    turns: tuple[int, ...],
+    policy: StreamingPolicy,
+    dtype: torch.dtype,
+) -> Checkpoint:
+    """The base model with the adapter as it was trained, and the way to other strengths."""
+    plain = files.tensors
+    strangers = {*adapter.additions, *adapter.saved} - set(plain.source)
+    if strangers:
+        raise ModelError(
+            f"The adapter in {adapter.folder} does not fit its base model, {adapter.base}, "
+            f"which has no {min(strangers)}: it is another model's."
+        )
+
+    def at(strength: float) -> _Files:
+        return replace(files, tensors=plain.on(Adapted(plain.source, adapter, strength)))
+
+    made = _checkpoint(name, at(1.0), delays, turns, policy, dtype)
+    licence = _licence(adapter.base, files)
+    if licence != "CC-BY-NC-4.0":  # the adapter's own card counts, unless what it stands on says more
+        licence = _licence(name, replace(files, folder=adapter.folder))
+    return replace(made, licence=licence, adapted=lambda strength: _adaptable(at(strength), policy, dtype))
+
+
+def _adaptable(files: _Files, policy: StreamingPolicy, dtype: torch.dtype) -> Adaptable:
+    shape, tensors = files.decoder, files.tensors
+    text_encoder = _text_encoder(files)
+    prompts = PromptEncoder(text_encoder, _projection(tensors.part("enc_to_dec_proj"), text_encoder.size, shape))
+    melodies = _melodies(files) if files.melody else None
+    positions = sinusoids(
+        policy.max_position + (melodies.length + prompts.longest if melodies else 0),
+        shape.hidden_size,
+        files.settings["positional_scale"],
+        files.settings["positional_period"],
+    )
+    decoder = decoder_weights(tensors.part("decoder"), shape, positions, dtype, cross=not files.melody)
+    return Adaptable(decoder, prompts, melodies)
 
 
 def _checkpoint(
@@ -132,22 +194,7 @@ def _checkpoint(
     config, sounds = files.config["audio_encoder"], tensors.part("audio_encoder")
     own_codebooks = shape.num_codebooks // shape.audio_channels
     codec = read_codec(config, sounds, own_codebooks, torch.float32)
-    text_encoder = _text_encoder(files)
-    prompts = PromptEncoder(text_encoder, _projection(tensors.part("enc_to_dec_proj"), text_encoder.size, shape))
-    melodies = _melodies(files, codec.sample_rate) if files.melody else None
-    prefix = melodies.length + prompts.longest if melodies else 0
-    decoder = decoder_weights(
-        tensors.part("decoder"),
-        shape,
-        sinusoids(
-            policy.max_position + prefix,
-            shape.hidden_size,
-            files.settings["positional_scale"],
-            files.settings["positional_period"],
-        ),
-        dtype,
-        cross=not files.melody,
-    )
+    parts = _adaptable(files, policy, dtype)
     checkpoint = Checkpoint(
         name=name,
         licence=_licence(name, files),
@@ -155,9 +202,9 @@ def _checkpoint(
         pad=shape.pad_token_id,
         delays=delays,
         turns=turns,
-        decoder=decoder,
-        prompts=prompts,
-        melodies=melodies,
+        decoder=parts.decoder,
+        prompts=parts.prompts,
+        melodies=parts.melodies,
         codec=codec,
         encoder=CodecEncoder(lambda: _codec_model(config, sounds), own_codebooks),
         defaults=_sampling(files),
@@ -245,7 +292,7 @@ def _projection(tensors: Tensors, size: int, decoder: Any) -> tuple[Tensor, Tens
     return tensors.take("weight", decoder.hidden_size, size), tensors.take("bias", decoder.hidden_size)
 
 
-def _melodies(files: _Files, rate: int) -> MelodyEncoder:
+def _melodies(files: _Files) -> MelodyEncoder:
     from musicgen.load.with_transformers import chroma
 
     bins = files.model["num_chroma"]

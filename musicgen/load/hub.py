@@ -43,7 +43,8 @@ def find_folder(name: str) -> Path:
             f"There is no model '{name}': use 'nano', a folder, or a hub id such as 'facebook/musicgen-small'."
         )
     folder = download(name, TRANSFORMERS_FILES)
-    return folder if (folder / "config.json").is_file() else download(name, AUDIOCRAFT_FILES)
+    own = any((folder / file).is_file() for file in ("config.json", "adapter_config.json"))
+    return folder if own else download(name, AUDIOCRAFT_FILES)
 
 
 def download(name: str, patterns: list[str]) -> Path:

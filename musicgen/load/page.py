@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from musicgen.load import audiocraft_fields, fields
+from musicgen.load import audiocraft_fields, fields, lora
 from musicgen.load.rules import table_lines
 
 INTRODUCTION = """\
@@ -27,7 +27,7 @@ fields; only numbers above 1048576, and more than 256 layers, are refused.
 def page() -> str:
     """The page, as Markdown."""
     lines = [INTRODUCTION]
-    for title, (about, table) in {**fields.TABLES, **audiocraft_fields.TABLES}.items():
+    for title, (about, table) in {**fields.TABLES, **audiocraft_fields.TABLES, **lora.TABLES}.items():
         lines += [f"## {title}\n", f"{about}\n", "| field | rule | value | why |", "|---|---|---|---|"]
         lines += [*table_lines(table), ""]
     return "\n".join(lines)

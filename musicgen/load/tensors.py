@@ -84,7 +84,7 @@ class Tensors:
             )
         self.check_shape(name, shape)
         self._taken.add(self._prefix + name)
-        return self._read(self._prefix + name)
+        return self.read(self._prefix + name)
 
     def check_shape(self, name: str, shape: tuple[int, ...]) -> None:
         """Refuse a weight that has another shape than this, before it is read."""
@@ -104,10 +104,16 @@ class Tensors:
         """
         names = [name for name in self._source if name.startswith(self._prefix)]
         counters = ("position_ids", "token_type_ids")  # of whole numbers rightly; older files keep them
-        return {name.removeprefix(self._prefix): self._read(name) for name in names if not name.endswith(counters)}
+        return {name.removeprefix(self._prefix): self.read(name) for name in names if not name.endswith(counters)}
 
-    def _read(self, name: str) -> Tensor:
-        """A weight by its whole name, brought to device and type, if it is one."""
+    def read(self, name: str) -> Tensor:
+        """A weight by its whole name, brought to device and type.
+
+        Raises
+        ------
+        ModelError
+            It is none: whole numbers, or values that are no numbers.
+        """
         stored = self._source[name]
         if not stored.is_floating_point():
             kind = str(stored.dtype).removeprefix("torch.")
@@ -120,12 +126,21 @@ class Tensors:
             )
         return tensor
 
+    def on(self, source: Mapping[str, Tensor]) -> Tensors:
+        """The same view of other weights of these names."""
+        return Tensors(source, self._folder, self.device, self._dtype)
+
+    @property
+    def source(self) -> Mapping[str, Tensor]:
+        """All of the weights, as they are stored."""
+        return self._source
+
     def untaken(self, *but: str) -> set[str]:
         """Names in the whole checkpoint that nobody has taken, except those that begin so."""
         return {name for name in self._source if name not in self._taken and not name.startswith(but)}
 
 
-class _Stored(Mapping[str, Tensor]):
+class Files(Mapping[str, Tensor]):
     """Tensors in safetensors files, each read when it is asked for."""
 
     def __init__(self, paths: list[Path]) -> None:
@@ -155,7 +170,7 @@ class _Stored(Mapping[str, Tensor]):
 
 
 def _shape(source: Mapping[str, Tensor], name: str) -> tuple[int, ...]:
-    return source.shape(name) if isinstance(source, _Stored) else tuple(source[name].shape)
+    return source.shape(name) if isinstance(source, Files) else tuple(source[name].shape)
 
 
 def unwrapped(names: Iterable[str], path: Path) -> dict[str, str]:
@@ -214,4 +229,4 @@ def stored(folder: Path) -> Mapping[str, Tensor]:
     ModelError
         There are none, or a file is damaged.
     """
-    return _Stored(weight_files(folder))
+    return Files(weight_files(folder))
