@@ -21,6 +21,7 @@ from tests.musicgen.tiny import tiny_checkpoint
 
 # isort: split
 import peft
+from peft.tuners.lora import LoraLayer
 
 ATTENTION = ["q_proj", "v_proj"]
 EVERYWHERE = [
@@ -72,7 +73,7 @@ def merged(adapted: Any, folder: Path, base: Path, strength: float) -> Path:
     """PEFT's merge at a strength, as a model of its own."""
     shutil.copytree(base, folder)
     for module in adapted.modules():
-        if hasattr(module, "scaling"):  # not by scale_layer, which passes over embeddings
+        if isinstance(module, LoraLayer):  # not by scale_layer, which passes over embeddings
             module.scaling["default"] *= strength
     adapted.merge_and_unload().save_pretrained(folder)
     return folder
