@@ -63,6 +63,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         default=0,
         doc="Seeds the random choice anew from the next frame on; with reset the same seed plays the same music.",
     ),
+    Parameter(
+        "lora",
+        "float",
+        0.0,
+        1.5,
+        default=1.0,
+        path="lora/strength",
+        doc="How strongly a LoRA adapter acts: 0 is its base model, 1 as it was trained. Models with an adapter only.",
+    ),
     Parameter("volume", "float", -60.0, 12.0, default=0.0, unit="dB", doc="Output gain."),
     Parameter("mute", "bool", default=False, doc="Silence, while the music goes on unheard."),
     Parameter(

@@ -15,7 +15,7 @@ import numpy as np
 import soxr
 
 from osc.tree import Value
-from streamer.control.controls import SAMPLING, Controls, clamp
+from streamer.control.controls import SAMPLING, TABLE, Controls, clamp
 from streamer.engine.beginning import Beginning, join
 from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.engine.melodies import Melodies
@@ -33,7 +33,7 @@ RATES = (8_000, 384_000)
 CROSSFADE_FRAMES = 10
 """That the old music goes on for where the guard begins anew; they are made at once, so not many."""
 
-_MUSICAL = {"prompt", "negative", "melody", *SAMPLING}  # what decides which music is usual
+_MUSICAL = {"prompt", "negative", "melody", "lora", *SAMPLING}  # what decides which music is usual
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +109,8 @@ class Engine:
         controls.adopt(**{name: getattr(defaults, field) for name, field in SAMPLING.items()})
         controls.listen(lambda changed, _: self._heard.append(changed))
         self._now = controls.values()
+        if self._now["lora"] != TABLE["lora"].default:
+            _adapt(model.set_lora_strength, float(self._now["lora"]))
         self._stream = _start(model, self._now)
         self._melodies = melodies or Melodies(model)
         if self._now["melody"]:
@@ -165,13 +167,15 @@ class Engine:
         Raises
         ------
         UserError
-            The melody cannot be followed: why, and what to do.
+            The melody cannot be followed, or the model has no adapter: why, and what to do.
         """
         for name, value in batch:
             if name in ("prompt", "negative"):
                 self._model.encode_prompt(str(clamp(name, value)))
             elif name == "melody":
                 self._melodies.prepare(str(clamp(name, value)))
+            elif name == "lora":
+                _adapt(self._model.prepare_lora, float(clamp(name, value)))
 
     def _make(self) -> None:
         """Make the next chunk."""
@@ -283,6 +287,8 @@ class Engine:
                 self._follow(str(value))
             elif name == "seed":
                 self._stream.reseed(int(value))
+            elif name == "lora":
+                _adapt(self._model.set_lora_strength, float(value))
         if changed.keys() & {"volume", "mute", "loudness"}:
             self._fader.to(self._gain())
 
@@ -363,6 +369,14 @@ class _Queue:
                 self._blocks.appendleft(block[len(part) :])
         self.samples -= samples
         return out
+
+
+def _adapt(how: Callable[[float], None], strength: float) -> None:
+    """Set or prepare the strength of a model's adapter; ModelError, which is a ValueError, to the user."""
+    try:
+        how(strength)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def _start(model: Model, now: dict[str, Value]) -> Stream:

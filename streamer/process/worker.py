@@ -43,7 +43,7 @@ _HEALTHY_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 _POLL_SECONDS = 0.001
 _LOADING, _STARTING, _PLAYING = 0, 1, 2
-SLOW = frozenset({"melody"})
+SLOW = frozenset({"melody", "lora"})
 """Changes that may take long to prepare (a file, a device, Demucs): the others do not wait for them."""
 
 Batch = Sequence[tuple[str, Value | None]]
@@ -356,10 +356,11 @@ class _Intake:
 
     def _take_slow_ones(self) -> None:
         while True:
-            change = self._slow.get()
-            while not self._slow.empty():  # what was asked for since makes this one idle
-                change = self._slow.get()
-            self._take([change])
+            waiting = dict([self._slow.get()])
+            while not self._slow.empty():  # what was asked for since makes an older one idle
+                waiting |= dict([self._slow.get()])
+            for change in waiting.items():
+                self._take([change])
 
     def _take(self, batch: Batch) -> None:
         """Hand over what can be prepared of a batch: whatever a client sent, the music goes on without the rest."""

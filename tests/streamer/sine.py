@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from musicgen import Melody, StreamingPolicy
+from musicgen import Melody, ModelError, StreamingPolicy
 from musicgen.stream import Trace
 from streamer.sound.dynamics import Samples
 
@@ -127,6 +127,11 @@ class SineModel:
     def encode_prompt(self, text: str) -> object:
         self.encoded.append(text)
         return text
+
+    def prepare_lora(self, strength: float) -> None:
+        raise ModelError(f"{self.name} has no LoRA adapter.")
+
+    set_lora_strength = prepare_lora
 
     def stream(
         self,

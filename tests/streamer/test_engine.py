@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from musicgen import MusicGen
 from osc.tree import Value
 from streamer import Controls, Engine, UserError
+from streamer.engine.engine import LogEntry
 from streamer.sound.dynamics import Samples
+from tests.musicgen.load.test_lora import save_adapter
 from tests.streamer.sine import LEVEL, SineModel
 
 HOP = 640
@@ -353,3 +355,36 @@ def test_an_output_that_cannot_be_is_refused_with_a_sentence(
 ) -> None:
     with pytest.raises(UserError, match=sentence):
         Engine(SineModel(), Controls(), sample_rate=rate, channels=channels, chunk_frames=chunk)
+
+
+# A LoRA adapter
+
+
+def test_the_strength_of_an_adapter_is_heard_from_the_next_frame_on(tiny_model_dir: Path, tmp_path: Path) -> None:
+    """0 is the base model's music, from the start or from a change on; what there is no adapter for says so."""
+    save_adapter(tiny_model_dir, tmp_path / "adapter", r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "fc1"])
+
+    def play(name: Path, log: list[LogEntry], **controls: Value) -> Samples:
+        model = MusicGen.load(str(name), backend="torch", threads=1)
+        return Engine(model, Controls(prompt="deep house", **controls), channels=1, log=log).read(40 * HOP)
+
+    base, adapted = play(tiny_model_dir, []), play(tmp_path / "adapter", [])
+    np.testing.assert_allclose(play(tmp_path / "adapter", [], lora=0.0), base, atol=1e-4)
+    turned = play(tmp_path / "adapter", [(20, [("lora", 0.0)])])
+    differs = np.flatnonzero(np.abs(turned - adapted).max(1) > 1e-4)
+    assert len(differs) and differs[0] > 10 * HOP
+    with pytest.raises(UserError, match="no LoRA adapter"):
+        play(tiny_model_dir, [], lora=0.5)
+
+
+def test_a_strength_is_prepared_beside_the_music(tiny_model_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no LoRA adapter"):
+        engine_of().prepare([("lora", 0.5)])
+    save_adapter(tiny_model_dir, tmp_path / "adapter", r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"])
+    model = MusicGen.load(str(tmp_path / "adapter"), backend="torch", threads=1)
+    engine = Engine(model, Controls(), channels=1)
+    engine.prepare([("lora", 0.5)])
+    assert model.lora_strength == 1.0
+    engine.controls.set(lora=0.5)
+    engine.read(HOP)
+    assert model.lora_strength == 0.5
