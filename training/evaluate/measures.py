@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,12 @@ from training import judge
 from training.codec import CODES, RATE
 from training.compose.arrange import STYLES
 from training.compose.families import FAMILIES
-from training.evaluate import material, opus
+from training.evaluate import figures, material, opus
+from training.evaluate.live import rendered
 from training.evaluate.material import NO_PULSE, Audio, Wanted
 from training.evaluate.playing import Codes, Take, sound
 from training.evaluate.studio import CLIP, FRAMES, WINDOW, Studio
-from training.losses import si_sdr, spectral_losses, spectrum
+from training.losses import si_sdr, spectral_losses
 from training.model import load_corpus, load_nano, validate
 
 SILENCE = -50.0  # LUFS
@@ -35,7 +35,7 @@ ANSWER_WITHIN = 4.0  # seconds from a prompt's change
 CHANGE_AT = 10.0  # seconds
 CALL_STEP = 0.5  # seconds between the windows in which a change is looked for
 ENDLESS_STYLES = 12
-REGISTERS = (40, 200, 750, 2000, 6000, 12000)  # Hz: between these a codec's levels are compared with the original's
+LIVE_SEED = 80_000
 HEARD = 0.8  # balanced accuracy on decoded renders that a probe needs to be asked about what nano plays
 
 
@@ -55,33 +55,6 @@ def distances(output: Sequence[Audio], original: Sequence[Audio]) -> dict[str, f
         parts = spectral_losses(a, b, RATE)
         totals += [float(parts["mel"]), float(parts["stft"]), float(si_sdr(a, b))]
     return dict(zip(("log_mel_l1", "mr_stft", "si_sdr_db"), (totals / len(original)).tolist(), strict=True))
-
-
-def buzz(audio: Audio) -> float:
-    """Power at the multiples of the frame rate over that between them, dB, 2 to 12 kHz: about 0 in music.
-
-    A decoder that repeats itself in every frame sounds like a comb, whatever it plays.
-    """
-    size = RATE // FRAMES * 40  # bins of 1.25 Hz
-    z = torch.stft(torch.from_numpy(audio), size, size // 2, window=torch.hann_window(size), return_complex=True)
-    power = z.abs().square().mean(1)
-    hertz = torch.arange(len(power)) * RATE / size
-    away = ((hertz + FRAMES / 2) % FRAMES - FRAMES / 2).abs()
-    heard = (hertz > 2000) & (hertz < 12000)
-    return float(
-        10 * torch.log10(power[heard & (away < 4)].mean() / power[heard & (away > 12)].mean().clamp_min(1e-12))
-    )
-
-
-def levels(clips: Sequence[Audio]) -> dict[str, float]:
-    """Power of all clips together between each two of `REGISTERS`, dB."""
-    spectra = (spectrum(torch.from_numpy(clip)[None], 2048)[0] for clip in clips)
-    power = torch.stack([z.abs().square().sum(1) for z in spectra]).double().sum(0)
-    hertz = torch.arange(1025) * RATE / 2048
-    return {
-        f"{low}-{high} Hz": float(10 * power[(hertz >= low) & (hertz < high)].sum().clamp_min(1e-12).log10())
-        for low, high in pairwise(REGISTERS)
-    }
 
 
 def decode_cost(studio: Studio, codes: Codes) -> float:
@@ -104,13 +77,25 @@ def codec(studio: Studio) -> dict[str, Any]:
     report["opus_6kbps"] = (
         distances([opus.through_opus(clip) for clip in originals], originals) if opus.installed() else opus.MISSING
     )
-    for name, clips in (("renders", originals), ("nano", studio.decoded)):
-        report[f"buzz_{name}_db"] = float(np.median([buzz(clip) for clip in clips]))
-    before = levels(originals)
-    report["levels_db"] = {register: level - before[register] for register, level in levels(studio.decoded).items()}
     report["codes_used_held_out"] = [len(np.unique(book)) / CODES for book in codes]
     report["decode_share_of_a_core"] = decode_cost(studio, studio.held_codes[0])
     return report
+
+
+def sound_figures(studio: Studio) -> dict[str, Any]:
+    """What a spectrogram tells, see `training.evaluate.figures`: of renders, decoded renders and live music."""
+    styles = [piece.facts["style"] for piece in studio.held]
+    renders = figures.by_style([piece.audio for piece in studio.held], styles)
+    # Styles that no held-out song has could not be compared.
+    asked = [style for style in STYLES if style in renders]
+    played = rendered(studio.model, [f"give me {style}" for style in asked], CLIP, LIVE_SEED)
+    groups = {
+        "renders": renders,
+        "decoded_renders": figures.by_style(studio.decoded, styles),
+        "nano": figures.by_style(played, asked),
+    }
+    report: dict[str, Any] = {name: figures.report(heard, renders) for name, heard in groups.items()}
+    return {**report, "clips": {"renders": len(styles), "nano": len(played)}}
 
 
 # --- clips: style, tempo, likeness, loudness ----------------------------------------------------------------------
@@ -476,6 +461,7 @@ def cross_entropy(studio: Studio) -> dict[str, Any]:
 
 PARTS = {
     "codec": codec,
+    "sound": sound_figures,
     "style": style,
     "tempo": tempo,
     "likeness": likeness,
