@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,13 +58,26 @@ def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@cache
 def matrix_type(device: torch.device) -> torch.dtype:
-    """What matrices are multiplied in quickest: bfloat16 on CUDA and on CPUs with AMX, else float32.
+    """What matrices are multiplied in quickest: bfloat16 on CUDA, on CPU what a trial says.
 
-    AVX-512's bfloat16 instructions alone are slower than float32: 80 against 145 GFLOP/s on one core without AMX.
+    Some with AMX or AVX-512's bfloat16 instructions are more than twice as fast in it, others slower.
     """
-    gains = device.type != "cpu" or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if gains else torch.float32
+    if device.type != "cpu":
+        return torch.bfloat16
+    return min((torch.float32, torch.bfloat16), key=_seconds_to_multiply)
+
+
+def _seconds_to_multiply(kind: torch.dtype) -> float:
+    """CPU time of a product of two matrices of 512 x 512: the least of five."""
+    matrix = torch.ones(512, 512, dtype=kind)
+    seconds = []
+    for _ in range(5):
+        start = time.process_time()
+        torch.mm(matrix, matrix)
+        seconds.append(time.process_time() - start)
+    return min(seconds)
 
 
 def mixed(device: torch.device) -> torch.autocast:

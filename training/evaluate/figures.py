@@ -149,7 +149,8 @@ def _peaks(audio: Audio) -> Numbers:
         inside = slice(round(low / hertz), round(high / hertz))
         out = (level - around)[:, inside][peak[:, inside]]
         found.append((float(out.sum()), len(out)))
-    return np.array(found, np.float64).T
+    sums: Numbers = np.array(found, np.float64).T
+    return sums
 
 
 def _attacks(audio: Audio) -> Numbers:
@@ -168,7 +169,8 @@ def _levels(audio: Audio) -> Numbers:
     power = powers(audio, 2048, 512).double().sum(1).numpy()
     hertz = np.arange(1025) * RATE / 2048
     inside = [power[(hertz >= low) & (hertz < high)].sum() for low, high in LEVELS.values()]
-    return np.array(inside) / max(power.sum(), 1e-12)
+    shares: Numbers = np.array(inside) / max(power.sum(), 1e-12)
+    return shares
 
 
 def _flutter(audio: Audio) -> float:
