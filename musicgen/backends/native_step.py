@@ -223,7 +223,7 @@ class NativeBackend:
         with torch.inference_mode():
             kv = torch.stack([torch.mm(_floats(states), matrix) for matrix in self._cross_kv])
             kv = kv.view(self._layers, size, 2, self._heads, HEAD).permute(2, 0, 3, 1, 4).contiguous()
-        memory = _memory(self._library.native_memory_size(self._layers, self._heads, size))
+        memory = pages(self._library.native_memory_size(self._layers, self._heads, size))
         keys, values = kv.unbind(0)
         self._library.native_fill(self._handle, keys.data_ptr(), values.data_ptr(), size, memory.ctypes.data)
         return NativePrompt(memory, size)
@@ -231,7 +231,7 @@ class NativeBackend:
     def new_state(self, policy: StreamingPolicy) -> State:
         """Its memory: (lanes, 2 conditional and null, bytes)."""
         size = self._library.native_memory_size(self._layers, self._heads, policy.max_position)
-        return State(policy, _memory(policy.lanes * 2 * size).reshape(policy.lanes, 2, size))
+        return State(policy, pages(policy.lanes * 2 * size).reshape(policy.lanes, 2, size))
 
     def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:
         """See :meth:`musicgen.backends.Backend.step`."""
@@ -287,7 +287,7 @@ class NativeBackend:
 
     def product(self, matrix: Tensor, x: Tensor) -> Tensor:
         """``x @ matrix`` as a step computes it: (rows, inputs), (inputs, outputs), 1 to 64 rows."""
-        packed = _memory(self._library.native_matrix_size(*matrix.shape, self.bits))
+        packed = pages(self._library.native_matrix_size(*matrix.shape, self.bits))
         described = _pack(self._library, matrix, self.bits, packed)
         y = torch.empty(len(x), matrix.shape[1])
         x = _floats(x)
@@ -296,7 +296,7 @@ class NativeBackend:
 
     def read_rate(self, size: int = 1 << 29) -> float:
         """Bytes a second at which these threads read memory: the bound of a step. size: of the buffer read."""
-        buffer = _memory(size)
+        buffer = pages(size)
         buffer.fill(1)
         return size / least_time(lambda: self._library.native_read(self._handle, buffer.ctypes.data, size))
 
@@ -309,7 +309,7 @@ class _Packed:
         jobs.append(("heads", weights.heads, 8))
         sizes = [library.native_matrix_size(*matrix.shape, bits) for _, matrix, bits in jobs]
         self.size = sum(sizes)
-        self._memory = _memory(self.size)
+        self._memory = pages(self.size)
         places = np.split(self._memory, np.cumsum(sizes)[:-1])
         with ThreadPoolExecutor(cores()) as pool:
             packed = pool.map(lambda job, place: _pack(library, job[1], job[2], place), jobs, places)
@@ -365,7 +365,7 @@ def _floats(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", torch.float32).contiguous()
 
 
-def _memory(size: int) -> _Bytes:
+def pages(size: int) -> _Bytes:
     """Zeros, page-aligned, in huge pages where the system has them: fewer look-ups while reading from end to end."""
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):

@@ -4,6 +4,8 @@
 layer carries its own state, nothing is computed twice. :class:`OverlapAddDecoder` decodes chunks without state and
 crossfades them: the rule of codecs that are defined on chunks, and a choice for the others.
 
+:class:`NativeDecoder` is the exact decoder in the native library, and :class:`ExactDecoder` what it is compared with.
+
 Weights and state are separate: :class:`CodecWeights` is immutable and shared by any number of streams,
 :class:`CodecState` belongs to one, and :func:`decode_step` is the function between them.
 """
@@ -12,6 +14,7 @@ from musicgen.codec.decoders import Decoder, ExactDecoder, OverlapAddDecoder, de
 from musicgen.codec.exact import CodecState, decode_step, new_state
 from musicgen.codec.half import fastest, in_half
 from musicgen.codec.matrix import multiplies_natively
+from musicgen.codec.native import NativeCodec, NativeDecoder
 from musicgen.codec.weights import CodecWeights, codec_weights, look_ahead, read_codec
 
 __all__ = [
@@ -19,6 +22,8 @@ __all__ = [
     "CodecWeights",
     "Decoder",
     "ExactDecoder",
+    "NativeCodec",
+    "NativeDecoder",
     "OverlapAddDecoder",
     "codec_weights",
     "decode_many",

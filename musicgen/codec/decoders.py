@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musicgen.codec.batch import join, phase, take
+from musicgen.codec.codes import Codes, checked
 from musicgen.codec.exact import decode_step, new_state
+from musicgen.codec.native import NativeCodec, NativeDecoder
 from musicgen.codec.overlap import chunk_grid, new_overlap_state, overlap_step
 from musicgen.codec.weights import CodecWeights, Conv, Residual, look_ahead
 from musicgen.errors import ModelError
 
-Codes = NDArray[np.integer[Any]] | Tensor
 Audio = NDArray[np.float32]
+K = TypeVar("K", bound=Hashable)
 
 
 class Decoder(Protocol):
@@ -57,10 +59,16 @@ class Decoder(Protocol):
         """Forget the stream. The next frame starts a new one."""
 
 
-def open_decoder(weights: CodecWeights, channels: int = 1, kind: Literal["exact", "overlap"] = "exact") -> Decoder:
-    """A decoder by name: "exact" (:class:`ExactDecoder`) or "overlap" (:class:`OverlapAddDecoder`)."""
+def open_decoder(
+    weights: CodecWeights,
+    channels: int = 1,
+    kind: Literal["exact", "overlap"] = "exact",
+    native: NativeCodec | None = None,
+) -> Decoder:
+    """A decoder by name: "exact" (:class:`ExactDecoder`, of ``native`` where it is given) or "overlap"
+    (:class:`OverlapAddDecoder`)."""
     if kind == "exact":
-        return ExactDecoder(weights, channels)
+        return ExactDecoder(weights, channels) if native is None else NativeDecoder(native, channels)
     if kind == "overlap":
         return OverlapAddDecoder(weights, channels)
     raise ValueError(f"The codec mode is {kind!r}: choose 'exact' or 'overlap'.")
@@ -108,8 +116,9 @@ class ExactDecoder:
 def decode_many(decoders: Sequence[Decoder], codes: Sequence[Codes]) -> list[Audio]:
     """Decode the next frames of several streams, those that can go together in one batch.
 
-    Exact decoders of the same weights go together once they have played their start and get equally many frames: every
-    matrix is then read once for all of them. The others are decoded one by one.
+    Native decoders of one codec always go together; exact ones of the same weights once they have played their start
+    and if they get equally many frames: every matrix is then read once for all of them. The others are decoded one by
+    one.
 
     Parameters
     ----------
@@ -126,18 +135,27 @@ def decode_many(decoders: Sequence[Decoder], codes: Sequence[Codes]) -> list[Aud
     Raises
     ------
     ValueError
-        As :meth:`Decoder.decode`; then no exact decoder has moved on.
+        As :meth:`Decoder.decode`; then no native and no exact decoder has moved on.
     """
+    native = {i: decoder for i, decoder in enumerate(decoders) if isinstance(decoder, NativeDecoder)}
     exact = {i: decoder for i, decoder in enumerate(decoders) if isinstance(decoder, ExactDecoder)}
-    checked = {i: _split(decoder._weights, decoder._rows, codes[i]) for i, decoder in exact.items()}
-    sounds = {i: decoder.decode(codes[i]) for i, decoder in enumerate(decoders) if i not in exact}
-    groups: dict[Hashable, list[int]] = defaultdict(list)
-    for i, decoder in exact.items():
-        groups[id(decoder._weights), checked[i].shape, phase(decoder._state)].append(i)
-    for group in groups.values():
-        together = _decode_together([exact[i] for i in group], torch.cat([checked[i] for i in group]))
+    frames = {i: decoder.checked(codes[i]) for i, decoder in native.items()}
+    split = {i: _split(decoder._weights, decoder._rows, codes[i]) for i, decoder in exact.items()}
+    sounds = {i: decoder.decode(codes[i]) for i, decoder in enumerate(decoders) if i not in native and i not in exact}
+    for codec, group in _groups(native, lambda i: native[i].codec).items():
+        together = codec.decode([native[i].state for i in group], [frames[i] for i in group])
+        sounds.update(zip(group, together, strict=True))
+    for group in _groups(exact, lambda i: (id(exact[i]._weights), split[i].shape, phase(exact[i]._state))).values():
+        together = _decode_together([exact[i] for i in group], torch.cat([split[i] for i in group]))
         sounds.update(zip(group, together, strict=True))
     return [sounds[i] for i in range(len(decoders))]
+
+
+def _groups(items: Iterable[int], key: Callable[[int], K]) -> dict[K, list[int]]:
+    groups: dict[K, list[int]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return groups
 
 
 def _decode_together(decoders: Sequence[ExactDecoder], codes: Tensor) -> list[Audio]:
@@ -225,16 +243,8 @@ def _rows(weights: CodecWeights, channels: int) -> int:
 
 def _split(weights: CodecWeights, rows: int, codes: Codes) -> Tensor:
     """Interleaved frames (codebooks * rows, frames) -> (rows, codebooks, frames) on the codec's device, checked."""
-    codes = torch.as_tensor(codes)
-    expected = weights.codebooks * rows
-    if codes.dim() != 2 or codes.shape[0] != expected:
-        raise ValueError(f"Codes have the shape {tuple(codes.shape)}: the codec needs ({expected}, frames).")
-    if codes.is_floating_point() or codes.is_complex():
-        raise ValueError(f"Codes are {codes.dtype}: the codec needs integers.")
-    if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < weights.codebook_size:
-        raise ValueError(f"A code is outside 0 .. {weights.codebook_size - 1}, the codec's codebook.")
-    codes = codes.to(weights.table.device, torch.int64)
-    return codes.reshape(weights.codebooks, rows, codes.shape[1]).transpose(0, 1)
+    given = torch.from_numpy(checked(codes, weights.codebooks * rows, weights.codebook_size))
+    return given.to(weights.table.device).reshape(weights.codebooks, rows, given.shape[1]).transpose(0, 1)
 
 
 def _audio(sound: Tensor) -> Audio:

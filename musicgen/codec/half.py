@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from musicgen.codec.matrix import Matrix, matrix, multiplies_natively
-from musicgen.codec.weights import CodecWeights, Conv, Layer, Lstm, Residual
+from musicgen.codec.matrix import Matrix, dense, matrix, multiplies_natively
+from musicgen.codec.weights import CodecWeights, Conv, Layer, Residual, size_in_bytes
 
 # Bytes of float32 weights. Smaller ones fit the caches, and half precision only adds conversions: nano has 5 MiB, the
 # 32 kHz codec of Meta's checkpoints 108.
@@ -22,7 +22,7 @@ def fastest(weights: CodecWeights) -> CodecWeights:
     samples every time. That a processor multiplies float16 is not enough: with AVX-512 alone a frame takes up to 1.5
     times as long as in float32, see docs/codec.md.
     """
-    large = 4 * sum(part.weight.numel() for layer in weights.layers for part in _matrices(layer)) >= LARGE
+    large = size_in_bytes(weights) >= LARGE
     usual = weights.table.device.type == "cpu" and weights.table.dtype == torch.float32
     return in_half(weights) if large and usual and has_tiles() and multiplies_natively(torch.float16) else weights
 
@@ -36,13 +36,6 @@ def has_tiles() -> bool:
 def in_half(weights: CodecWeights) -> CodecWeights:
     """The same codec in float16, its last layer excepted, see :func:`musicgen.codec.codec_weights`."""
     return replace(weights, table=weights.table.half(), layers=tuple(_layer(layer) for layer in weights.layers))
-
-
-def _matrices(layer: Layer) -> list[Matrix]:
-    if isinstance(layer, Lstm):
-        return [part for weight, recurrent, _ in layer.layers for part in (weight, recurrent)]
-    convs = [layer] if isinstance(layer, Conv) else [layer.convolve, layer.project, layer.shortcut]
-    return [conv.matrix for conv in convs if conv is not None]
 
 
 def _layer(layer: Layer) -> Layer:
@@ -63,5 +56,4 @@ def _conv(conv: Conv) -> Conv:
 
 
 def _matrix(given: Matrix) -> Matrix:
-    weight = given.weight.to_dense().T if given.packed else given.weight
-    return matrix(weight.half())
+    return matrix(dense(given).half())

@@ -30,6 +30,11 @@ def matrix(weight: Tensor, rows: int | None = None) -> Matrix:
     return Matrix(torch.ops.mkldnn._reorder_linear_weight(weight.T.contiguous()), packed=True)
 
 
+def dense(matrix: Matrix) -> Tensor:
+    """The weight (in, out) again, whatever its layout."""
+    return matrix.weight.to_dense().T if matrix.packed else matrix.weight
+
+
 def multiply(matrix: Matrix, x: Tensor, bias: Tensor | None = None, add: Tensor | None = None) -> Tensor:
     """``x @ weight + bias + add``: x is (n, in), contiguous, bias (out,), add (n, out); the result is a new tensor."""
     if matrix.packed:

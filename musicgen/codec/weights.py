@@ -364,3 +364,15 @@ def look_ahead(weights: CodecWeights) -> int:
         elif isinstance(layer, Conv):
             held = held * layer.stride + (layer.trim if layer.stride > 1 else layer.right)
     return held
+
+
+def size_in_bytes(weights: CodecWeights) -> int:
+    """Of the decoder network's matrices as float32."""
+    return 4 * sum(part.weight.numel() for layer in weights.layers for part in _matrices(layer))
+
+
+def _matrices(layer: Layer) -> list[Matrix]:
+    if isinstance(layer, Lstm):
+        return [part for weight, recurrent, _ in layer.layers for part in (weight, recurrent)]
+    convs = [layer] if isinstance(layer, Conv) else [layer.convolve, layer.project, layer.shortcut]
+    return [conv.matrix for conv in convs if conv is not None]

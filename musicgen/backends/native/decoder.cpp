@@ -4,61 +4,17 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
 
 #include "kernels.h"
+#include "memory.h"
 #include "native.h"
 #include "pool.h"
 
 using namespace native;
 
 namespace {
-
-const Kernels* const kKernels[] = {
-#if defined(__x86_64__) && defined(__linux__)
-    &amx,
-#endif
-#if defined(__x86_64__)
-    &avx512vnni, &avxvnni, &avx2,
-#elif defined(__aarch64__)
-    &neondot, &neon,
-#endif
-    &portable,
-};
-
-struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-};
-template <class T>
-using Buffer = std::unique_ptr<T[], Free>;
-
-template <class T>
-Buffer<T> allocate(size_t count) {
-    size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
-    return Buffer<T>(static_cast<T*>(std::aligned_alloc(64, bytes)));
-}
-
-// Quantised activations of up to kMaxRows rows.
-struct Quantised {
-    Buffer<int8_t> values;
-    Buffer<float> scales;
-    Buffer<int32_t> sums;
-    Activations view;
-
-    explicit Quantised(int width)
-        : values(allocate<int8_t>(size_t(kMaxRows) * width)),
-          scales(allocate<float>(size_t(kMaxRows) * width / 64)),
-          sums(allocate<int32_t>(size_t(kMaxRows) * width / 32)),
-          view{values.get(), scales.get(), sums.get(), width} {}
-
-    void set(const Kernels& kernels, int row, int group, const float* x) const {
-        int index = row * (view.width / 64) + group;
-        kernels.quantise(x, view.values + size_t(index) * 64, view.scales + index, view.sums + 2 * index);
-    }
-};
 
 struct WorkerScratch {
     Buffer<float> scores;
@@ -114,13 +70,6 @@ struct NativeDecoder {
 };
 
 namespace {
-
-// Calls function(index, worker) for every index below count, on all threads.
-template <class Function>
-void each(Pool& pool, int count, Function function) {
-    auto piece = [](void* context, int index, int worker) { (*static_cast<Function*>(context))(index, worker); };
-    pool.run(count, piece, &function);
-}
 
 // out[i] (outputs,) gets row i of the product; with Then::gelu it is quantised into `quantised` instead.
 void product(NativeDecoder& d, const NativeMatrix& matrix, const Activations& in, int rows, Then then,
@@ -293,17 +242,6 @@ void pack_half_of_4(const float* source, int64_t stride, uint8_t* scales, uint8_
 
 }  // namespace
 
-const char* native_kernels() {
-    static const std::string names = [] {
-        std::string all;
-        for (const Kernels* kernels : kKernels) {
-            if (kernels->supported()) all += (all.empty() ? "" : ",") + std::string(kernels->name);
-        }
-        return all;
-    }();
-    return names.c_str();
-}
-
 int32_t native_max_rows() { return kMaxRows; }
 
 size_t native_matrix_size(int32_t inputs, int32_t outputs, int32_t bits) {
@@ -331,12 +269,8 @@ size_t native_memory_size(int32_t layers, int32_t heads, int32_t capacity) {
 }
 
 NativeDecoder* native_open(const NativeWeights* weights, const char* name, int32_t threads) {
-    for (const Kernels* kernels : kKernels) {
-        if (kernels->name == std::string(name) && kernels->supported()) {
-            return new NativeDecoder(*weights, *kernels, threads);
-        }
-    }
-    return nullptr;
+    const Kernels* kernels = find_kernels(name);
+    return kernels ? new NativeDecoder(*weights, *kernels, threads) : nullptr;
 }
 
 void native_close(NativeDecoder* decoder) { delete decoder; }

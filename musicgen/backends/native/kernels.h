@@ -48,6 +48,23 @@ struct Scratch {
     int8_t *high, *low;
 };
 
+// A matrix in panels of 16 outputs: [panel][input][16], float32 or bfloat16. Its inputs lie in `taps` pieces of `depth`
+// numbers, `stride` numbers from one to the next: the window of a convolution, wherever it stands in a signal.
+struct Panels {
+    const uint8_t* weights;
+    const float* bias;  // for each output
+    int bits, taps, depth, stride, count;
+
+    size_t panel_bytes() const { return size_t(taps) * size_t(depth) * 16 * size_t(bits) / 8; }
+};
+
+// One row of a product with panels: where it starts and where its sum goes, plus `add`, as it is and through an ELU.
+// Only `from` must be there; `add` may be `to`.
+struct PanelRow {
+    const float *from, *add;
+    float *to, *elu;
+};
+
 struct Kernels {
     const char* name;
     bool (*supported)();
@@ -61,8 +78,18 @@ struct Kernels {
     // One query (64,) over the first `count` positions.
     void (*attend)(Head head, int count, const float* query, float* out, Scratch scratch);
     uint64_t (*read)(const uint8_t* buffer, size_t size);
+    // The panels first .. end - 1 for every row; what a row gets does not depend on the others.
+    void (*multiply)(const Panels& panels, int first, int end, const PanelRow* rows, int count);
+    // y[i * step] = bias + x[i * stride ..] . weights, `size` products each; size is a multiple of 16.
+    void (*filter)(const float* x, int stride, const float* weights, int size, float bias, int count, float* y, int step);
+    // gates (4 * size): input, forget, output, cell. size is a multiple of 16.
+    void (*remember)(const float* gates, int size, float* cell, float* hidden);
+    // The ELU of x + y; size is a multiple of 16.
+    void (*add_and_elu)(const float* x, const float* y, int size, float* elu);
 };
 
 extern const Kernels portable, avx2, avxvnni, avx512vnni, amx, neon, neondot;
+
+const Kernels* find_kernels(const char* name);  // null where this machine has none of that name
 
 }  // namespace native

@@ -161,7 +161,11 @@ const Kernels amx = {"amx",
                      panel,
                      avx512vnni.append,
                      avx512vnni.attend,
-                     avx512vnni.read};
+                     avx512vnni.read,
+                     avx512vnni.multiply,
+                     avx512vnni.filter,
+                     avx512vnni.remember,
+                     avx512vnni.add_and_elu};
 
 }  // namespace native
 #endif

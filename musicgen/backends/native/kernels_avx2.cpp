@@ -30,11 +30,14 @@ INLINE Ints dot_nibbles(Ints sum, Bytes w, Quad x) {
 
 #include "kernels.inc"
 
+#include "codec.inc"
+
 bool supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 }  // namespace
 
-const Kernels avx2 = {"avx2", supported, quantise, norm, gelu, panel, append, attend, read};
+const Kernels avx2 = {"avx2", supported, quantise, norm, gelu, panel, append, attend, read,
+                      multiply, filter, remember, add_and_elu};
 
 }  // namespace native
 #endif

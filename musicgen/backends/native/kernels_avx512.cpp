@@ -11,6 +11,7 @@ namespace native {
 namespace {
 
 constexpr int kVectors = 4, kTileRows = 4, kAhead = 2048, kOffset = 128;
+constexpr int kBlockPanels[] = {8, 8, 4, 4, 4, 4};
 
 struct Floats {
     __m512 x;
@@ -68,6 +69,8 @@ INLINE Ints dot_nibbles(Ints sum, Bytes w, Quad x) { return dot(sum, w, x); }
 
 #include "kernels.inc"
 
+#include "codec.inc"
+
 bool supported() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx512f") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
@@ -76,7 +79,8 @@ bool supported() {
 
 }  // namespace
 
-const Kernels avx512vnni = {"avx512vnni", supported, quantise, norm, gelu, panel, append, attend, read};
+const Kernels avx512vnni = {"avx512vnni", supported, quantise, norm, gelu, panel, append, attend, read,
+                            multiply, filter, remember, add_and_elu};
 
 }  // namespace native
 #endif

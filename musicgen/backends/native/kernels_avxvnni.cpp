@@ -22,6 +22,8 @@ INLINE Ints dot_nibbles(Ints sum, Bytes w, Quad x) { return dot(sum, w, x); }
 
 #include "kernels.inc"
 
+#include "codec.inc"
+
 bool supported() {
     unsigned eax, ebx, ecx, edx;
     return avx2.supported() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 4 & 1);
@@ -29,7 +31,8 @@ bool supported() {
 
 }  // namespace
 
-const Kernels avxvnni = {"avxvnni", supported, quantise, norm, gelu, panel, append, attend, read};
+const Kernels avxvnni = {"avxvnni", supported, quantise, norm, gelu, panel, append, attend, read,
+                         multiply, filter, remember, add_and_elu};
 
 }  // namespace native
 #endif

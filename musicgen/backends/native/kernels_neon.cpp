@@ -20,11 +20,14 @@ INLINE int32x4_t dot_quarter(int32x4_t sum, int8x16_t w, int8x16_t x) {
 
 #include "kernels.inc"
 
+#include "codec.inc"
+
 bool supported() { return true; }
 
 }  // namespace
 
-const Kernels neon = {"neon", supported, quantise, norm, gelu, panel, append, attend, read};
+const Kernels neon = {"neon", supported, quantise, norm, gelu, panel, append, attend, read,
+                      multiply, filter, remember, add_and_elu};
 
 }  // namespace native
 #endif

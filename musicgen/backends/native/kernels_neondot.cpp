@@ -24,6 +24,8 @@ INLINE int32x4_t dot_quarter(int32x4_t sum, int8x16_t w, int8x16_t x) { return v
 
 #include "kernels.inc"
 
+#include "codec.inc"
+
 #if defined(__linux__)
 bool supported() { return getauxval(AT_HWCAP) & HWCAP_ASIMDDP; }
 #else
@@ -32,7 +34,8 @@ bool supported() { return true; }
 
 }  // namespace
 
-const Kernels neondot = {"neondot", supported, quantise, norm, gelu, panel, append, attend, read};
+const Kernels neondot = {"neondot", supported, quantise, norm, gelu, panel, append, attend, read,
+                         multiply, filter, remember, add_and_elu};
 
 }  // namespace native
 #endif

@@ -10,6 +10,7 @@ namespace native {
 namespace {
 
 constexpr int kVectors = 1, kTileRows = 4, kAhead = 2048, kOffset = 128;
+constexpr int kBlockPanels[] = {1, 1, 1, 1, 1, 1};
 
 struct Floats {
     float at[16];
@@ -147,8 +148,11 @@ INLINE Ints dot_nibbles(Ints sum, Bytes w, Quad x) { return dot(sum, w, x); }
 
 #include "kernels.inc"
 
+#include "codec.inc"
+
 }  // namespace
 
-const Kernels portable = {"portable", [] { return true; }, quantise, norm, gelu, panel, append, attend, read};
+const Kernels portable = {"portable", [] { return true; }, quantise, norm, gelu, panel, append, attend, read,
+                          multiply, filter, remember, add_and_elu};
 
 }  // namespace native
