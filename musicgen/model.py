@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from musicgen.backends import Backend, prepare
-from musicgen.codec import Decoder, fastest
+from musicgen.codec import Decoder, NativeCodec, fastest, native_refusal, open_decoder
 from musicgen.conditions import Conditions
 from musicgen.decoder import Embedding
 from musicgen.delay import Pattern
@@ -73,7 +73,9 @@ class MusicGen:
         # not the checkpoint itself: the backend has the decoder's weights in a layout of its own
         self.backend = backend
         # the reference is exact to the sample; the others, whose tokens are not either, decode as fast as it goes
-        self.codec = checkpoint.codec if backend.name == "torch" else fastest(checkpoint.codec)
+        native = backend.name != "torch" and not native_refusal(checkpoint.codec)
+        self.codec = checkpoint.codec if backend.name == "torch" or native else fastest(checkpoint.codec)
+        self.native_codec = NativeCodec(checkpoint.codec, threads=backend.threads) if native else None
         self.prompts = checkpoint.prompts
         self.melodies = checkpoint.melodies
         self.pattern = Pattern(
@@ -121,7 +123,7 @@ class MusicGen:
             As torch names it: "cpu", "cuda", "mps".
         dtype
             Of the decoder; None for float32, and for bfloat16 with the "cuda" backend. Text encoder and sampling always
-            compute in float32; so does the codec, except where another backend than "torch" gains from float16, see
+            compute in float32; so does the codec, except where another backend than "torch" gains from fewer bits, see
             docs/codec.md.
         backend
             What computes the steps: "torch" is exact, "native" and "onnx" have 8-bit weights, see
@@ -254,6 +256,10 @@ class MusicGen:
         if not np.isfinite(sound).all():
             raise ValueError("a sound must have finite samples only")
         return self._encoder.encode(sound)
+
+    def new_decoder(self, kind: Literal["exact", "overlap"] = "exact") -> Decoder:
+        """What turns the model's frames into sound, for one stream: see :func:`musicgen.codec.open_decoder`."""
+        return open_decoder(self.codec, self.channels, kind, self.native_codec)
 
     def stream(
         self,

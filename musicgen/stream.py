@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.codec import Decoder, decode_many, open_decoder
+from musicgen.codec import Decoder, decode_many
 from musicgen.conditions import Conditions
 from musicgen.delay import Tokens
 from musicgen.errors import ModelError, NotANumber
@@ -78,7 +78,7 @@ class Stream:
         self.sampling = sampling
         self.conditions = Conditions(model.encode_prompt, model.melodies, model.hop)
         self.past = model.new_past(policy, self.conditions)
-        self.decoder = open_decoder(model.codec, model.channels, codec) if isinstance(codec, str) else codec
+        self.decoder = model.new_decoder(codec) if isinstance(codec, str) else codec
         self._generator = torch.Generator(model.device)
         self._frame: Tokens | None = None  # whole, not given yet: a neighbour in the batch takes more steps, or failed
         self._made: list[tuple[Tokens, float]] = []  # frames and their entropy, not decoded yet for the same reason

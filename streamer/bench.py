@@ -28,7 +28,7 @@ from torch import Tensor
 from musicgen import ModelError, MusicGen, Sampling, Stream, StreamingPolicy
 from musicgen.backends import WEIGHT_BYTES, obstacle, prepare
 from musicgen.backends.threads import cores
-from musicgen.codec import CodecWeights, codec_weights, open_decoder
+from musicgen.codec import CodecWeights, codec_weights
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.delay import delays_of
 from musicgen.models.table import RELEASED, Card
@@ -202,7 +202,7 @@ def figures(model: MusicGen, seconds: float, prompt: str = PROMPT) -> Figures:
 
 def frame_times(stream: Stream, seconds: float) -> tuple[list[float], list[float]]:
     """Seconds of every frame's tokens and of its decoding, of frames that follow each other: at least ``FEWEST``."""
-    decoder = open_decoder(stream.model.codec, stream.model.channels)
+    decoder = stream.model.new_decoder()
     steps: list[float] = []
     decodes: list[float] = []
     begun = time.perf_counter()

@@ -14,7 +14,7 @@ from musicgen.codec.decoders import Decoder, ExactDecoder, OverlapAddDecoder, de
 from musicgen.codec.exact import CodecState, decode_step, new_state
 from musicgen.codec.half import fastest, in_half
 from musicgen.codec.matrix import multiplies_natively
-from musicgen.codec.native import NativeCodec, NativeDecoder
+from musicgen.codec.native import NativeCodec, NativeDecoder, native_refusal
 from musicgen.codec.weights import CodecWeights, codec_weights, look_ahead, read_codec
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "in_half",
     "look_ahead",
     "multiplies_natively",
+    "native_refusal",
     "new_state",
     "open_decoder",
     "read_codec",

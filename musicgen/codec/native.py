@@ -1,8 +1,8 @@
 """EnCodec's decoder in the native library: the same stream as :mod:`musicgen.codec.exact`'s, without torch.
 
-Samples are within 2e-5 of the RMS of the reference's in float32. Large codecs are read in fewer bits, see
-:class:`NativeCodec`. No sample depends on the chunks, on other streams, or on the number of threads, to the bit; between
-instruction sets the last bits differ.
+In float32 its samples are within 2e-5 of the RMS of the reference's; large codecs are read in fewer bits, see
+:class:`NativeCodec`. Chunks, other streams and the number of threads change no bit of them; the instruction set changes
+the last ones.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _functions(library: ctypes.CDLL) -> ctypes.CDLL:
     return library
 
 
-def refusal(weights: CodecWeights) -> str:
+def native_refusal(weights: CodecWeights) -> str:
     """Why the native library cannot decode a codec, "" where it can."""
     try:
         native_step.library()
@@ -131,7 +131,7 @@ class NativeCodec:
     def __init__(
         self, weights: CodecWeights, *, compact: bool | None = None, threads: int = 1, kernels: str | None = None
     ) -> None:
-        reason = refusal(weights)
+        reason = native_refusal(weights)
         if reason:
             raise ModelError(reason)
         self._library = _functions(native_step.library())
@@ -341,15 +341,19 @@ class _Packed:
 def _taps(conv: Conv) -> Floats:
     """(kernel, inputs, stride, outputs)."""
     matrix: Floats = np.asarray(dense(conv.matrix))
+    taps: Floats
     if conv.narrow:
-        return matrix.reshape(conv.inputs, conv.kernel, 1, conv.outputs).transpose(1, 0, 2, 3)
-    return matrix.reshape(conv.kernel, conv.inputs, conv.stride, conv.outputs)
+        taps = matrix.reshape(conv.inputs, conv.kernel, 1, conv.outputs).transpose(1, 0, 2, 3)
+    else:
+        taps = matrix.reshape(conv.kernel, conv.inputs, conv.stride, conv.outputs)
+    return taps
 
 
 def _padded(array: Floats, axis: int) -> Floats:
     """With zeros up to a multiple of 16 along an axis."""
     missing = -array.shape[axis] % LANES
-    return np.pad(array, [(0, missing if own == axis else 0) for own in range(array.ndim)])
+    padded: Floats = np.pad(array, [(0, missing if own == axis else 0) for own in range(array.ndim)])
+    return padded
 
 
 def _bfloat16(array: Floats) -> NDArray[np.uint16]:

@@ -42,15 +42,18 @@ def load(
 
 
 def share_threads(backend: Backend) -> None:
-    """Give torch, which the codec uses, as many threads as the step has, but leave one core to the audio callback.
+    """Give torch, where it decodes, as many threads as the step has, but leave one core to the audio callback.
 
-    torch's threads spin at barriers, and collapse beside a busy neighbour. The torch backend has set its own.
+    torch's threads spin at barriers, and collapse beside a busy neighbour. The torch backend has set its own. The
+    native one decodes by itself, and torch keeps one thread: its sums depend on their number, and the music must not.
     """
     import torch
 
     from musicgen.backends.threads import cores
 
-    if backend.name != "torch":
+    if backend.name.startswith("native"):
+        torch.set_num_threads(1)
+    elif backend.name != "torch":
         torch.set_num_threads(max(1, min(backend.threads, cores() - 1)))
 
 

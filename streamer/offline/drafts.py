@@ -18,7 +18,7 @@ from streamer.sound.dynamics import Samples
 
 if TYPE_CHECKING:
     from musicgen import MusicGen, Stream
-    from musicgen.codec.decoders import Codes
+    from musicgen.codec.codes import Codes
 
 Frames = NDArray[np.int64]
 Decode = Callable[[Frames, int], Samples]

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import EncodecModel
 
 from musicgen.codec import OverlapAddDecoder, codec_weights
+from tests.musicgen.codec_schedules import played, schedules
 from tests.musicgen.random_codec import (
     ENCODEC_48KHZ,
     MUSICGEN_32KHZ,
@@ -23,7 +24,6 @@ from tests.musicgen.random_codec import (
     relative_error,
     whole_decode,
 )
-from tests.musicgen.test_codec import played, schedules
 
 
 @cache

@@ -10,7 +10,6 @@ import pytest
 import soundfile
 
 from musicgen import MusicGen
-from musicgen.codec import open_decoder
 from streamer import Controls, UserError
 from streamer.engine.beginning import Excerpt, read_beginning
 from streamer.engine.engine import LogEntry
@@ -26,7 +25,7 @@ def codec_of(model: MusicGen) -> Any:
     """The model's own codec, decoding whole pieces: what it gives is known from the other way."""
 
     def decode(frames: Any, seed: int) -> Samples:
-        decoder = open_decoder(model.codec, model.channels)
+        decoder = model.new_decoder()
         return np.concatenate([decoder.decode(frames), decoder.flush()])
 
     return decode
