@@ -1,5 +1,6 @@
 // The native library by itself, for sanitizers and emulated processors: random weights, every kernel that runs here
-// against the portable one, one thread against three, a burst against steps, at the limits of every buffer.
+// against the portable one, one thread against three, a burst against steps, a codec in one chunk against many, at the
+// limits of every buffer.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "../../musicgen/backends/native/codec.h"
 #include "../../musicgen/backends/native/native.h"
 
 namespace {
@@ -112,6 +114,116 @@ std::vector<float> play(const Model& model, const std::string& kernels, int thre
     return all;
 }
 
+// A small codec of two up-samplings, causal or not, with every kind of layer; 8 and 16 bits where asked.
+struct Codec {
+    static constexpr int kBooks = 2, kEntries = 8, kFeatures = 20, kLstm = 64, kHop = 6;
+    std::vector<std::vector<float>> floats;
+    std::vector<Bytes*> packed;
+    NativeGates gates[2];
+    NativeCodecLayer layers[7] = {};
+    NativeCodecWeights weights;
+
+    Codec(bool causal, bool compact) {
+        const int bits = compact ? 16 : 32;
+        layers[0].convolve = conv(kFeatures, kLstm, 7, 1, causal, bits, false);
+        for (NativeGates& own : gates) own = {gate(compact), gate(compact), keep(4 * kLstm, 0.1f)};
+        layers[1] = {{}, {}, {}, gates, kLstm, 2, compact ? 8 : 32};
+        layers[2].convolve = transposed(kLstm, 40, 2, causal, bits);
+        layers[3] = block(40, 1, causal, bits, true);
+        layers[4].convolve = transposed(40, 20, 3, causal, bits);
+        layers[5] = block(20, 2, causal, bits, false);
+        layers[6].convolve = conv(20, 2, 5, 1, causal, 32, true);
+        layers[6].convolve.weights = reinterpret_cast<const uint8_t*>(keep(2 * 5 * 32, 0.1f));
+        weights = {keep(kBooks * kEntries * kFeatures, 1), kBooks, kEntries, kFeatures, kHop, 7, layers};
+    }
+    Codec(const Codec&) = delete;
+    ~Codec() {
+        for (Bytes* bytes : packed) delete bytes;
+    }
+
+    static int width(int features) { return (features + 15) / 16 * 16; }
+    const float* keep(int count, float deviation) {
+        floats.push_back(normal(size_t(count), deviation));
+        return floats.back().data();
+    }
+    const uint8_t* panels(int inputs, int outputs, int bits) {
+        const float* source = keep(inputs * outputs, 1 / std::sqrt(float(inputs)));
+        if (bits == 32) return reinterpret_cast<const uint8_t*>(source);
+        packed.push_back(new Bytes(size_t(inputs) * outputs * 2));
+        for (int i = 0; i < inputs * outputs; ++i) {
+            memcpy(packed.back()->at + 2 * i, reinterpret_cast<const char*>(source + i) + 2, 2);
+        }
+        return packed.back()->at;
+    }
+    const uint8_t* gate(bool compact) {
+        if (!compact) return panels(kLstm, 4 * kLstm, 32);
+        std::vector<float> source = normal(size_t(kLstm) * 4 * kLstm, 0.2f);
+        packed.push_back(new Bytes(native_matrix_size(kLstm, 4 * kLstm, 8)));
+        native_pack(source.data(), 4 * kLstm, kLstm, 4 * kLstm, 8, packed.back()->at);
+        return packed.back()->at;
+    }
+    NativeConv conv(int inputs, int outputs, int kernel, int dilation, bool causal, int bits, bool elu) {
+        const int padding = (kernel - 1) * dilation, right = causal ? 0 : padding / 2;
+        const uint8_t* made = panels(kernel * inputs, width(outputs), bits);
+        return {made, keep(width(outputs), 0.1f), bits, inputs, outputs, kernel, dilation, padding - right, right, 1, 0,
+                1, elu};
+    }
+    NativeConv transposed(int inputs, int outputs, int stride, bool causal, int bits) {
+        const int trim = causal ? 0 : stride - stride / 2;
+        const uint8_t* made = panels(2 * inputs, stride * width(outputs), bits);
+        return {made, keep(stride * width(outputs), 0.1f), bits, inputs, outputs, 2, 1, 1, trim ? 1 : 0, stride, trim, 0,
+                1};
+    }
+    NativeCodecLayer block(int features, int dilation, bool causal, int bits, bool shortcut) {
+        NativeCodecLayer made = {};
+        made.convolve = conv(features, features / 2, 3, dilation, causal, bits, true);
+        made.project = conv(features / 2, features, 1, 1, causal, bits, true);
+        if (shortcut) made.shortcut = conv(features, features, 1, 1, causal, bits, false);
+        return made;
+    }
+};
+
+// The frames of several decodes in these chunks and the rest at the end; their samples, one decode after the other.
+std::vector<float> decode(const Codec& model, const std::string& kernels, int threads, const std::vector<int>& chunks) {
+    constexpr int kStreams = 17, kFrames = 26;  // more than go together at once
+    NativeCodec* codec = native_codec_open(&model.weights, kernels.c_str(), threads);
+    if (!codec) std::exit(3);
+    std::vector<int64_t> codes(size_t(Codec::kBooks) * kFrames * kStreams);
+    for (size_t i = 0; i < codes.size(); ++i) codes[i] = int64_t((i * 7 + i / 5) % Codec::kEntries);
+    std::vector<Bytes*> states;
+    std::vector<std::vector<float>> sounds(kStreams);
+    for (int i = 0; i < kStreams; ++i) {
+        states.push_back(new Bytes(native_codec_state_size(codec)));
+        native_codec_reset(codec, states.back()->at);
+    }
+    int at = 0;
+    for (size_t index = 0; index <= chunks.size(); ++index) {
+        const bool final = index == chunks.size();
+        const int frames = final ? kFrames - at : chunks[index];
+        std::vector<NativeFrames> rows;
+        std::vector<std::vector<float>> heard;
+        for (int i = 0; i < kStreams; ++i) {
+            const size_t due = size_t(native_codec_due(states[size_t(i)]->at)) + size_t(frames) * Codec::kHop;
+            heard.emplace_back(2 * due);
+            const int64_t* from = codes.data() + size_t(i) * Codec::kBooks * kFrames + at;
+            rows.push_back({from, kFrames, frames, final, states[size_t(i)]->at, heard.back().data(), 2, 0});
+        }
+        native_codec_decode(codec, rows.data(), kStreams);
+        for (size_t i = 0; i < kStreams; ++i) {
+            sounds[i].insert(sounds[i].end(), heard[i].begin(), heard[i].begin() + 2 * rows[i].samples);
+        }
+        at += frames;
+    }
+    std::vector<float> all;
+    for (std::vector<float>& sound : sounds) {
+        if (sound.size() != 2 * kFrames * Codec::kHop) std::exit(4);
+        all.insert(all.end(), sound.begin(), sound.end());
+    }
+    for (Bytes* state : states) delete state;
+    native_codec_close(codec);
+    return all;
+}
+
 double cosine(const std::vector<float>& a, const std::vector<float>& b) {
     double ab = 0, aa = 0, bb = 0;
     for (size_t i = 0; i < a.size(); ++i) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
@@ -131,6 +243,20 @@ int main() {
             const double close = cosine(alone, expected);
             std::printf("%s %d bits: cosine %.6f\n", name.c_str(), bits, close);
             right = right && close > 0.9999 && alone == shared;
+        }
+    }
+    for (int kind = 0; kind < 4; ++kind) {
+        const bool causal = kind % 2, compact = kind / 2;
+        Codec model(causal, compact);
+        const std::vector<float> expected = decode(model, "portable", 1, {});
+        std::istringstream names(native_kernels());
+        for (std::string name; std::getline(names, name, ',');) {
+            const std::vector<float> whole = decode(model, name, 1, {}), parts = decode(model, name, 1, {1, 0, 2, 5});
+            const std::vector<float> shared = decode(model, name, 3, {1, 1, 14});
+            const double close = cosine(whole, expected);
+            std::printf("%s codec%s%s: cosine %.6f\n", name.c_str(), causal ? ", causal" : "", compact ? ", compact" : "",
+                        close);
+            right = right && close > 0.9999 && whole == parts && whole == shared;
         }
     }
     return right ? 0 : 1;
