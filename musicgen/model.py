@@ -54,7 +54,9 @@ class MusicGen:
     backend
         What computes its steps.
     codec
-        What its streams' frames are decoded with.
+        What its streams' frames are decoded with: the codec's weights for torch.
+    native_codec
+        The same, packed for the native library; None where torch decodes.
     prompts
         What reads prompts.
     melodies
