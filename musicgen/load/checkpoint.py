@@ -22,9 +22,10 @@ from musicgen.codec.encoder import CodecEncoder
 from musicgen.decoder import ACTIVATIONS, CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.delay import DelayLine, delays_of
 from musicgen.errors import ModelError
-from musicgen.load.fields import TRAINED_FRAMES, check_chroma, check_generation, check_model, check_tokenizer
+from musicgen.load.fields import STREAMING, TRAINED_FRAMES, check_chroma, check_generation, check_model, check_tokenizer
 from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json, unreadable
 from musicgen.load.lora import Adapted, Adapter, base_folder, is_adapter, read_adapter
+from musicgen.load.rules import check
 from musicgen.load.tensors import Tensors, stored
 from musicgen.melody import MelodyEncoder
 from musicgen.past.policy import StreamingPolicy
@@ -312,18 +313,19 @@ def _device(device: str) -> torch.device:
 def _policy(files: _Files, turns: int) -> StreamingPolicy:
     """What the model's card says under "streaming" in generation_config.json, else what its length allows."""
     positions = files.decoder.max_position_embeddings
+    card = files.folder / "generation_config.json"
     if files.settings["streaming"] is not None:
+        values = check(STREAMING, files.settings["streaming"], str(card), "streaming")
         try:
-            policy = StreamingPolicy(**files.settings["streaming"])
+            policy = StreamingPolicy(**values)
             if policy.max_position > positions:
                 raise ValueError(f"max_position is above the model's {positions} positions")
             if policy.keep % turns or policy.max_position % turns:
                 raise ValueError(f"keep and max_position must be whole frames, {turns} steps each")
             return policy
         except (TypeError, ValueError) as error:
-            raise ModelError(
-                f"The key 'streaming' in {files.folder / 'generation_config.json'} is wrong: {error}."
-            ) from error
+            sentence = str(error).rstrip(".")
+            raise ModelError(f"The key 'streaming' in {card} is wrong: {sentence}.") from error
     trained = files.settings["max_length"]
     frames = min(trained if trained >= TRAINED_FRAMES * turns else 1500 * turns, positions) // turns
     usual = StreamingPolicy()

@@ -25,6 +25,7 @@ from musicgen.load.rules import (
     require,
     used,
 )
+from musicgen.past.policy import POLICIES
 
 _TRAINING = "it concerns training alone"
 _OUTPUT = "it chooses what transformers returns beside the result"
@@ -263,6 +264,12 @@ GENERATION: dict[str, Rule] = {
     **harmless("it is a note", "transformers_version"),
 }
 
+STREAMING: dict[str, Rule] = {
+    "policy": used(OneOf(POLICIES), "reanchor", "a shadow takes over, or the past is consumed again at once"),
+    "keep": used(Whole(1, 1 << 14), 600, "steps of the past that are kept; at most half of max_position"),
+    "max_position": used(Whole(2, 1 << 14), 1200, "positions that are used; at most the decoder's"),
+}
+
 TRAINED_FRAMES = 250
 """The least that ``max_length`` is taken to be the length of training for."""
 
@@ -300,6 +307,7 @@ TABLES: Mapping[str, tuple[str, Mapping[str, Rule]]] = {
         "How tokens are drawn unless the musician says so. A card need not be there.",
         GENERATION,
     ),
+    "generation_config.json, streaming": ("How streams go on for ever, see [streaming.md](streaming.md).", STREAMING),
     "preprocessor_config.json": (
         "How a melody model hears. Other models hear nothing through it, and it is not read.",
         CHROMA,

@@ -97,14 +97,18 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def unreadable(path: Path, otherwise: str) -> ModelError:
-    """What to say of a file that could not be read: git-LFS leaves pointers where the files themselves should be."""
+def is_pointer(path: Path) -> bool:
+    """Whether a file is what git-LFS leaves in its place."""
     try:
         with path.open("rb") as file:
-            pointer = file.read(len(POINTER)) == POINTER
+            return file.read(len(POINTER)) == POINTER
     except OSError:
-        pointer = False
-    if pointer:
+        return False
+
+
+def unreadable(path: Path, otherwise: str) -> ModelError:
+    """What to say of a file that could not be read: git-LFS leaves pointers where the files themselves should be."""
+    if is_pointer(path):
         return ModelError(f"{path} is a git-LFS pointer, not the file itself: run `git lfs pull` in its folder.")
     return ModelError(f"{path} {otherwise}.")
 

@@ -30,8 +30,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPI
 
 from musicgen.errors import ModelError
 from musicgen.load.audiocraft import AudioCraftFiles, read_audiocraft
-from musicgen.load.fields import check_chroma, check_model
-from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json, unreadable
+from musicgen.load.fields import check_chroma, check_model, check_tokenizer
+from musicgen.load.hub import find_folder, is_audiocraft, is_pointer, read_config, read_json, unreadable
 from musicgen.load.tensors import Tensors, stored
 from musicgen.text.conditioning import LONGEST_PROMPT, TextEncoder
 
@@ -109,11 +109,14 @@ def text_encoder(config: dict[str, Any], tensors: Tensors, folder: Path) -> Text
 
 def tokenizer(folder: Path) -> transformers.PreTrainedTokenizerBase:
     """Raises ModelError where it cannot be loaded."""
+    settings = folder / "tokenizer_config.json"
+    check_tokenizer(read_json(settings), str(settings))
     try:
         with quiet():
             found = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        file = folder / "tokenizer.json"
+    except Exception as error:  # of any kind: libraries read what they find
+        pointers = (path for path in sorted(folder.iterdir()) if is_pointer(path))
+        file = next(pointers, folder / "tokenizer.json")
         raise unreadable(file, "cannot be loaded as a tokenizer: download or export the model again") from error
     # of a folder without a tokenizer's files transformers makes one that knows no word
     if len(found.get_vocab()) - len(set(found.all_special_ids)) < LEAST_WORDS:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from musicgen.decoder import Prompt
+from musicgen.errors import ModelError
 
 LONGEST_PROMPT = 256  # tokens; what stands behind is ignored, so that a step's cost stays bounded
 
@@ -76,7 +77,20 @@ class PromptEncoder:
 
     @torch.inference_mode()
     def states(self, text: str) -> Tensor:
-        """The prompt's states at the decoder's size, (S, d) float32."""
-        tokens = self._text_encoder.tokenize(text)
-        states = self._text_encoder.states(torch.tensor(tokens, device=self._text_encoder.device))
+        """The prompt's states at the decoder's size, (S, d) float32.
+
+        Raises
+        ------
+        ModelError
+            The model's tokenizer cannot read it.
+        """
+        try:
+            tokens = torch.tensor(self._text_encoder.tokenize(text), dtype=torch.int64)
+        except Exception as error:  # of any kind: a checkpoint's tokenizer is read by a library
+            raise ModelError(
+                "The model's tokenizer cannot read this prompt: use other words, or another model."
+            ) from error
+        if not len(tokens):
+            raise ModelError("The model's tokenizer finds nothing in this prompt: use other words, or another model.")
+        states = self._text_encoder.states(tokens.to(self._text_encoder.device))
         return states if self._projection is None else F.linear(states, *self._projection)

@@ -110,7 +110,7 @@ class Engine:
         controls.listen(lambda changed, _: self._heard.append(changed))
         self._now = controls.values()
         if self._now["lora"] != TABLE["lora"].default:
-            _adapt(model.set_lora_strength, float(self._now["lora"]))
+            _told(model.set_lora_strength, float(self._now["lora"]))
         self._stream = _start(model, self._now)
         self._melodies = melodies or Melodies(model)
         if self._now["melody"]:
@@ -171,11 +171,11 @@ class Engine:
         """
         for name, value in batch:
             if name in ("prompt", "negative"):
-                self._model.encode_prompt(str(clamp(name, value)))
+                _told(self._model.encode_prompt, str(clamp(name, value)))
             elif name == "melody":
                 self._melodies.prepare(str(clamp(name, value)))
             elif name == "lora":
-                _adapt(self._model.prepare_lora, float(clamp(name, value)))
+                _told(self._model.prepare_lora, float(clamp(name, value)))
 
     def _make(self) -> None:
         """Make the next chunk."""
@@ -288,7 +288,7 @@ class Engine:
             elif name == "seed":
                 self._stream.reseed(int(value))
             elif name == "lora":
-                _adapt(self._model.set_lora_strength, float(value))
+                _told(self._model.set_lora_strength, float(value))
         if changed.keys() & {"volume", "mute", "loudness"}:
             self._fader.to(self._gain())
 
@@ -371,10 +371,10 @@ class _Queue:
         return out
 
 
-def _adapt(how: Callable[[float], None], strength: float) -> None:
-    """Set or prepare the strength of a model's adapter; ModelError, which is a ValueError, to the user."""
+def _told(do: Callable[[Any], object], value: Value) -> None:
+    """Have the model do something; a ModelError, which is a ValueError, is told to the user."""
     try:
-        how(strength)
+        do(value)
     except ValueError as error:
         raise UserError(str(error)) from None
 
