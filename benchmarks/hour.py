@@ -30,6 +30,7 @@ from benchmarks.clicks import Levels, compare, elsewhere, prominence
 from musicgen import MusicGen
 from streamer.control.controls import Controls
 from streamer.engine.engine import Engine
+from streamer.engine.events import Collapsed, Event
 from streamer.engine.loading import load
 from streamer.sound.dynamics import Samples
 from training import judge, loop
@@ -62,16 +63,24 @@ class Watched(Engine):
         How many there were.
     given
         Samples that the stream has given.
+    collapses
+        A sentence for each since they were last taken.
     """
 
     def __init__(self, model: MusicGen, controls: Controls) -> None:
-        super().__init__(model, controls, channels=model.channels, chunk_frames=CHUNK, level=False)
-        self.music: Any = self._stream
+        self.collapses: list[str] = []
+        super().__init__(model, controls, channels=model.channels, chunk_frames=CHUNK, level=False, tell=self._note)
+        self.music: Any = self.stream
         self.frames: list[NDArray[np.int64]] = []
         self.joins: list[int] = []
         self.anchors = self.given = self._position = 0
 
-    def _hear(self, chunk: Samples, frames: int) -> None:
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Collapsed):
+            self.collapses.append(event.sentence)
+
+    def hear(self, chunk: Samples, frames: int) -> None:
+        """Finish a chunk, and note what it was made of."""
         self.frames.append(self.music.trace.frames)
         self.given += len(chunk)
         position = self.music.position
@@ -80,7 +89,7 @@ class Watched(Engine):
             state = self.music.past.state
             since = (state.frames - state.policy.keep) // self.music.past.line.turns_a_frame
             self.joins.append(self.given + self.music.decoder.look_ahead - since * self.music.model.hop)
-        super()._hear(chunk, frames)
+        super().hear(chunk, frames)
         self._position = self.music.position  # where the guard has put it, too
 
 
@@ -125,7 +134,7 @@ def listen(engine: Watched, minutes: int, jury: Jury | None) -> dict[str, Any]:
     start = time.perf_counter()
     for minute in range(minutes):
         sound = engine.read(60 * rate)
-        told = engine.collapses()
+        told, engine.collapses = engine.collapses, []
         frames, engine.frames = np.concatenate([past, *engine.frames], axis=1), []
         past = frames[:, -round(LOOKED_BACK * rate / hop) :]
         first = minute * 60 * rate

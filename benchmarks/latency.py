@@ -22,7 +22,7 @@ from pythonosc.udp_client import SimpleUDPClient
 from scipy.signal import correlate
 
 from streamer.instrument import Instrument
-from streamer.process.worker import music
+from streamer.process.job import music
 
 RATE = 48_000
 SETTLED = RATE // 2  # samples after which a reset has been heard: its fade is not compared

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.instrument import Instrument
-from streamer.process.worker import music
+from streamer.process.job import music
 
 SETTLE, WATCH = 12.0, 10.0  # seconds; the standby has its imports by then
 SILENT = 1e-4

@@ -15,9 +15,9 @@ import time
 import numpy as np
 import psutil
 
-from streamer.audio.player import choose, devices
+from streamer.audio.devices import choose, devices
 from streamer.instrument import Instrument
-from streamer.process.worker import music
+from streamer.process.job import music
 
 EVERY = 30.0
 PROMPTS = (

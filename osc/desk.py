@@ -103,7 +103,8 @@ class Desk:
         self._feedback = Feedback(tree.prefix, send, clock, self.counts)
         self._complaints = Complaints()
         self._status: dict[str, Group] = {}
-        self._waiting: list[tuple[float, int, Address, tuple[Message, ...]]] = []
+        # With its time, how many messages a bundle had, and of these the commands.
+        self._waiting: list[tuple[float, int, Address, int, list[Message]]] = []
         self._order = itertools.count()
         self._commands: dict[str, Callable[[Address, Sequence[Any]], None]] = {
             "subscribe": self._subscribe,
@@ -119,6 +120,7 @@ class Desk:
         self._changed: dict[str, tuple[Value, object]] = {}
         self._published: dict[str, Group] = {}
         self._reported: deque[tuple[str, str, object]] = deque(maxlen=64)
+        self._answers: deque[tuple[object, Group]] = deque(maxlen=256)
         tree.store.listen(self._on_change)
 
     # ---- for the rest of the program, from any thread
@@ -147,6 +149,19 @@ class Desk:
         """
         with self._lock:
             self._reported.append((address, reason, origin))
+        self._wake()
+
+    def say(self, origin: object, path: str, *values: Value) -> None:
+        """Answer the client whose change it was, at a path below the prefix; nobody where it was no client's.
+
+        Parameters
+        ----------
+        origin
+            As the store handed it on with the change.
+        """
+        address = f"{self._tree.prefix}/{path}"
+        with self._lock:
+            self._answers.append((origin, [(address, build(address, *values))]))
         self._wake()
 
     def _on_change(self, changed: dict[str, Value], origin: object) -> None:
@@ -191,23 +206,29 @@ class Desk:
             self._schedule(bundle, source)
 
     def _schedule(self, bundle: Bundle, source: Address) -> None:
-        """Do the bundle at its time, which for one that is late or has none is now."""
+        """Hand over what changes something at once, with the bundle's time; answer the rest at that time.
+
+        What has no time, or a late one, is now.
+        """
         ahead = bundle.time - self._wall() if bundle.time else 0.0
         first = bundle.messages[0].address
-        if ahead <= 0:
-            self._perform(bundle.messages, source)
-        elif ahead > HORIZON:
+        if ahead > HORIZON:
             self._complain(source, first, BadValue(f"lies {ahead:.0f} s ahead: send it within {HORIZON:.0f} s"))
-        elif self._messages_waiting() + len(bundle.messages) > QUEUE:
+            return
+        if ahead > 0 and self._messages_waiting() + len(bundle.messages) > QUEUE:
             self._complain(source, first, BadValue(f"has to wait, and {QUEUE} messages wait already: send it later"))
+            return
+        commands = self._hand_over(bundle.messages, source, bundle.time or None)
+        if ahead <= 0:
+            self._answer_all(commands, source)
         else:
-            entry = (self._clock() + ahead, next(self._order), source, bundle.messages)
-            heapq.heappush(self._waiting, entry)
+            due = self._clock() + ahead
+            heapq.heappush(self._waiting, (due, next(self._order), source, len(bundle.messages), commands))
 
     def _perform_due(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._clock():
-            _, _, source, messages = heapq.heappop(self._waiting)
-            self._perform(messages, source)
+            _, _, source, _, commands = heapq.heappop(self._waiting)
+            self._answer_all(commands, source)
 
     def turn(self) -> None:
         """Do what is due: datagrams, bundles, what other threads handed in, feedback."""
@@ -221,7 +242,7 @@ class Desk:
         return Held(len(self._feedback), len(self._inbox), self._messages_waiting(), len(self._complaints))
 
     def _messages_waiting(self) -> int:
-        return sum(len(messages) for *_, messages in self._waiting)
+        return sum(count for *_, count, _ in self._waiting)
 
     def seconds_to_next(self) -> float:
         """Until there is something to do; infinity for nothing."""
@@ -232,8 +253,8 @@ class Desk:
 
     # ---- what messages ask for
 
-    def _perform(self, messages: Sequence[Message], source: Address) -> None:
-        """Apply all changes at one moment, then answer the commands, so that a get in a bundle sees them."""
+    def _hand_over(self, messages: Sequence[Message], source: Address, at: float | None) -> list[Message]:
+        """Apply all changes at one moment; the commands, so that a get in a bundle sees them when it is answered."""
         changes: list[Change] = []
         commands: list[Message] = []
         for message in self._expanded(self._heard(messages, source), source):
@@ -247,7 +268,10 @@ class Desk:
                 self._complain(source, message.address, error)
             else:
                 changes += [change] if change else []
-        self._apply(changes, source)
+        self._apply(changes, source, at)
+        return commands
+
+    def _answer_all(self, commands: Sequence[Message], source: Address) -> None:
         for message in commands:
             self._command(message, source)
 
@@ -305,11 +329,12 @@ class Desk:
         if self._gate.right(source[0]) is not Right.STEER:
             raise BadValue("may be watched from this address, and not changed")
 
-    def _apply(self, changes: Sequence[Change], source: Address) -> None:
+    def _apply(self, changes: Sequence[Change], source: Address, at: float | None) -> None:
         if not changes:
             return
         try:
-            applied = self._tree.store.apply([(change.name, change.value) for change in changes], Client(source))
+            batch = [(change.name, change.value) for change in changes]
+            applied = self._tree.store.apply(batch, Client(source), at)
         except ValueError as error:
             self._complain(source, self._tree.prefix, error)
             return
@@ -394,6 +419,8 @@ class Desk:
             published, self._published = self._published, {}
             reported = list(self._reported)
             self._reported.clear()
+            answers = list(self._answers)
+            self._answers.clear()
         for name, (value, origin) in changed.items():
             source = origin.source if isinstance(origin, Client) else None
             group = functools.partial(self._group, name, value)
@@ -405,6 +432,9 @@ class Desk:
             sources = self._feedback.sources() | ({origin.source} if isinstance(origin, Client) else set())
             for source in sources:
                 self._complain(source, address, BadValue(reason))
+        for origin, answer in answers:
+            if isinstance(origin, Client):
+                self._feedback.reply(origin.source, [answer])
 
     def _complain(self, source: Address, address: str, error: Exception) -> None:
         """Tell a client what was wrong, unless it was told too often lately."""

@@ -260,8 +260,12 @@ class Store(Protocol):
         """The value as it is now."""
         ...
 
-    def apply(self, batch: Sequence[tuple[str, Value | None]], origin: object = None) -> dict[str, Value]:
+    def apply(
+        self, batch: Sequence[tuple[str, Value | None]], origin: object = None, at: float | None = None
+    ) -> dict[str, Value]:
         """Set all of the batch at one moment, `(action, None)` for an action, and return the values as clamped.
+
+        The moment is `at`, seconds since 1970, or as soon as possible.
 
         A client's origin is a `Client`: where it is not trusted, a path is refused that lies where it may not look.
 
@@ -273,7 +277,7 @@ class Store(Protocol):
         ...
 
     def listen(self, listener: Callable[[dict[str, Value], object], None]) -> None:
-        """Have `listener(changed, origin)` called after every change, from whichever thread made it."""
+        """Have `listener(changed, origin)` called when values have changed, from whichever thread."""
         ...
 
 

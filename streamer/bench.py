@@ -34,7 +34,7 @@ from musicgen.delay import delays_of
 from musicgen.models.table import RELEASED, Card
 from streamer.engine.loading import share_threads
 from streamer.errors import UserError
-from streamer.process.worker import BLOCK_SECONDS
+from streamer.process.child import BLOCK_SECONDS
 
 if TYPE_CHECKING:
     from musicgen.load.checkpoint import Checkpoint
@@ -234,7 +234,7 @@ def safe_lead(times: Sequence[float], frame: float) -> float | None:
 
     A frame that takes longer than it lasts leaves the queue shorter; faster ones make up for it. The longest that
     playing ever had to go on without a new frame must be queued when a frame is begun; and the engine begins one only
-    when a block is missing (``streamer.process.worker.BLOCK_SECONDS``). It holds for a machine as busy as it was then.
+    when a block is missing (``streamer.process.child.BLOCK_SECONDS``). It holds for a machine as busy as it was then.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from osc.feedback import DATAGRAM_BYTES
 from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
 from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST
 from osc.tree import Parameter
-from streamer.control.controls import ACTIONS, PARAMETERS, SAMPLING, STATUS
+from streamer.control.table import ACTIONS, PARAMETERS, SAMPLING, STATUS
 
 PREFIX = "/mg"
 """The prefix that the page shows, and the one the instrument has unless it is told otherwise."""

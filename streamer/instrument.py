@@ -8,22 +8,29 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from osc.tree import Tree, Value
-from osc.udp import BindError, OscServer
-from streamer.audio.player import Device, NullPlayer, Output, Playback, Player, decibels
-from streamer.control.controls import ACTION_NAMES, ACTIONS, PARAMETERS, TABLE, Controls
-from streamer.errors import UserError
+from osc.tree import Value
+from streamer.audio.devices import Device
+from streamer.audio.null import NullPlayer
+from streamer.audio.output import Output
+from streamer.audio.playback import Playback, Player, decibels
+from streamer.control.change import Change, Frame
+from streamer.control.controls import Controls
+from streamer.control.schedule import Schedule
+from streamer.control.table import GATE, TABLE
+from streamer.control.timeline import Timeline
+from streamer.process.events import Applied, Collapsed, Event, Failed, Ready, Refused, Report
+from streamer.process.job import Job
+from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
-from streamer.process.worker import Job, Refusal, Worker
+from streamer.process.supervisor import Supervisor
+from streamer.surfaces.osc import PORT, PREFIX, OscSurface
 
-PREFIX = "/mg"
-PORT = 7770
 # The server sends each subscriber as many of these as it asked for.
 _STATUS_SECONDS = 0.05
-# Read by the callback's side; the engine has no use for them.
-_PLAYERS = {"lead", "play", "stop", "panic"}
+_PUBLISHED = ("rtf", "buffer_ms", "xruns", "collapses", "collapse", "latency_ms", "level")
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,10 @@ class Status:
         Where to: the device's or the file's name.
     rtf : float
         Seconds of sound made in one second of work; below 1 the music has holes.
-    buffer_ms, latency_ms : float
-        Sound queued ahead, and the same with what the device holds.
+    buffer_ms : float
+        Sound queued ahead.
+    latency_ms : float
+        From a change to its sound, the whole way: what is queued, the frame that is being made, and the device.
     xruns, restarts : int
         Interruptions heard; times that the engine's process was replaced.
     collapses : int
@@ -74,7 +83,7 @@ class Instrument:
     Parameters
     ----------
     job
-        What plays: `streamer.process.worker.music`. Its rate and channels have to be the device's.
+        What plays: `streamer.process.job.music`. Its rate and channels have to be the device's.
     initial
         Values of controls by name; the others are the model's and the table's defaults.
     device
@@ -112,26 +121,28 @@ class Instrument:
         report: Callable[[str], None] = print,
     ) -> None:
         self.controls = Controls(**initial)
-        self._tell = report
+        self._say = report
         self._rate = job.rate
-        self._prefix = prefix
-        # What was asked for, by whomever: a model's own defaults stand for the rest, in every new process too.
-        self._asked: dict[str, Value] = {name: self.controls.get(name) for name in initial}
-        self._askers: dict[str, object] = {}  # who asked for it last
+        self._collapses, self._collapse = 0, ""
         self._closing = threading.Event()
         self._telling = threading.Thread(target=self._publish, name="status", daemon=True)
         with contextlib.ExitStack() as undo:
-            self.server = _serve(self.controls, host, port, prefix)
-            undo.callback(self.server.close)
+            self._osc = OscSurface(self.controls, host, port, prefix)
+            self.server = self._osc.server
+            undo.callback(self._osc.close)
             self.ring = Ring(round(job.rate * TABLE["lead"].high / 1000), job.channels)
             undo.callback(self.ring.close)
-            self.playback = Playback(self.ring, job.rate)
+            self._playhead = Playhead()
+            undo.callback(self._playhead.close)
+            self.timeline = Timeline(job.rate, self._playhead.read)
+            self._schedule = Schedule(self.timeline)
+            self.playback = Playback(self.ring, job.rate, self._playhead)
             self.player: Player = _open(self.playback, device, wav, self._report)
             undo.callback(self.player.close)
-            self.worker = Worker(job, self.ring, lambda: dict(self._asked), self._report, self._on_refusal)
+            self.worker = Supervisor(job, self.ring, self._playhead, self.controls.chosen, self._hear)
             undo.pop_all()
         self._set_lead()
-        self.controls.listen(self._on_change)
+        self.controls.follow(self._follow)
 
     def start(self) -> None:
         """Load the model and play; returns with the first sound. OSC answers from the beginning of this on.
@@ -143,9 +154,9 @@ class Instrument:
         """
         # The callback has to get the interpreter from our other threads: after 1 ms, not after Python's usual 5.
         sys.setswitchinterval(0.001)
-        self.server.start()
+        self._osc.start()
+        self._schedule.start()
         self.worker.start()
-        self.controls.adopt(**self.worker.facts["defaults"])
         self._telling.start()
         while self.ring.fill < self.ring.lead // 2 and self.worker.restarts == 0:
             time.sleep(0.005)
@@ -153,19 +164,18 @@ class Instrument:
 
     def status(self) -> Status:
         """How it goes."""
-        buffered = self.ring.fill / self._rate
         return Status(
             prompt=str(self.controls.get("prompt")),
             output=self.player.name,
             rtf=self.worker.rtf,
-            buffer_ms=1000 * buffered,
-            latency_ms=1000 * (buffered + self.player.latency),
+            buffer_ms=1000 * self.ring.fill / self._rate,
+            latency_ms=1000 * max(0.0, self.timeline.heard(self.worker.frontier) - self.timeline.now()),
             xruns=self.playback.xruns,
             restarts=self.worker.restarts,
-            collapses=self.worker.collapses,
-            collapse=self.worker.collapse,
+            collapses=self._collapses,
+            collapse=self._collapse,
             level=decibels(self.playback.peak),
-            seconds=self.playback.frames / self._rate,
+            seconds=self.playback.samples / self._rate,
             playing=self.playback.playing,
         )
 
@@ -177,54 +187,84 @@ class Instrument:
         while self.playback.sounding and self.player.running() and time.monotonic() < deadline:
             time.sleep(0.005)
         self.player.close()
+        self._schedule.close()
         if self._telling.is_alive():
             self._telling.join()
         self.worker.close()
-        self.server.close()
+        self._osc.close()
         self.ring.close()
+        self._playhead.close()
 
-    def _on_change(self, changed: dict[str, Value], origin: object) -> None:
+    # ---- the way of a change
+
+    def _follow(self, change: Change) -> None:
+        """To the gate and the ring what they obey, everything else to the engine."""
+        gate = {name: value for name, value in change.values.items() if name in GATE}
+        music = {name: value for name, value in change.values.items() if name not in GATE}
+        try:
+            if gate:
+                self._obey(Change(gate, change.at, change.origin))
+            if music:
+                self.worker.send(Change(music, change.at, change.origin))
+        except ValueError as error:  # there is no room to wait in, or no beat
+            self._hear(Refused(change.values, next(iter(change.values)), str(error), {}, change.origin))
+
+    def _obey(self, change: Change) -> None:
+        if change.at is None:
+            self._act(change.values)
+        elif isinstance(change.at, Frame):
+            raise ValueError("play, stop, panic and lead take a time, not a frame")
+        else:
+            heard = self.timeline.moment(change.at)
+            self._schedule.at(heard - self.player.latency, partial(self._act_now, change))
+
+    def _act_now(self, change: Change) -> None:
+        self._act(change.values)
+        self.controls.settle(change.values, change.origin)
+
+    def _act(self, values: Mapping[str, Value]) -> None:
         for transport in ("play", "stop", "panic"):
-            if transport in changed:
+            if transport in values:
                 getattr(self.playback, transport)()
-        if "lead" in changed:
-            self._set_lead()
-        self._asked.update((name, value) for name, value in changed.items() if name not in ACTION_NAMES)
-        if origin is self.worker:  # it has taken nothing else over
-            return
-        self._askers.update(dict.fromkeys(changed, origin))
-        batch = [(name, value) for name, value in changed.items() if name not in _PLAYERS]
-        if batch:
-            self.worker.send(batch)
+        if "lead" in values:
+            self._set_lead(float(values["lead"]))
 
-    def _on_refusal(self, refusal: Refusal) -> None:
-        """Say why, to whoever asked too, and show the value that is played, unless another was asked for meanwhile."""
-        parameter = TABLE[refusal.name]
-        self.server.error(f"{self._prefix}/{parameter.path}", refusal.sentence, self._askers.get(refusal.name))
-        self._tell(f"{refusal.name}: {refusal.sentence}")
-        if self.controls.get(refusal.name) == refusal.value:
-            stands = parameter.default if refusal.stands is None else refusal.stands
-            self.controls.apply([(refusal.name, stands)], origin=self.worker)
+    def _set_lead(self, milliseconds: float | None = None) -> None:
+        lead = float(self.controls.get("lead")) if milliseconds is None else milliseconds
+        self.ring.lead = round(lead * self._rate / 1000)
 
-    def _set_lead(self) -> None:
-        self.ring.lead = round(float(self.controls.get("lead")) * self._rate / 1000)
+    # ---- what comes back
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case Ready():
+                self.controls.adopt(**event.facts["defaults"])
+            case Applied():
+                self._settle(event)
+            case Refused():
+                self._osc.refuse(event)
+                self._say(f"{event.name}: {event.sentence}")
+                self.controls.retract(event.values, event.stands)
+            case Collapsed():
+                self._collapses, self._collapse = self._collapses + 1, event.sentence
+                self._report(event.sentence)
+            case Failed() | Report():
+                self._report(event.sentence)
+
+    def _settle(self, event: Applied) -> None:
+        if event.at is not None:
+            self.controls.settle(event.values, event.origin)
+        if event.late > 0:
+            self._osc.late(event.origin, event.late)
 
     def _publish(self) -> None:
         while not self._closing.wait(_STATUS_SECONDS):
             now = self.status()
-            for name in ("rtf", "buffer_ms", "xruns", "collapses", "collapse", "latency_ms", "level"):
-                self.server.publish(f"status/{name}", getattr(now, name))
+            self._osc.publish({name: getattr(now, name) for name in _PUBLISHED})
 
     def _report(self, sentence: str) -> None:
-        self.server.error(f"{self._prefix}/status", sentence)
-        self._tell(sentence)
-
-
-def _serve(controls: Controls, host: str, port: int, prefix: str) -> OscServer:
-    try:
-        return OscServer(Tree(prefix, PARAMETERS, ACTIONS, controls), host, port)
-    except (BindError, ValueError) as error:
-        raise UserError(str(error)) from None
+        self._osc.report(sentence)
+        self._say(sentence)
 
 
 def _open(playback: Playback, device: Device | None, wav: Path | None, report: Callable[[str], None]) -> Player:

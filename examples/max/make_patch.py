@@ -15,7 +15,7 @@ from py2max import Box, Patcher
 from py2max.core.common import Rect
 
 from osc.tree import Parameter
-from streamer.control.controls import PARAMETERS
+from streamer.control.table import PARAMETERS
 
 PATCH = Path(__file__).with_name("musicgen-streamer.maxpat")
 HOST, SEND_PORT, REPLY_PORT = "127.0.0.1", 7770, 7771

@@ -12,7 +12,7 @@ from pathlib import Path
 import py2tosc
 from py2tosc import Control, Document, ui
 
-from streamer.control.controls import TABLE
+from streamer.control.table import TABLE
 
 LAYOUT = Path(__file__).with_name("musicgen-streamer.tosc")
 FADERS = ("temperature", "topk", "topp", "cfg", "volume", "loudness", "lead")

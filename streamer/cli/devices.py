@@ -12,13 +12,13 @@ from streamer.cli.console import columns, console, tell_machine
 from streamer.cli.options import Json
 
 if TYPE_CHECKING:
-    from streamer.audio.player import Device
+    from streamer.audio.devices import Device
 
 
 def devices(as_json: Json = False) -> None:
     """List the audio outputs, and the inputs that `--melody input:DEVICE` can follow."""
-    from streamer.audio.player import choose
-    from streamer.audio.player import devices as found
+    from streamer.audio.devices import choose
+    from streamer.audio.devices import devices as found
 
     outputs, inputs = found(), found("input")
     if as_json:

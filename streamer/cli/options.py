@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from osc.tree import Parameter
-from streamer.control.controls import PARAMETERS
+from streamer.control.table import PARAMETERS
 from streamer.errors import UserError
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from streamer.cli.options import (
 from streamer.errors import UserError
 
 if TYPE_CHECKING:
-    from streamer.audio.player import Device
+    from streamer.audio.devices import Device
     from streamer.instrument import Instrument, Status
 
 RATE_WITHOUT_DEVICE = 48_000
@@ -79,7 +79,7 @@ def play(
     from streamer.engine.melodies import check_melody
     from streamer.instrument import Instrument
     from streamer.offline.render import check_seconds
-    from streamer.process.worker import music
+    from streamer.process.job import music
 
     check_melody(str(values.get("melody", "")))
     if seconds is not None:
@@ -106,8 +106,8 @@ def play(
 
 def _output(device: str | None, wav: Path | None) -> tuple[Device | None, Path | None]:
     """The device to play on, or the file to write: a file, too, when there is no device and none was asked for."""
-    from streamer.audio.player import choose
-    from streamer.audio.player import devices as outputs
+    from streamer.audio.devices import choose
+    from streamer.audio.devices import devices as outputs
 
     if wav is not None:
         return None, wav

@@ -18,7 +18,7 @@ from typing import Any
 from platformdirs import user_config_path
 
 from osc.tree import BadValue, Value
-from streamer.control.controls import TABLE, clamp
+from streamer.control.table import TABLE, clamp
 from streamer.errors import UserError
 
 SUFFIX = ".json"

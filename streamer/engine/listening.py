@@ -7,17 +7,15 @@ makes a melody of it every few seconds, and whoever plays takes the newest when 
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.player import Device, choose, devices, portaudio
 from streamer.errors import UserError
 from streamer.sound.dynamics import Samples
 
@@ -31,8 +29,6 @@ SILENCE = 10 ** (-50 / 20)
 _LOOK_SECONDS = 0.25
 _RETRY_SECONDS = 2.0
 _CLOSE_SECONDS = 1.0
-
-log = logging.getLogger(__name__)
 
 
 class Window:
@@ -97,89 +93,6 @@ class Input(Protocol):
         ...
 
 
-class SoundDeviceInput:
-    """An audio device that is listened to.
-
-    Parameters
-    ----------
-    device
-        Which; of its channels the first two.
-    seconds
-        See `Window`.
-
-    Raises
-    ------
-    UserError
-        It cannot be opened.
-    """
-
-    def __init__(self, device: Device, seconds: float) -> None:
-        self.name = device.name
-        self.window = Window(device.rate, seconds)
-        self._called = time.monotonic()
-        sounddevice = self._sounddevice = portaudio()
-        try:
-            self._stream = sounddevice.InputStream(
-                samplerate=device.rate,
-                device=device.index,
-                channels=min(device.channels, 2),
-                dtype="float32",
-                latency="high",  # a melody is in no hurry: few calls take the least from the music
-                callback=self._callback,
-            )
-            self._stream.start()
-        except sounddevice.PortAudioError as error:
-            raise UserError(f"Cannot listen to the input device {device.index} ({device.name}): {error}") from None
-
-    def running(self) -> bool:
-        """Whether the device still calls: one that was unplugged says so, or just stops calling."""
-        with contextlib.suppress(self._sounddevice.PortAudioError):
-            return bool(self._stream.active) and time.monotonic() - self._called < _RETRY_SECONDS
-        return False
-
-    def close(self) -> bool:
-        """Let go of the device; whether that worked: PortAudio waits for ever for a JACK server that has died."""
-        ending = threading.Thread(target=self._end, daemon=True)
-        ending.start()
-        ending.join(_CLOSE_SECONDS)
-        if ending.is_alive():
-            self._sounddevice._initialized = 0  # its exit handler would wait as long
-        return not ending.is_alive()
-
-    def _end(self) -> None:
-        for end in (self._stream.abort, self._stream.close):
-            with contextlib.suppress(self._sounddevice.PortAudioError):
-                end()
-
-    def _callback(self, block: NDArray[np.float32], frames: int, when: object, status: Any) -> None:
-        self._called = time.monotonic()
-        self.window.hear(block)
-
-
-def open_input(choice: str, seconds: float, again: bool = False) -> SoundDeviceInput:
-    """Listen to a device.
-
-    Parameters
-    ----------
-    choice
-        Its number, its name or a part of that; "" for the system's own choice.
-    seconds
-        See `Window`.
-    again
-        Whether it may have come back: look at the hardware anew, which PortAudio does only when it starts.
-
-    Raises
-    ------
-    UserError
-        There is none, or it cannot be opened.
-    """
-    if again:
-        sounddevice = portaudio()
-        sounddevice._terminate()
-        sounddevice._initialize()
-    return SoundDeviceInput(choose(devices("input"), choice or None, "input"), seconds)
-
-
 @dataclass(frozen=True, eq=False)
 class Heard:
     """What there is to follow in the last seconds.
@@ -209,6 +122,8 @@ class Listener:
         Sound (samples,) and rate to a melody.
     period
         Seconds between two of them.
+    report
+        Called, from its own thread, when the device goes and comes and when it cannot be followed.
 
     Attributes
     ----------
@@ -226,11 +141,13 @@ class Listener:
         open_device: Callable[[bool], Input],
         listen: Callable[[NDArray[np.float32], int], Melody],
         period: float = PERIOD,
+        report: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.heard: Heard | None = None
         self._open = open_device
         self._listen = listen
         self._period = period
+        self._report = report
         self._troubled = False  # and it was told
         self._closing = threading.Event()
         self._input = open_device(False)
@@ -266,7 +183,7 @@ class Listener:
             melody = None if silent else self._listen(sound, window.rate)
         except ValueError as error:  # a broken driver's samples that are no numbers
             if not self._troubled:
-                log.warning("The input %s cannot be followed now: %s.", self._input.name, error)
+                self._report(f"The input {self._input.name} cannot be followed now: {error}.")
             self._troubled = True
             return
         self._troubled = False
@@ -277,13 +194,13 @@ class Listener:
         """Say that the device has gone, and wait until it is back; whether it is worth going on."""
         name = self._input.name
         if not self._input.close():
-            log.warning("The input device %s has gone: start streamer again to be heard.", name)
+            self._report(f"The input device {name} has gone: start streamer again to be heard.")
             return False
-        log.warning("The input device %s has gone: the music goes on, looking for it every 2 s.", name)
+        self._report(f"The input device {name} has gone: the music goes on, looking for it every 2 s.")
         while not self._closing.wait(_RETRY_SECONDS):
             with contextlib.suppress(UserError):
                 self._input = self._open(True)
-                log.warning("The input device %s is back.", name)
+                self._report(f"The input device {name} is back.")
                 return True
         return False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from collections.abc import Callable
@@ -27,9 +26,9 @@ LONGEST = 300.0
 _LARGEST_RATIO = 1000  # of two rates, in lowest terms: torchaudio's resampler makes a filter for each step of it
 
 OpenInput = Callable[[str, float, bool], Input]
-"""Opens a device, see `streamer.engine.listening.open_input`."""
-
-log = logging.getLogger(__name__)
+"""Opens a device, see `streamer.audio.input.open_input`."""
+Report = Callable[[str], None]
+"""Takes a sentence about something that a person should know."""
 
 
 class Melodies:
@@ -45,12 +44,21 @@ class Melodies:
         Opens an input; None where there is no live music that could follow one.
     period
         Seconds between two melodies of an input, see `Listener`.
+    report
+        Called, from any thread, with what is not as it was asked for.
     """
 
     def __init__(
-        self, model: Follower, *, stems: bool = False, open_input: OpenInput | None = None, period: float = PERIOD
+        self,
+        model: Follower,
+        *,
+        stems: bool = False,
+        open_input: OpenInput | None = None,
+        period: float = PERIOD,
+        report: Report | None = None,
     ) -> None:
         self._model = model
+        self._report: Report = report or (lambda sentence: None)
         self._stems = stems
         self._open_input = open_input
         self._period = period
@@ -144,7 +152,9 @@ class Melodies:
         open_input = self._open_input
         # what a lane replays of the past, and what it plays until the next melody
         seconds = self._model.policy.keep * self._model.hop / self._model.sample_rate + self._period
-        return Listener(lambda again: open_input(device, seconds, again), self._model.melody, self._period)
+        return Listener(
+            lambda again: open_input(device, seconds, again), self._model.melody, self._period, self._report
+        )
 
     def _read(self, text: str) -> Melody:
         path = check_file(text)
@@ -158,11 +168,22 @@ class Melodies:
         if max(rate, wanted) // math.gcd(rate, wanted) > _LARGEST_RATIO:
             sound, rate = soxr.resample(sound, rate, wanted), wanted
         if self._stems:
-            sound, rate = _separated(sound, rate)
+            sound, rate = self._separated(sound, rate)
         try:
             return self._model.melody(sound, rate)
         except ValueError as error:
             raise UserError(f"the file {path} cannot be followed: {error}") from None
+
+    def _separated(self, sound: NDArray[np.float32], rate: int) -> tuple[NDArray[np.float32], int]:
+        """A sound without drums and bass; as it is, and a word about it, where that cannot be."""
+        from musicgen.errors import ModelError
+        from musicgen.stems import melodic
+
+        try:
+            return melodic(sound, rate)
+        except ModelError as error:
+            self._report(f"{error} The melody is followed with its drums and bass.")
+            return sound, rate
 
 
 def check_file(text: str) -> Path:
@@ -196,15 +217,3 @@ def check_melody(text: str) -> None:
     """
     if text and text.partition(":")[0] != INPUT:
         check_file(text)
-
-
-def _separated(sound: NDArray[np.float32], rate: int) -> tuple[NDArray[np.float32], int]:
-    """A sound without drums and bass; as it is, and a word in the log, where that cannot be."""
-    from musicgen.errors import ModelError
-    from musicgen.stems import melodic
-
-    try:
-        return melodic(sound, rate)
-    except ModelError as error:
-        log.warning("%s The melody is followed with its drums and bass.", error)
-        return sound, rate

@@ -17,9 +17,11 @@ import soundfile
 
 from streamer.control.controls import Controls
 from streamer.engine.beginning import Beginning
-from streamer.engine.engine import Engine, LogEntry, read_together
+from streamer.engine.engine import Engine, LogEntry
+from streamer.engine.events import Collapsed, Event, Refused
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model
+from streamer.engine.together import read_together
 from streamer.errors import UserError
 from streamer.offline.drafts import Decode, Drafts
 from streamer.sound.dynamics import Samples
@@ -104,7 +106,7 @@ def render(
     stems : bool
         Whether a melody is followed without its drums and bass, see `Melodies`.
     report : callable, optional
-        Called with a sentence for each time that the guard brought the music back.
+        Called with a sentence for each time that the guard brought the music back, and for what could not be done.
     decode : callable, optional
         What makes the sound of all frames together, see `streamer.offline.drafts.Decode`; the model's codec, as live,
         unless given. The guard has to be off: it could not hear what is decoded afterwards.
@@ -134,9 +136,9 @@ def render(
     changes = list(log)
     if decode is not None:
         _check_deaf_guard(controls, changes)
-    melodies = Melodies(model, stems=stems)  # one for all variations
+    melodies = Melodies(model, stems=stems, report=report)  # one for all variations
 
-    def engine(source: Any, own: Controls) -> Engine:
+    def engine(source: Any, own: Controls, number: int, tell: Callable[[str], None] | None) -> Engine:
         return Engine(
             source,
             own,
@@ -146,18 +148,20 @@ def render(
             level=normalise is None,
             beginning=beginning,
             melodies=melodies,
+            tell=_told(tell, number if variations > 1 else None),
         )
 
     drafts = Drafts(cast(Any, model)) if decode is not None else None
-    engines = [engine(drafts or model, controls)]
+    engines = [engine(drafts or model, controls, 1, report)]
     # of the model's defaults, adopted by now
-    engines += [engine(drafts or model, own) for own in _other_seeds(controls, variations)]
+    others = _other_seeds(controls, variations)
+    engines += [engine(drafts or model, own, number, report) for number, own in enumerate(others, 2)]
     started = [own.controls.values() for own in engines]  # the log changes them
-    blocks = _blocks(engines, samples, progress, report)
+    blocks = _blocks(engines, samples, progress)
     if drafts is not None and decode is not None:
         deque(blocks, maxlen=0)
         played = drafts.decoded(decode, [int(values["seed"]) for values in started])
-        blocks = _side_by_side([engine(played, Controls(**values)) for values in started], samples)
+        blocks = _side_by_side([engine(played, Controls(**values), 1, None) for values in started], samples)
     if normalise is not None:
         shape = strategy(normalise, compressor)
         whole = [np.concatenate(own) for own in zip(*blocks, strict=True)]
@@ -261,28 +265,31 @@ def _other_seeds(controls: Controls, variations: int) -> list[Controls]:
     return [Controls(**(values | {"seed": (seed + i) % 2**31})) for i in range(1, variations)]
 
 
+def _told(report: Callable[[str], None] | None, variation: int | None) -> Callable[[Event], None]:
+    """Reports what went wrong, and in which of several variations."""
+
+    def tell(event: Event) -> None:
+        if report is not None and isinstance(event, (Collapsed, Refused)):
+            report(event.sentence if variation is None else f"Variation {variation}: {event.sentence}")
+
+    return tell
+
+
 def _blocks(
-    engines: Sequence[Engine],
-    samples: int,
-    progress: Callable[[float], None] | None,
-    report: Callable[[str], None] | None,
+    engines: Sequence[Engine], samples: int, progress: Callable[[float], None] | None
 ) -> Iterator[list[Samples]]:
     """What the engines play, half a second at a time."""
     rate = engines[0].sample_rate
     for start in range(0, samples, rate // 2):
         count = min(rate // 2, samples - start)
         yield [engines[0].read(count)] if len(engines) == 1 else read_together(engines, count)
-        for number, engine in enumerate(engines, 1):
-            for sentence in engine.collapses():
-                if report is not None:
-                    report(sentence if len(engines) == 1 else f"Variation {number}: {sentence}")
         if progress is not None:
             progress((start + count) / rate)
 
 
 def _side_by_side(engines: Sequence[Engine], samples: int) -> Iterator[list[Samples]]:
     """What engines play that have no stream of a model to step in one batch."""
-    for blocks in zip(*(_blocks([engine], samples, None, None) for engine in engines), strict=True):
+    for blocks in zip(*(_blocks([engine], samples, None) for engine in engines), strict=True):
         yield [block for own in blocks for block in own]
 
 

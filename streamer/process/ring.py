@@ -28,24 +28,24 @@ class Ring:
     Parameters
     ----------
     capacity
-        Frames (samples per channel) that fit, > 0. Any number: counters only grow and are taken modulo the capacity.
+        Samples per channel that fit, > 0. Any number: counters only grow and are taken modulo the capacity.
     channels
         Interleaved channels, > 0.
     name
         Of the shared memory to attach to; without it new memory is made, with the lead at the whole capacity.
     """
 
-    # Counters are int64 and count frames since the beginning: at 192 kHz they last 1.5 million years, so "full" and
+    # Counters are int64 and count samples since the beginning: at 192 kHz they last 1.5 million years, so "full" and
     # "empty" never look alike. Each has one writer: `written` the producer, `read` the consumer.
     #
     # Order: the payload is stored before the counter that announces it, and copied out before the counter that frees
     # it. x86 keeps that order for other cores. ARM may not, and Python has no fence to ask for it; there it is the
-    # reader's reserve that protects: the player leaves the newest frames it sees in the ring (Ring.reserve), so what
+    # reader's reserve that protects: the player leaves the newest samples it sees in the ring (Ring.reserve), so what
     # it copies was stored milliseconds, not nanoseconds, ago.
 
     def __init__(self, capacity: int, channels: int, name: str | None = None) -> None:
         if capacity < 1 or channels < 1:
-            raise ValueError(f"a ring needs at least one frame and one channel, not {capacity} x {channels}")
+            raise ValueError(f"a ring needs at least one sample and one channel, not {capacity} x {channels}")
         self.capacity = capacity
         self.channels = channels
         self._owner = name is None
@@ -65,22 +65,22 @@ class Ring:
 
     @property
     def written(self) -> int:
-        """Frames written since the beginning."""
+        """Samples written since the beginning."""
         return int(self._header[_WRITTEN])
 
     @property
     def taken(self) -> int:
-        """Frames read since the beginning."""
+        """Samples read since the beginning."""
         return int(self._header[_READ])
 
     @property
     def fill(self) -> int:
-        """Frames waiting to be read, 0..capacity."""
+        """Samples waiting to be read, 0..capacity."""
         return self.written - self.taken
 
     @property
     def seam(self) -> int:
-        """The frame, counted as in `written`, that does not continue the one before it; 0 while there is none."""
+        """The sample, counted as in `written`, that does not continue the one before it; 0 while there is none."""
         return int(self._header[_SEAM])
 
     def cut(self) -> None:
@@ -89,35 +89,35 @@ class Ring:
 
     @property
     def whole(self) -> int:
-        """Of the frames that wait, those before the next seam: they can be played without a jump."""
+        """Of the samples that wait, those before the next seam: they can be played without a jump."""
         taken, seam = self.taken, self.seam
         return seam - taken if taken < seam else self.written - taken
 
     @property
     def lead(self) -> int:
-        """The most frames that may wait to be read: what was asked for, at least the reserve, at most the capacity."""
+        """The most samples that may wait to be read: what was asked for, at least the reserve, at most the capacity."""
         return min(max(int(self._header[_LEAD]), self.reserve, 1), self.capacity)
 
     @lead.setter
-    def lead(self, frames: int) -> None:
-        self._header[_LEAD] = frames
+    def lead(self, samples: int) -> None:
+        self._header[_LEAD] = samples
 
     @property
     def reserve(self) -> int:
-        """The least lead that the reader can work with, in frames (its block and its fade): set by the reader."""
+        """The least lead that the reader can work with, in samples (its block and its fade): set by the reader."""
         return int(self._header[_RESERVE])
 
     @reserve.setter
-    def reserve(self, frames: int) -> None:
-        self._header[_RESERVE] = frames
+    def reserve(self, samples: int) -> None:
+        self._header[_RESERVE] = samples
 
     @property
     def room(self) -> int:
-        """Frames that can be written now without waiting."""
+        """Samples that can be written now without waiting."""
         return max(0, self.lead - self.fill)
 
     def write(self, block: NDArray[np.float32]) -> None:
-        """Append `block`, float32 (frames, channels), waiting for room; what was not read yet is never overwritten."""
+        """Append `block`, float32 (samples, channels), waiting for room; what was not read yet is never overwritten."""
         start = 0
         while start < len(block):
             count = min(self.room, len(block) - start)
@@ -128,7 +128,7 @@ class Ring:
                 time.sleep(_POLL_SECONDS)
 
     def read_into(self, out: NDArray[np.float32]) -> int:
-        """Copy what waits into `out`, float32 (frames, channels), without ever blocking; the frames copied."""
+        """Copy what waits into `out`, float32 (samples, channels), without ever blocking; the samples copied."""
         count = min(self.fill, len(out))
         at = self.taken % self.capacity
         first = min(count, self.capacity - at)

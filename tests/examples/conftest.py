@@ -14,7 +14,8 @@ import pytest
 
 from osc.tree import Tree, Value
 from osc.udp import OscServer
-from streamer.control.controls import ACTIONS, PARAMETERS, Controls
+from streamer.control.controls import Controls
+from streamer.control.table import ACTIONS, PARAMETERS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

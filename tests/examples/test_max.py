@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from osc.tree import Tree
-from streamer.control.controls import ACTIONS, PARAMETERS, STATUS, Controls
+from streamer.control.controls import Controls
+from streamer.control.table import ACTIONS, PARAMETERS, STATUS
 from tests.examples.conftest import EXAMPLES, load_script
 
 PATCH = EXAMPLES / "max" / "musicgen-streamer.maxpat"

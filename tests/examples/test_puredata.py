@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.control.controls import PARAMETERS, STATUS
+from streamer.control.table import PARAMETERS, STATUS
 from tests.examples.conftest import EXAMPLES, Instrument, Peer
 
 PATCH = EXAMPLES / "puredata" / "musicgen-streamer.pd"

@@ -7,7 +7,7 @@ import pytest
 from pythonosc.udp_client import SimpleUDPClient
 
 from osc.tree import Tree
-from streamer.control.controls import ACTIONS, PARAMETERS, STATUS
+from streamer.control.table import ACTIONS, PARAMETERS, STATUS
 from tests.examples.conftest import EXAMPLES, Instrument, load_script, until
 
 LAYOUT = EXAMPLES / "touchosc" / "musicgen-streamer.tosc"

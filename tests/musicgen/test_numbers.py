@@ -13,7 +13,8 @@ from torch import Tensor
 
 from musicgen import Ensemble, ModelError, MusicGen, NotANumber, Stream
 from streamer import Controls, Engine, UserError
-from streamer.engine.engine import read_together
+from streamer.engine.events import Collapsed, Event
+from streamer.engine.together import read_together
 
 
 class Poisoned:
@@ -86,24 +87,28 @@ def test_one_of_several_engines_is_brought_back_while_the_other_plays_on(
     tiny_model: MusicGen, poison: dict[Any, range]
 ) -> None:
     alone = Engine(tiny_model, Controls(seed=2), channels=1).read(64_000)
-    engines = [Engine(tiny_model, Controls(seed=seed), channels=1) for seed in (1, 2)]
+    told = list[Event]()
+    engines = [Engine(tiny_model, Controls(seed=seed), channels=1, tell=told.append) for seed in (1, 2)]
     poison[_past(engines[0])] = range(90, 91)
     brought_back, heard = read_together(engines, 64_000)
     np.testing.assert_allclose(heard, alone, atol=1e-5)
-    assert "no numbers" in engines[0].collapses()[0]
+    (collapsed,) = told
+    assert isinstance(collapsed, Collapsed)
+    assert "no numbers" in collapsed.sentence
     assert np.abs(brought_back[-3200:]).max() > 0.01
 
 
 def test_an_engine_ends_with_the_sentence_where_going_back_does_not_help(
     tiny_model: MusicGen, poison: dict[Any, range]
 ) -> None:
-    engine = Engine(tiny_model, Controls(seed=1), channels=1)
+    told = list[Event]()
+    engine = Engine(tiny_model, Controls(seed=1), channels=1, tell=told.append)
     poison[_past(engine)] = range(40, 10_000)
     with pytest.raises(UserError, match="no numbers"):
         engine.read(10 * 32_000)
-    assert len(engine.collapses()) == 1
+    assert len(told) == 1
 
 
 def _past(engine: Engine) -> Any:
-    stream: Any = engine._stream
+    stream: Any = engine.stream
     return stream.past.state

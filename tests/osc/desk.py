@@ -28,14 +28,18 @@ class Desk:
     def __init__(self) -> None:
         self.values: dict[str, Value] = {parameter.name: parameter.default for parameter in PARAMETERS}
         self.batches: list[list[tuple[str, Value | None]]] = []
+        self.moments: list[float | None] = []
         self._listeners: list[Callable[[dict[str, Value], object], None]] = []
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Value:
         return self.values[name]
 
-    def apply(self, batch: Sequence[tuple[str, Value | None]], origin: object = None) -> dict[str, Value]:
+    def apply(
+        self, batch: Sequence[tuple[str, Value | None]], origin: object = None, at: float | None = None
+    ) -> dict[str, Value]:
         with self._lock:
+            self.moments = [*self.moments[-9:], at]
             asked = {name: value for name, value in batch if value is not None}
             changed: dict[str, Value] = {name: value for name, value in asked.items() if self.values[name] != value}
             self.values.update(changed)

@@ -431,32 +431,44 @@ def test_a_bundle_acts_at_one_moment_and_a_get_in_it_sees_it(server: OscServer, 
     assert "/mg/error" in said
 
 
-def test_a_bundle_acts_at_its_time_and_the_server_answers_meanwhile(
+def test_a_bundle_is_handed_over_at_once_with_its_time_and_a_get_in_it_is_answered_then(
     server: OscServer, desk: Desk, clock: Clock, connect: Connect
 ) -> None:
+    """When it is heard is the store's matter: only that can tell how long the sound is on its way."""
     client = connect(server)
-    client.send_bytes(bundle(clock.now + 4, build("/mg/topk", 4)))
-    client.send_bytes(bundle(clock.now + 2, build("/mg/topk", 2), build("/mg/mute", True)))
+    start = clock.now
+    client.send_bytes(bundle(start + 4, build("/mg/topk", 4), build("/mg/get/lead")))
+    client.send_bytes(bundle(start + 2, build("/mg/topk", 2), build("/mg/mute", True)))
     client.send("/mg/ping")
     server.poll(1.0)
     assert client.said() == {"/mg/pong": None}
-    assert desk.batches == []
-    clock.now += 1.99
+    assert desk.batches == [[("topk", 4)], [("topk", 2), ("mute", True)]]
+    assert desk.moments == pytest.approx([start + 4, start + 2], abs=1e-6)
+    clock.now += 3.99
     server.poll(0)
-    assert desk.batches == []
+    assert client.messages() == []
     clock.now += 0.02
     server.poll(0)
-    assert desk.batches == [[("topk", 2), ("mute", True)]]
-    clock.now += 2
-    server.poll(0)
-    assert desk.values["topk"] == 4
+    assert client.said()["/mg/lead"] == 200.0
 
 
-def test_a_late_bundle_acts_at_once(server: OscServer, desk: Desk, clock: Clock, connect: Connect) -> None:
+def test_a_late_bundle_is_handed_over_with_its_time_too(
+    server: OscServer, desk: Desk, clock: Clock, connect: Connect
+) -> None:
     client = connect(server)
-    client.send_bytes(bundle(clock.now - 3600, build("/mg/topk", 7)))
+    client.send_bytes(bundle(clock.now - 3600, build("/mg/topk", 7), build("/mg/get/topk")))
     server.poll(1.0)
-    assert desk.values["topk"] == 7
+    assert desk.moments == pytest.approx([clock.now - 3600], abs=1e-6)
+    assert client.said()["/mg/topk"] == 7
+
+
+def test_the_store_answers_the_client_whose_change_it_was(server: OscServer, connect: Connect) -> None:
+    client, other = connect(server), connect(server)
+    server.desk.say(("127.0.0.1", client.port), "late", 0.25)
+    server.desk.say(object(), "late", 0.5)
+    server.poll(1.0)
+    assert client.said() == {"/mg/late": 0.25}
+    assert other.messages() == []
 
 
 def test_a_bundle_too_far_ahead_is_an_error(server: OscServer, desk: Desk, clock: Clock, connect: Connect) -> None:
@@ -476,19 +488,20 @@ def test_only_so_many_messages_wait(server: OscServer, desk: Desk, clock: Clock,
         client.send_bytes(bundle(clock.now + 30, *[build("/mg/reset")] * 250))
     server.poll(1.0)
     assert "1024 messages wait already" in str(client.said()["/mg/error"])
+    assert [len(batch) for batch in desk.batches] == [250] * 4
     clock.now += 31
     server.poll(0)
-    assert [len(batch) for batch in desk.batches] == [250] * 4
+    client.send_bytes(bundle(clock.now + 30, *[build("/mg/reset")] * 250))
+    server.poll(1.0)
+    assert len(desk.batches) == 5
 
 
-def test_a_waiting_bundle_acts_on_the_real_clock(running: OscServer, desk: Desk, connect: Connect) -> None:
+def test_what_a_waiting_bundle_asks_for_is_answered_on_the_real_clock(running: OscServer, connect: Connect) -> None:
     client = connect(running)
-    client.send("/mg/subscribe", "/mg/topk")
-    assert "/mg/topk" in client.said(5.0)
-    connect(running).send_bytes(bundle(time.time() + 0.3, build("/mg/topk", 7)))
+    client.send_bytes(bundle(time.time() + 0.3, build("/mg/get/topk")))
     client.send("/mg/ping")
     assert client.said(5.0) == {"/mg/pong": None}
-    assert client.said(5.0)["/mg/topk"] == 7
+    assert client.said(5.0) == {"/mg/topk": 250, "/mg/topk/norm": pytest.approx(250 / 2048), "/mg/topk/str": "250"}
 
 
 # ---- the socket

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from osc.tree import Value
-from streamer.control.controls import Controls
+from streamer.control.change import Change, Frame
+from streamer.control.table import TABLE
+from streamer.engine.events import Applied, Collapsed
 from streamer.errors import UserError
-from streamer.process.worker import Batch, Job
+from streamer.process.events import Report
+from streamer.process.job import Job, Tell
 
 NAME = "tests.streamer.counter:count"
 ENDLESS = "a melody that takes for ever to read"
 TOPK = 123  # the default of a model that counts
-
-log = logging.getLogger("streamer.engine.engine")
+FRAME_RATE = 50
 
 
 def job(rate: int, channels: int = 2, **arguments: Value) -> Job:
@@ -27,12 +29,12 @@ def job(rate: int, channels: int = 2, **arguments: Value) -> Job:
 
 
 def count(
-    values: dict[str, Value], rate: int, channels: int, sine: bool = False, problem: str = ""
+    tell: Tell, values: Mapping[str, Value], rate: int, channels: int, sine: bool = False, problem: str = ""
 ) -> tuple[Counter, dict[str, Any]]:
     """The factory."""
     if problem:
         raise RuntimeError(problem)
-    return Counter(Controls(**values), rate, channels, sine), {
+    return Counter(tell, values, rate, channels, sine), {
         "model": "counter",
         "imports": ["tests.streamer.marker"],
         "licence": "MIT",
@@ -41,30 +43,83 @@ def count(
 
 
 class Counter:
-    """Channel 0 is 1, 2, 3 ...; channel 1 the seed as it is now (or a sine)."""
+    """Channel 0 is 1, 2, 3 ...; channel 1 the seed as it is now (or a sine). Changes act on their samples."""
 
-    def __init__(self, controls: Controls, rate: int, channels: int, sine: bool) -> None:
-        self.controls = controls
+    def __init__(self, tell: Tell, values: Mapping[str, Value], rate: int, channels: int, sine: bool) -> None:
+        self.values: dict[str, Value] = {name: parameter.default for name, parameter in TABLE.items()}
+        self.values |= {"topk": TOPK} | dict(values)
+        self._tell = tell
         self._rate = rate
         self._channels = channels
         self._sine = sine
         self._done = 0
-        self._prompt = ""
+        self._changes: list[Change] = []
+        self._encoded: list[str] = []
 
-    def prepare(self, batch: Batch) -> None:
-        if ("prompt", "unspeakable") in batch:
+    @property
+    def frontier(self) -> int:
+        return self._done
+
+    def change(self, change: Change) -> None:
+        self._changes.append(change)
+
+    def stands(self, names: Iterable[str]) -> dict[str, Value]:
+        ahead = dict(self.values)
+        for change in self._changes:
+            ahead |= change.values
+        return {name: ahead[name] for name in names if name in self.values}
+
+    def frame_at(self, sample: float, values: Mapping[str, Value]) -> float:
+        return sample / self._rate * FRAME_RATE
+
+    def prepare(self, values: Mapping[str, Value]) -> None:
+        prompt = str(values.get("prompt", ""))
+        if prompt == "unspeakable":
             raise ValueError("no such word")
-        if ("prompt", "warn") in batch:
-            log.warning("as asked: %s", "a warning")
-        while ("melody", ENDLESS) in batch:
+        if prompt == "how many?":
+            raise ValueError(f"{len(self._encoded)} prompts were encoded")
+        if prompt == "warn":
+            self._tell(Report("as asked: a warning"))
+        if prompt.startswith("slow"):
+            time.sleep(0.2)
+        self._encoded.append(prompt)
+        while values.get("melody") == ENDLESS:
             time.sleep(1)
 
-    def collapses(self) -> list[str]:
-        prompt, self._prompt = self._prompt, str(self.controls.get("prompt"))
-        return ["At 0:00: it fell apart."] if self._prompt == "collapse" != prompt else []
-
     def read(self, samples: int) -> NDArray[np.float32]:
-        prompt = self.controls.get("prompt")
+        block = np.concatenate([self._make(part) for part in self._parts(samples)])
+        if self._sine:
+            block[:, -1] = np.sin(2 * np.pi * 440 / self._rate * block[:, 0].astype(np.float64))
+        return block
+
+    def _parts(self, samples: int) -> Iterable[int]:
+        """The lengths between changes, which are applied before each."""
+        end = self._done + samples
+        while True:
+            changes, self._changes = self._changes, []
+            for change in changes:
+                if self._sample(change) > self._done:
+                    self._changes.append(change)
+                else:
+                    self._apply(change)
+            yield min([end, *map(self._sample, self._changes)]) - self._done
+            if self._done >= end:
+                return
+
+    def _sample(self, change: Change) -> int:
+        return round(change.at.number / FRAME_RATE * self._rate) if isinstance(change.at, Frame) else 0
+
+    def _apply(self, change: Change) -> None:
+        late = max(0.0, (self._done - self._sample(change)) / self._rate) if change.at else 0.0
+        before = self.values["prompt"]
+        self.values |= {name: value for name, value in change.values.items() if name in self.values}
+        frame = self._done / self._rate * FRAME_RATE
+        self._tell(Applied(frame, change.values, change.at, change.origin if change.at else None, late))
+        if self.values["prompt"] == "collapse" != before:
+            self._tell(Collapsed(0, "At 0:00: it fell apart."))
+
+    def _make(self, samples: int) -> NDArray[np.float32]:
+        prompt = self.values["prompt"]
         if prompt == "end":
             raise UserError("it ends here, as asked")
         if prompt == "crash":
@@ -73,8 +128,6 @@ class Counter:
             time.sleep(0.01)
         numbers = np.arange(self._done + 1, self._done + samples + 1)
         self._done += samples
-        block = np.full((samples, self._channels), self.controls.get("seed"), np.float32)
-        if self._sine:
-            block[:, -1] = np.sin(2 * np.pi * 440 / self._rate * numbers)
+        block = np.full((samples, self._channels), self.values["seed"], np.float32)
         block[:, 0] = numbers
         return block

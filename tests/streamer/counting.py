@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from streamer.audio.player import choose, devices
+from streamer.audio.devices import choose, devices
 from streamer.instrument import Instrument
 from tests.streamer import counter
 

@@ -17,7 +17,7 @@ from musicgen.backends import prepare
 from musicgen.models.table import RELEASED, Card
 from streamer import bench
 from streamer.cli import main as cli
-from streamer.process.worker import BLOCK_SECONDS
+from streamer.process.child import BLOCK_SECONDS
 
 FRAME = 0.02
 TINY = replace(RELEASED[0], layers=2, hidden=64, positions=400)

@@ -17,9 +17,9 @@ import psutil
 import pytest
 import soundfile
 
-from streamer.audio.player import choose, devices
+from streamer.audio.devices import choose, devices
 from streamer.cli import main as cli
-from streamer.control.controls import PARAMETERS
+from streamer.control.table import PARAMETERS
 from streamer.errors import UserError
 from tests.musicgen.audiocraft_files import audiocraft_twin
 from tests.musicgen.diffusion_files import write

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc.tree import BadValue, Value
-from streamer.control.controls import ACTIONS, PARAMETERS, TABLE, Controls
+from streamer.control.controls import Controls
+from streamer.control.table import ACTIONS, PARAMETERS, TABLE
 
 Heard = list[tuple[dict[str, Value], object]]
 

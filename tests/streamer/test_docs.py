@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamer.control.controls import ACTIONS, PARAMETERS, STATUS
+from streamer.control.table import ACTIONS, PARAMETERS, STATUS
 from streamer.docs import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "osc.md"

@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 from musicgen import MusicGen
 from osc.tree import Value
 from streamer import Controls, Engine, UserError
+from streamer.control.change import Change, Frame, Wall
+from streamer.control.table import accept
+from streamer.engine.core import Core
 from streamer.engine.engine import LogEntry
+from streamer.engine.events import Applied, Event
 from streamer.sound.dynamics import Samples
 from tests.musicgen.load.test_lora import save_adapter
 from tests.streamer.sine import LEVEL, SineModel
@@ -119,8 +123,8 @@ def test_a_log_is_followed_to_the_frame() -> None:
         engine.read(HOP)
         frames.append((engine.frames_done, list(stream.calls)))
     assert (3, []) in frames
-    assert (7, ["prompt second"]) in frames
-    assert frames[-1][1] == ["prompt second", "prompt late"]
+    assert (7, ["prompt first", "prompt second"]) in frames
+    assert frames[-1][1][2:] == ["prompt late"]
 
 
 # Changes
@@ -212,8 +216,7 @@ def test_a_flood_of_changes_costs_no_more_than_one() -> None:
 def test_prompts_are_encoded_before_they_are_needed() -> None:
     model = SineModel()
     engine = engine_of(model)
-    engine.prepare([("prompt", "rain\0"), ("volume", 3.0), ("negative", "drums"), ("reset", None)])
-    # As the controls will clamp it, or the cache would not know it again.
+    engine.prepare({"prompt": "rain", "volume": 3.0, "negative": "drums", "reset": True})
     assert model.encoded == ["rain", "drums"]
 
 
@@ -379,12 +382,109 @@ def test_the_strength_of_an_adapter_is_heard_from_the_next_frame_on(tiny_model_d
 
 def test_a_strength_is_prepared_beside_the_music(tiny_model_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no LoRA adapter"):
-        engine_of().prepare([("lora", 0.5)])
+        engine_of().prepare({"lora": 0.5})
     save_adapter(tiny_model_dir, tmp_path / "adapter", r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"])
     model = MusicGen.load(str(tmp_path / "adapter"), backend="torch", threads=1)
     engine = Engine(model, Controls(), channels=1)
-    engine.prepare([("lora", 0.5)])
+    engine.prepare({"lora": 0.5})
     assert model.lora_strength == 1.0
     engine.controls.set(lora=0.5)
     engine.read(HOP)
     assert model.lora_strength == 0.5
+
+
+# The way of a change
+
+moments = st.one_of(st.none(), st.integers(0, 12), st.integers(0, 12 * HOP).map(lambda sample: sample / HOP))
+batches = st.lists(
+    st.one_of(changes, st.tuples(st.just("loudness"), st.floats(-30, -8)), st.tuples(st.just("guard"), st.booleans())),
+    max_size=3,
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2500), batches, moments), max_size=8),
+    st.sampled_from([0, 100, 2402]),
+    st.sampled_from([32_000, 48_000]),
+)
+@settings(max_examples=150, deadline=None)
+def test_what_an_engine_reports_played_again_is_the_same_to_the_bit(
+    moves: list[tuple[int, list[tuple[str, Value | None]], float | None]], look_ahead: int, rate: int
+) -> None:
+    told, heard = list[Event](), []
+    live = Core(SineModel(look_ahead=look_ahead), {"seed": 3}, sample_rate=rate, tell=told.append)
+    for wait, batch, at in moves:
+        heard.append(live.read(wait))
+        live.change(Change(accept(batch), None if at is None else Frame(at)))
+    heard.append(live.read(15 * HOP))
+    performance = np.concatenate(heard)
+    told_again = list[Event]()
+    again = Core(SineModel(look_ahead=look_ahead), {"seed": 3}, sample_rate=rate, tell=told_again.append)
+    for event in told:
+        assert isinstance(event, Applied)
+        again.change(Change(event.values, Frame(event.frame)))
+    np.testing.assert_array_equal(again.read(len(performance)), performance)
+    assert [(e.frame, e.values) for e in told if isinstance(e, Applied)] == [
+        (e.frame, e.values) for e in told_again if isinstance(e, Applied)
+    ]
+    assert again.values == live.values
+
+
+@pytest.mark.parametrize("look_ahead", [0, 2402])
+def test_a_gain_acts_on_its_sample(look_ahead: int) -> None:
+    frame = 20 + 123 / HOP
+    engine, other = (engine_of(SineModel(look_ahead=look_ahead)) for _ in range(2))
+    engine.controls.ask([("mute", True)], at=Frame(frame))
+    assert not engine.controls.get("mute")
+    changed, unchanged = engine.read(40 * HOP), other.read(40 * HOP)
+    first = int(np.argmax((changed != unchanged).any(axis=1)))
+    assert 20 * HOP + 123 <= first <= 20 * HOP + 123 + 15  # a raised cosine begins flat
+    assert not changed[20 * HOP + 123 + HOP :].any()
+    assert engine.controls.get("mute") is True
+
+
+@pytest.mark.parametrize("look_ahead", [0, 2402])
+@pytest.mark.parametrize(("values", "within"), [({"mute": True}, 1), ({"reset": True}, 640), ({"prompt": "rain"}, 640)])
+def test_a_sample_of_the_output_finds_the_frame_that_is_heard_there(
+    look_ahead: int, values: dict[str, Value], within: int
+) -> None:
+    """To the frame, also behind a reset, whose codec drops what it owes."""
+
+    def play(*changes: Change) -> Samples:
+        core = Core(SineModel(look_ahead=look_ahead), {}, sample_rate=48_000, channels=1, level=False)
+        core.change(Change({"reset": True}, Frame(5)))
+        parts = [core.read(15 * 960)]
+        for change in changes:
+            core.change(Change(change.values, Frame(core.frame_at(target, values))))
+        return np.concatenate([*parts, core.read(40 * 960)])
+
+    target = 30_000
+    changed, unchanged = play(Change(values)), play()
+    first = int(np.argmax((np.abs(changed - unchanged) > 1e-5).any(axis=1)))
+    assert abs(first - target) <= within * 1.5 + 40  # the resampler spreads an edge, a fade begins flat
+
+
+def test_a_batch_takes_effect_at_one_frame_and_is_told_once() -> None:
+    told, model = list[Event](), SineModel()
+    core = Core(model, {}, tell=told.append)
+    me = object()
+    core.change(Change({"prompt": "rain", "volume": -6.0, "temperature": 0.5}, Frame(7.4), me))
+    core.read(12 * HOP)
+    assert told == [Applied(7, {"prompt": "rain", "volume": -6.0, "temperature": 0.5}, Frame(7.4), me)]
+    assert core.values["volume"] == -6.0
+
+
+def test_a_late_change_takes_the_next_frame_whole_and_says_by_how_much() -> None:
+    told = list[Event]()
+    core = Core(SineModel(), {}, level=False, tell=told.append)  # a limiter looks ahead: a frame more would be made
+    core.read(10 * HOP)
+    core.change(Change({"prompt": "rain", "volume": -6.0}, Frame(4)))
+    core.change(Change({"mute": True}, Frame(9.5)))
+    core.read(2 * HOP)
+    late = [(event.frame, round(event.late, 6)) for event in told if isinstance(event, Applied)]
+    assert late == [(10, 0.12), (10, 0.01)]
+
+
+def test_an_engine_without_a_clock_refuses_the_time_of_day() -> None:
+    with pytest.raises(ValueError, match="no clock"):
+        Core(SineModel(), {}).change(Change({"volume": 0.0}, Wall(0.0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from musicgen import MusicGen
 from musicgen.stream import Trace
 from osc.tree import Value
 from streamer import Controls, Engine, UserError
+from streamer.engine.events import Collapsed, Event
 from streamer.engine.guard import Collapse, Guard, asks_for_loops, fresh_seed, is_low, loop_length
 from streamer.sound.dynamics import Crossfade, Samples
 from tests.streamer.sick import SickModel, Sickness
@@ -215,24 +217,33 @@ def test_a_fresh_seed_is_one_and_always_the_same(seed: int, frame: int) -> None:
 # In the engine
 
 
-def engine_of(model: SickModel, **controls: Value) -> Engine:
-    return Engine(model, Controls(**controls), channels=1)
+def engine_of(model: SickModel, told: list[str] | None = None, **controls: Value) -> Engine:
+    return Engine(model, Controls(**controls), channels=1, tell=into([] if told is None else told))
+
+
+def into(told: list[str]) -> Callable[[Event], None]:
+    """Keeps the sentences about collapses."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Collapsed):
+            told.append(event.sentence)
+
+    return tell
 
 
 @pytest.mark.parametrize("sickness", ["silence", "frozen loop", "low entropy"])
 @pytest.mark.parametrize("helps", ["reanchor", "reset"])
 def test_a_model_that_collapses_is_brought_back_and_it_is_told(sickness: Sickness, helps: str) -> None:
     model = SickModel(sickness, well=1200, helps=(helps,))
-    engine = engine_of(model, seed=5)
+    told = list[str]()
+    engine = engine_of(model, told, seed=5)
     sound = engine.read(50 * RATE)
     calls = [call.split()[0] for call in model.streams[0].calls]
     assert calls == ["reanchor"] if helps == "reanchor" else ["reanchor", "reset"]
-    told = engine.collapses()
     assert len(told) == len(calls)
     assert told[0].startswith("At 0:")
     assert "goes on from what was before" in told[0]
     assert all("begins anew" in sentence for sentence in told[1:])
-    assert engine.collapses() == []
     assert np.abs(sound[-RATE:]).max() > LEVEL / 2
 
 
@@ -240,10 +251,11 @@ def test_a_model_that_collapses_is_brought_back_and_it_is_told(sickness: Sicknes
 def test_a_model_that_computes_no_numbers_is_brought_back_once(guard: bool, how: str) -> None:
     """By what was before, where the guard has listened; without a click in either case."""
     model = SickModel("no numbers", well=1200)
-    engine = engine_of(model, seed=5, guard=guard)
+    told = list[str]()
+    engine = engine_of(model, told, seed=5, guard=guard)
     sound = engine.read(40 * RATE)
     assert [call.split()[0] for call in model.streams[0].calls] == [how]
-    assert ["no numbers" in sentence for sentence in engine.collapses()] == [True]
+    assert ["no numbers" in sentence for sentence in told] == [True]
     assert np.abs(sound[-RATE:]).max() > LEVEL / 2
     steepest = LEVEL * 2 * np.pi * 220 * 2 ** (18 / 12) / RATE
     assert np.abs(np.diff(sound, axis=0)).max() <= steepest * 2**0.5 * 1.5
@@ -253,10 +265,11 @@ def test_a_model_that_computes_no_numbers_is_brought_back_once(guard: bool, how:
 @pytest.mark.parametrize("well", [0, 100, 500])
 def test_a_model_that_computes_no_numbers_again_ends_with_a_sentence(helps: tuple[str, ...], well: int) -> None:
     model = SickModel("no numbers", well=well, helps=helps)
-    engine = engine_of(model, seed=5)
+    told = list[str]()
+    engine = engine_of(model, told, seed=5)
     with pytest.raises(UserError, match=r"sine computes values that are no numbers .*\.$"):
         engine.read(60 * RATE)
-    assert len(engine.collapses()) == 1
+    assert len(told) == 1
 
 
 def test_answers_are_the_same_in_every_render() -> None:
@@ -282,7 +295,7 @@ def test_beginning_anew_does_not_click() -> None:
 
 
 @pytest.mark.parametrize("controls", [{"guard": False}, {"temperature": 0.2}])
-def test_the_musician_may_keep_a_loop(controls: dict[str, Value]) -> None:
+def test_the_musician_may_keep_a_loop(controls: dict[str, Any]) -> None:
     model = SickModel("frozen loop", well=100)
     engine = engine_of(model, **controls)
     engine.read(40 * RATE)
@@ -290,7 +303,7 @@ def test_the_musician_may_keep_a_loop(controls: dict[str, Value]) -> None:
 
 
 @pytest.mark.parametrize("controls", [{"volume": -60.0}, {"mute": True}, {"loudness": -30.0}])
-def test_turned_down_is_not_silent(controls: dict[str, Value]) -> None:
+def test_turned_down_is_not_silent(controls: dict[str, Any]) -> None:
     model = SickModel("none", well=0)
     engine = engine_of(model, **controls)
     engine.read(20 * RATE)
@@ -299,28 +312,33 @@ def test_turned_down_is_not_silent(controls: dict[str, Value]) -> None:
 
 def test_one_of_several_engines_in_a_batch_is_brought_back(tiny_model: MusicGen) -> None:
     """With a real model, forced into silence by a decoder that gives nothing: the other engine plays on."""
-    from streamer.engine.engine import read_together
+    from streamer.engine.together import read_together
 
-    engines = [Engine(tiny_model, Controls(seed=seed), channels=1) for seed in (1, 2)]
+    told = (list[str](), list[str]())
+    engines = [
+        Engine(tiny_model, Controls(seed=seed), channels=1, tell=into(own))
+        for seed, own in zip((1, 2), told, strict=True)
+    ]
     alone = Engine(tiny_model, Controls(seed=2), channels=1)
-    decoder: Any = engines[0]._stream
+    decoder: Any = engines[0].stream
     decoder.decoder = Mute(decoder.decoder)
     _, heard = read_together(engines, 5 * RATE)
     np.testing.assert_allclose(heard, alone.read(5 * RATE), atol=1e-5)
-    assert "fell silent" in engines[0].collapses()[0]
-    assert engines[1].collapses() == []
+    assert "fell silent" in told[0][0]
+    assert told[1] == []
 
 
 def test_nano_as_it_plays_is_left_alone() -> None:
-    from streamer.engine.engine import read_together
+    from streamer.engine.together import read_together
 
     if not list(NANO.glob("*.safetensors")):
         pytest.skip("nano is not in this checkout: train it with the commands in training/")
     model = MusicGen.load("nano", threads=1)
     prompts = ("drum and bass, 174 bpm", "solo piano, 72 bpm")
-    engines = [Engine(model, Controls(prompt=prompt, seed=3), chunk_frames=5) for prompt in prompts]
+    told = list[str]()
+    engines = [Engine(model, Controls(prompt=prompt, seed=3), chunk_frames=5, tell=into(told)) for prompt in prompts]
     read_together(engines, 14 * model.sample_rate)
-    assert [engine.collapses() for engine in engines] == [[], []]
+    assert told == []
 
 
 class Mute:

@@ -11,11 +11,11 @@ import pytest
 
 from musicgen.models.table import RELEASED
 from streamer import bench as measuring
-from streamer.audio import player
-from streamer.audio.player import Device
+from streamer.audio import devices as audio
+from streamer.audio.devices import Device
 from streamer.bench import Figures, Ratio
 from streamer.cli.main import COMMANDS
-from streamer.control.controls import PARAMETERS
+from streamer.control.table import PARAMETERS
 from streamer.offline import evaluate as evaluating
 from streamer.offline.evaluate import Figures as Heard
 from streamer.offline.evaluate import Report
@@ -79,7 +79,7 @@ def test_models_fit_into_80_columns(narrow: Run) -> None:
 
 
 def test_devices_fit_into_80_columns(narrow: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(player, "devices", lambda kind="output": DEVICES)
+    monkeypatch.setattr(audio, "devices", lambda kind="output": DEVICES)
     code, out, _ = narrow("devices")
     assert code == 0
     check(out)
@@ -112,7 +112,7 @@ def test_models_and_devices_are_told_as_json(narrow: Run, monkeypatch: pytest.Mo
     assert [model["name"] for model in report["models"]] == ["nano", *(card.name for card in RELEASED)]
     assert report["models"][0]["licence"] == "MIT"
     assert report["models"][0]["here"] is True
-    monkeypatch.setattr(player, "devices", lambda kind="output": DEVICES if kind == "output" else [])
+    monkeypatch.setattr(audio, "devices", lambda kind="output": DEVICES if kind == "output" else [])
     code, out, _ = narrow("devices", "--json")
     assert code == 0
     report = json.loads(out)

@@ -20,11 +20,13 @@ from transformers import MusicgenMelodyFeatureExtractor
 from musicgen import MusicGen, StreamingPolicy, stems
 from osc.tree import Value
 from streamer import Controls, Engine, UserError
+from streamer.engine.events import Event, Refused
 from streamer.engine.listening import Window
 from streamer.engine.melodies import Melodies, check_melody
 from streamer.instrument import Instrument
 from streamer.offline.render import render
-from streamer.process.worker import music, play_model
+from streamer.process.events import Report
+from streamer.process.job import music, play_model
 from tests.musicgen.tiny import tiny_checkpoint
 from tests.streamer.sine import SineModel
 from tests.streamer.test_instrument import Client, until
@@ -100,8 +102,8 @@ def test_a_change_is_taken_in_while_the_music_goes_on(model: MusicGen, tmp_path:
     for melody in (other, ""):
         while engine.frames_done < (60 if melody else 120):
             heard.append(engine.read(1))
-            heard.append(engine.read(engine._ready.samples))
-        engine.prepare([("melody", melody)])
+            heard.append(engine.read(engine.ready))
+        engine.prepare({"melody": melody})
         Path(other).unlink(missing_ok=True)
         engine.controls.set(melody=melody)
     heard.append(engine.read(len(whole) - sum(map(len, heard))))
@@ -166,17 +168,23 @@ def bad(tmp_path: Path) -> dict[str, str]:
 
 
 def test_what_cannot_be_followed_is_said_and_changes_nothing(
-    model: MusicGen, tmp_path: Path, bad: dict[str, str], caplog: pytest.LogCaptureFixture
+    model: MusicGen, tmp_path: Path, bad: dict[str, str]
 ) -> None:
     song = written(tmp_path / "song.wav", TUNE)
-    engine, undisturbed = engine_of(model, melody=song), engine_of(model, melody=song)
+    told = list[Event]()
+    undisturbed = engine_of(model, melody=song)
+    controls = Controls(prompt="deep house", seed=3, guard=False, melody=song)
+    engine = Engine(model, controls, channels=1, level=False, tell=told.append)
     for text in bad.values():
         with pytest.raises(UserError):
-            engine.prepare([("melody", text)])
-        caplog.clear()
-        engine.controls.set(melody=text)  # by somebody who does not prepare
+            engine.prepare({"melody": text})
+        controls.set(melody=text, temperature=0.1)  # by somebody who does not prepare
         np.testing.assert_array_equal(engine.read(2 * HOP), undisturbed.read(2 * HOP))
-        assert "goes on" in caplog.messages[0]
+        refused = told.pop()
+        assert isinstance(refused, Refused)
+        assert (refused.name, refused.stands["melody"]) == ("melody", song)
+        assert controls.get("melody") == song
+        assert controls.get("temperature") == 1.0
 
 
 @pytest.mark.parametrize(
@@ -231,15 +239,16 @@ def test_without_demucs_the_melody_is_followed_with_its_drums_and_a_word(
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    told = list[str]()
     monkeypatch.setitem(sys.modules, "demucs.pretrained", None)
     stems._separator.cache_clear()
     stream = model.stream()
-    Melodies(model, stems=True).follow(written(tmp_path / "song.wav", TUNE), stream)
+    melodies = Melodies(model, stems=True, report=told.append)
+    melodies.follow(written(tmp_path / "song.wav", TUNE), stream)
     assert stream.melody is not None
     assert torch.equal(stream.melody.chroma, chroma(folder, TUNE))
-    assert "pip install 'musicgen-streamer[demucs]'" in caplog.messages[0]
+    assert "pip install 'musicgen-streamer[demucs]'" in told[0]
 
 
 def test_with_demucs_only_its_stems_are_followed(
@@ -283,22 +292,26 @@ def test_what_cannot_be_followed_is_answered_over_osc_and_what_plays_is_shown(
             time.sleep(0.01)
         assert reports == [f"melody: {sentence}"]
         until(lambda: instrument.controls.get("melody") == before)
-        made = instrument.worker.frames
-        until(lambda: instrument.worker.frames > made + RATE // 2)
+        made = instrument.worker.samples
+        until(lambda: instrument.worker.samples > made + RATE // 2)
         assert instrument.worker.restarts == 0
     finally:
         client.close()
         instrument.close()
 
 
-def test_a_successor_plays_on_without_a_melody_that_has_gone(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_successor_plays_on_without_a_melody_that_has_gone(folder: Path) -> None:
+    told = list[object]()
     job = music(str(folder), RATE, 1, "torch", 1)
     values: dict[str, Value] = {"melody": "none.wav"}
     with pytest.raises(UserError, match=r"none\.wav"):
-        play_model(dict(values), RATE, 1, **cast(Any, {**job.arguments, **job.opening}))
-    engine, _ = play_model(dict(values), RATE, 1, **cast(Any, job.arguments))
+        play_model(told.append, values, RATE, 1, **cast(Any, {**job.arguments, **job.opening}))
+    engine, _ = play_model(told.append, values, RATE, 1, **cast(Any, job.arguments))
     assert engine.read(2 * HOP).any()
-    assert "goes on without a melody" in caplog.messages[0]
+    (report,) = told
+    assert isinstance(report, Report)
+    assert "goes on without a melody" in report.sentence
+    assert engine.values["melody"] == ""
 
 
 # A live input
@@ -375,7 +388,7 @@ def test_the_music_follows_a_period_behind() -> None:
     sine = SineModel()
     studio = Studio(sine)
     engine = Engine(sine, Controls(), melodies=studio.melodies)
-    engine.prepare([("melody", "input")])
+    engine.prepare({"melody": "input"})
     engine.controls.set(melody="input")
     engine.read(HOP)
     stream = sine.streams[0]

@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamer.audio.player import Device, NullPlayer, Playback, choose, decibels
+from streamer.audio.devices import Device, choose
+from streamer.audio.null import NullPlayer
+from streamer.audio.playback import Playback, decibels
 from streamer.errors import UserError
 from streamer.process.ring import Ring
 
@@ -33,12 +35,12 @@ def ring() -> Iterator[Ring]:
     made.close()
 
 
-def feed(ring: Ring, frames: int) -> None:
+def feed(ring: Ring, samples: int) -> None:
     """Append ones on the left (a step shows any click) and a counter on the right, as much as there is room for."""
-    frames = min(frames, ring.room)
+    samples = min(samples, ring.room)
     start = ring.written
-    block = np.ones((frames, 2), np.float32)
-    block[:, 1] = np.arange(start, start + frames) + 1
+    block = np.ones((samples, 2), np.float32)
+    block[:, 1] = np.arange(start, start + samples) + 1
     ring.write(block)
 
 
@@ -50,8 +52,8 @@ def until(condition: Callable[[], bool | None], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-def pull(playback: Playback, frames: int) -> NDArray[np.float32]:
-    out = np.full((frames, 2), np.nan, np.float32)
+def pull(playback: Playback, samples: int) -> NDArray[np.float32]:
+    out = np.full((samples, 2), np.nan, np.float32)
     playback.fill(out)
     return out
 
@@ -94,7 +96,7 @@ def test_nothing_clicks_and_no_frame_is_lost_whatever_happens(moves: list[tuple[
     if not panicked and len(numbers) > 1:
         assert numbers[0] == 1
         assert set(np.diff(numbers)) <= {1, 2}
-        assert playback.frames == numbers[-1] + (gain[-1] == 0 and playback.frames > numbers[-1])
+        assert playback.samples == numbers[-1] + (gain[-1] == 0 and playback.samples > numbers[-1])
 
 
 def test_a_stalled_producer_is_one_underrun_and_a_fade_of_real_sound(ring: Ring) -> None:
@@ -179,7 +181,7 @@ def test_the_lead_grows_to_what_the_device_needs(ring: Ring) -> None:
         pull(playback, 1024)
     assert ring.lead >= 1024 + FADE
     assert playback.underruns == 0
-    assert playback.frames >= 40 * 1024
+    assert playback.samples >= 40 * 1024
 
 
 def test_the_level_is_that_of_the_block(ring: Ring) -> None:
@@ -218,7 +220,7 @@ def test_the_null_clock_writes_what_would_be_heard(ring: Ring, tmp_path: Path) -
     ring.write(played)
     player = NullPlayer(playback, tmp_path / "heard.wav")
     player.start()
-    until(lambda: playback.frames >= 2000)
+    until(lambda: playback.samples >= 2000)
     playback.stop()
     until(lambda: not playback.sounding)
     player.close()
@@ -250,7 +252,7 @@ def test_a_disk_that_fills_up_ends_the_file_and_not_the_music(ring: Ring, tmp_pa
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limit[1]))
     try:
         player.start()
-        while player.error is None or playback.frames < 3000:
+        while player.error is None or playback.samples < 3000:
             feed(ring, 1000)
             until(lambda: ring.room > 1000)
         assert player.running()
@@ -286,7 +288,7 @@ def test_without_portaudio_the_sentence_names_the_command_that_installs_it() -> 
 import ctypes.util, sys
 ctypes.util.find_library = lambda name: None
 from streamer.errors import UserError
-from streamer.audio.player import devices
+from streamer.audio.devices import devices
 try:
     devices()
 except UserError as error:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from streamer.process.ring import Ring
 
 
-def counter(start: int, frames: int, channels: int = 1) -> NDArray[np.float32]:
-    """`frames` rows that count from `start`; every channel carries the same number."""
-    return np.repeat(np.arange(start, start + frames, dtype=np.float32)[:, None], channels, axis=1)
+def counter(start: int, samples: int, channels: int = 1) -> NDArray[np.float32]:
+    """`samples` rows that count from `start`; every channel carries the same number."""
+    return np.repeat(np.arange(start, start + samples, dtype=np.float32)[:, None], channels, axis=1)
 
 
 @settings(deadline=None, max_examples=200)
@@ -36,9 +36,9 @@ def test_whatever_the_sizes_the_reader_gets_a_contiguous_counter(
     try:
         for write, size in moves:
             if write:
-                frames = min(size, ring.room)
-                ring.write(counter(written, frames, channels))
-                written += frames
+                samples = min(size, ring.room)
+                ring.write(counter(written, samples, channels))
+                written += samples
             else:
                 out = np.full((size, channels), -1, np.float32)
                 got = ring.read_into(out)
@@ -95,7 +95,7 @@ def test_dropping_leaves_silence_and_room() -> None:
 
 @pytest.mark.parametrize(("capacity", "channels"), [(0, 1), (1, 0), (-3, 2)])
 def test_an_impossible_ring_is_refused(capacity: int, channels: int) -> None:
-    with pytest.raises(ValueError, match="at least one frame"):
+    with pytest.raises(ValueError, match="at least one sample"):
         Ring(capacity, channels)
 
 
@@ -103,9 +103,9 @@ def _write_counter(ring: Ring, total: int) -> None:
     sizes = np.random.default_rng(0).integers(1, 500, total)
     done = 0
     for size in sizes:
-        frames = min(int(size), total - done)
-        ring.write(counter(done, frames, ring.channels))
-        done += frames
+        samples = min(int(size), total - done)
+        ring.write(counter(done, samples, ring.channels))
+        done += samples
         if done == total:
             return
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc.tree import Parameter
-from streamer.control.controls import PARAMETERS
 from streamer.control.glides import Glide, Glides, can_glide
+from streamer.control.table import PARAMETERS
 
 NUMBERS = [parameter for parameter in PARAMETERS if can_glide(parameter)]
 VOLUME = next(parameter for parameter in PARAMETERS if parameter.name == "volume")

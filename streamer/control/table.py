@@ -1,0 +1,174 @@
+"""The one table of live parameters, actions and status values.
+
+Whatever steers the instrument (options of the command line, OSC, a script, a replay) is made from it and clamped by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from osc.tree import Action, BadValue, Parameter, Value
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("prompt", "text", default="", doc="What to play, in words. Empty: the model plays what it likes."),
+    Parameter(
+        "negative", "text", default="", path="prompt/negative", doc="What to steer away from, in words. Empty: nothing."
+    ),
+    Parameter(
+        "melody",
+        "text",
+        default="",
+        doc="A sound file whose tune is followed, or `input` (`input:DEVICE`) for what is played live; empty: none. "
+        "Melody models only.",
+    ),
+    Parameter(
+        "temperature",
+        "float",
+        0.05,
+        2.0,
+        default=1.0,
+        curve="log",
+        doc="How adventurous the choice of each token is: low repeats itself, high falls apart.",
+    ),
+    Parameter(
+        "topk", "int", 0, 2048, default=250, doc="Choose among the K likeliest tokens of each codebook; 0 is no limit."
+    ),
+    Parameter(
+        "topp",
+        "float",
+        0.0,
+        1.0,
+        default=1.0,
+        doc="Choose among the likeliest tokens that together have this probability; 1 is no limit.",
+    ),
+    Parameter(
+        "cfg",
+        "float",
+        1.0,
+        10.0,
+        default=3.0,
+        doc="Guidance: how closely the music follows the prompt; 1 is none.",
+    ),
+    Parameter(
+        "seed",
+        "int",
+        0,
+        2**31 - 1,
+        default=0,
+        doc="Seeds the random choice anew from the next frame on; with reset the same seed plays the same music.",
+    ),
+    Parameter(
+        "lora",
+        "float",
+        0.0,
+        1.5,
+        default=1.0,
+        path="lora/strength",
+        doc="How strongly a LoRA adapter acts: 0 is its base model, 1 as it was trained. Models with an adapter only.",
+    ),
+    Parameter("volume", "float", -60.0, 12.0, default=0.0, unit="dB", doc="Output gain."),
+    Parameter("mute", "bool", default=False, doc="Silence, while the music goes on unheard."),
+    Parameter(
+        "lead",
+        "float",
+        20.0,
+        2000.0,
+        default=80.0,
+        unit="ms",
+        curve="log",
+        doc="Sound queued ahead: small answers fast, large survives a busy machine.",
+    ),
+    Parameter(
+        "loudness",
+        "float",
+        -30.0,
+        -8.0,
+        default=-16.0,
+        unit="LUFS",
+        doc="The loudness the music is slowly brought to, before the volume.",
+    ),
+    Parameter(
+        "guard",
+        "bool",
+        default=True,
+        doc="Brings the music back by itself where the model falls silent, freezes in a loop or loses its variety.",
+    ),
+)
+
+ACTIONS: tuple[Action, ...] = (
+    Action("play", "Let the sound through."),
+    Action("stop", "Fade out and hold."),
+    Action("reset", "Begin the music anew from the seed."),
+    Action("panic", "Silence at once."),
+)
+
+STATUS: dict[str, str] = {
+    "level": "Peak of what went to the loudspeakers, dB below full scale.",
+    "rtf": "Real-time factor: seconds of music made in a second of work. Below 1 the machine is too slow.",
+    "buffer_ms": "Sound queued ahead, ms.",
+    "xruns": "How often the sound ran out, since the start.",
+    "collapses": "How often the guard brought the music back, since the start.",
+    "collapse": "The last time that it did: when, what had happened, and what it did.",
+    "latency_ms": "From a change to its sound, as estimated from what is queued, ms.",
+}
+"""What the instrument tells about itself, by name; published, never set."""
+
+SAMPLING: dict[str, str] = {"temperature": "temperature", "topk": "top_k", "topp": "top_p", "cfg": "guidance"}
+"""The parameters that are fields of `musicgen.Sampling`, and whose defaults are the model's."""
+
+GAINS: frozenset[str] = frozenset({"volume", "mute", "loudness"})
+"""What acts by the sample: everything else that the engine plays acts by the frame."""
+
+GATE: frozenset[str] = frozenset({"play", "stop", "panic", "lead"})
+"""What the audio callback and the ring obey; the engine has no use for it."""
+
+TABLE: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
+ACTION_NAMES: frozenset[str] = frozenset(action.name for action in ACTIONS)
+
+
+def clamp(name: str, value: Value | None) -> Value:
+    """The nearest value the parameter can have; True for an action.
+
+    Raises
+    ------
+    BadValue
+        For a name that is not in the table or a value it cannot take.
+    """
+    if name in ACTION_NAMES:
+        return True
+    parameter = known(name)
+    if value is None:
+        raise BadValue(f"{name} needs a value")
+    try:
+        return parameter.clamp(value)
+    except BadValue as error:
+        raise BadValue(f"{name} {str(error).removeprefix(name + ' ')}") from None
+
+
+def accept(batch: Iterable[tuple[str, Value | None]]) -> dict[str, Value]:
+    """A batch as values by name, clamped, in its order. Of several for one name the last one counts, in its place.
+
+    Raises
+    ------
+    BadValue
+        For a name that is not in the table or a value it cannot take.
+    """
+    changed: dict[str, Value] = {}
+    for name, value in batch:
+        # Taken out first so that a later value also takes the later place.
+        changed.pop(name, None)
+        changed[name] = clamp(name, value)
+    return changed
+
+
+def known(name: str) -> Parameter:
+    """The parameter of that name.
+
+    Raises
+    ------
+    BadValue
+        There is none.
+    """
+    if name not in TABLE:
+        raise BadValue(f"there is no control named {name!r}: choose one of {', '.join(TABLE)}")
+    return TABLE[name]

@@ -1,0 +1,121 @@
+"""Between the stream's sound and the listener's: loudness, fader, resampling, limiter, and what waits to be read."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+import soxr
+
+from streamer.errors import UserError
+from streamer.sound.dynamics import Fader, Limiter, Loudness, Samples
+
+RATES = (8_000, 384_000)
+"""Sample rates an output may have, Hz."""
+
+
+class Outlet:
+    """What the stream makes goes in, what is heard comes out.
+
+    The sound's way: `Loudness` -> `Fader` (volume, mute) -> resampling -> `Limiter`. Without levelling, for a piece
+    that is finished before it is heard: `Fader` -> resampling. Nothing here shifts the sound: sample n that goes in is
+    heard at sample n * sample_rate / source_rate, however much of it is held back meanwhile.
+
+    Parameters
+    ----------
+    source_rate, source_channels : int
+        Of what goes in.
+    sample_rate, channels : int
+        Of what comes out; 1 or 2 channels. Mono plays on both loudspeakers, stereo is mixed down for one.
+    ramp : int
+        Length of the fader's ramps, samples that go in.
+    level : bool
+        Whether the loudness is moved to its reference and peaks are limited.
+
+    Attributes
+    ----------
+    taken : int
+        Samples that have gone in.
+    ready : int
+        Samples that can be read.
+
+    Raises
+    ------
+    UserError
+        For an output that nobody can listen to.
+    """
+
+    def __init__(
+        self, source_rate: int, source_channels: int, sample_rate: int, channels: int, ramp: int, level: bool
+    ) -> None:
+        _check(sample_rate, channels)
+        self.taken = 0
+        self.ready = 0
+        self._channels = channels
+        self._blocks: deque[Samples] = deque()
+        self._shaped: list[Samples] = []
+        # From silence: a clip that begins in the middle of a wave would click.
+        self._fader = Fader(ramp, 0.0)
+        wide = min(source_channels, channels)
+        self._resample = _resampler(source_rate, sample_rate, wide)
+        self._loudness = self._limit = _as_it_is
+        if level:
+            self._loudness = Loudness(source_rate, wide, copies=channels // wide).process
+            self._limit = Limiter(sample_rate, wide).process
+
+    def fade_to(self, gain: float) -> None:
+        """Ramp to this factor, from the next sample on that goes in."""
+        self._fader.to(gain)
+
+    def put(self, sound: Samples) -> None:
+        """Take in samples (n, source_channels); they can be read after `finish`."""
+        self.taken += len(sound)
+        if sound.shape[1] > self._channels:
+            sound = sound.mean(axis=1, keepdims=True, dtype=np.float32)
+        self._shaped.append(self._fader.process(self._loudness(sound)))
+
+    def finish(self) -> None:
+        """What was put since the last time is a chunk: send it on its way."""
+        block = self._limit(self._resample(np.concatenate(self._shaped)))
+        self._shaped.clear()
+        self._blocks.append(block)
+        self.ready += len(block)
+
+    def take(self, samples: int) -> Samples:
+        """The next samples, at most `ready`, all channels wide: a mono block fills both."""
+        out = np.empty((samples, self._channels), np.float32)
+        done = 0
+        while done < samples:
+            block = self._blocks.popleft()
+            part = block[: samples - done]
+            out[done : done + len(part)] = part
+            done += len(part)
+            if len(part) < len(block):
+                self._blocks.appendleft(block[len(part) :])
+        self.ready -= samples
+        return out
+
+
+def _as_it_is(samples: Samples) -> Samples:
+    return samples
+
+
+def _resampler(source: int, target: int, channels: int) -> Callable[[Samples], Samples]:
+    if source == target:
+        return _as_it_is
+    stream = soxr.ResampleStream(source, target, channels, dtype="float32")
+
+    def resample(samples: Samples) -> Samples:
+        resampled: Samples = stream.resample_chunk(np.ascontiguousarray(samples))
+        return resampled
+
+    return resample
+
+
+def _check(sample_rate: int, channels: int) -> None:
+    low, high = RATES
+    if not low <= sample_rate <= high:
+        raise UserError(f"a sample rate of {sample_rate} Hz is out of reach: choose one from {low} to {high}")
+    if channels not in (1, 2):
+        raise UserError(f"{channels} channels are out of reach: choose 1 or 2")

@@ -1,0 +1,135 @@
+"""What runs in the engine's process: import, wait for the word to start, then play until the parent goes away."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+
+from osc.tree import Value
+from streamer.control.timeline import Timeline
+from streamer.errors import UserError
+from streamer.process.events import Facts, Failed, Ready
+from streamer.process.intake import Intake
+from streamer.process.job import Job, Source, Tell
+from streamer.process.playhead import Playhead
+from streamer.process.ring import Ring
+from streamer.process.status import PLAYING, STARTING, Status
+
+BLOCK_SECONDS = 0.02
+_POLL_SECONDS = 0.001
+
+
+def main(connection: Connection, ring: Ring, playhead: Playhead, status: Status, imports: Sequence[str]) -> None:
+    """The process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    tell = _voice(connection)
+    gc.disable()  # imports leave little behind, and to look for it over and over takes a tenth of their time
+    try:
+        for module in imports:
+            importlib.import_module(module)
+        job, values = connection.recv()
+        source, facts = build(job, values, tell)
+        _perform(source, facts, job, connection, ring, playhead, status, tell)
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent has gone
+        pass
+    except Exception as error:
+        tell(Failed(explained(error)))
+    # Not by way of atexit: a thread of torch's or a prompt that is being encoded must not keep a dead engine alive.
+    os._exit(1)
+
+
+def build(job: Job, values: Mapping[str, Value], tell: Tell) -> tuple[Source, Facts]:
+    """What the job's factory makes, and what it tells of it."""
+    module, _, function = job.factory.partition(":")
+    factory = getattr(importlib.import_module(module), function)
+    source, facts = factory(tell, values, job.rate, job.channels, **job.arguments)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: the collector need not walk it while the music plays
+    gc.enable()
+    return source, facts
+
+
+def explained(error: Exception) -> str:
+    """An error as one sentence: our own are sentences already, anything else says what and where."""
+    if isinstance(error, UserError):
+        return str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})"
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _voice(connection: Connection) -> Tell:
+    """Several threads tell the parent, and each to the end. A parent that has gone is the receiver's to notice."""
+    speaking = threading.Lock()
+
+    def tell(event: object) -> None:
+        with contextlib.suppress(OSError), speaking:
+            connection.send(event)
+
+    return tell
+
+
+def _perform(
+    source: Source,
+    facts: Facts,
+    job: Job,
+    connection: Connection,
+    ring: Ring,
+    playhead: Playhead,
+    status: Status,
+    tell: Tell,
+) -> None:
+    ring.cut()  # a predecessor's sound may still wait in there
+    begins = ring.written
+    tell(Ready(facts, dict(source.values), begins))
+    intake = Intake(source, Timeline(job.rate, playhead.read), begins, tell, explained)
+    intake.start()
+    threading.Thread(target=_receive, args=(connection, intake), name="receiving", daemon=True).start()
+    try:
+        _play(source, job.rate, intake, ring, status)
+    except UserError as error:
+        tell(Failed(str(error), final=True))
+
+
+def _receive(connection: Connection, intake: Intake) -> None:
+    """Take in what the parent sends. It ends this process when the parent has gone."""
+    while True:
+        try:
+            change = connection.recv()
+        except (EOFError, OSError):
+            os._exit(0)
+        intake.put(change)
+
+
+def _play(source: Source, rate: int, intake: Intake, ring: Ring, status: Status) -> None:
+    now = status.now
+    now["phase"] = STARTING
+    made = busy = 0.0
+    while True:
+        samples = max(1, min(round(BLOCK_SECONDS * rate), ring.lead // 2))
+        while ring.room < samples:
+            now["beat"] += 1
+            time.sleep(_POLL_SECONDS)
+        # Only now, so that the block is made from the latest controls.
+        intake.hand_over(int(now["samples"]))
+        start = time.perf_counter()
+        block = source.read(samples)
+        took = time.perf_counter() - start
+        ring.write(block)
+        if now["phase"] == PLAYING:  # the first block pays for caches that start cold
+            now["longest"] = max(now["longest"], took)
+        made, busy = made * 0.98 + samples / rate, busy * 0.98 + took
+        now["rtf"] = made / max(busy, 1e-9)
+        now["samples"] += samples
+        now["frontier"] = source.frontier
+        now["beat"] += 1
+        now["phase"] = PLAYING

@@ -1,0 +1,59 @@
+"""What comes back from the engine's process, over one pipe: events of the engine, and of its process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from osc.tree import Value
+from streamer.engine.events import Applied, Collapsed, Refused
+
+__all__ = ["Applied", "Collapsed", "Event", "Facts", "Failed", "Ready", "Refused", "Report"]
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The engine has been made and begins to play.
+
+    Parameters
+    ----------
+    facts : dict
+        What its factory told of it.
+    values : mapping
+        That it begins with, by name.
+    sample : int
+        Of the ring, that its first one becomes.
+    """
+
+    facts: Facts
+    values: Mapping[str, Value]
+    sample: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The process is about to end.
+
+    Parameters
+    ----------
+    sentence : str
+        What is wrong.
+    final : bool
+        Whether another process would fare no better.
+    """
+
+    sentence: str
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """Something that a person should know."""
+
+    sentence: str
+
+
+Event = Ready | Applied | Refused | Collapsed | Failed | Report

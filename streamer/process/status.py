@@ -1,0 +1,50 @@
+"""The vital signs of the engine's process, in shared memory."""
+
+from __future__ import annotations
+
+import contextlib
+from multiprocessing.shared_memory import SharedMemory
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOADING, STARTING, PLAYING = 0, 1, 2
+
+# One writer for each field: the engine's process, or before its start the parent.
+SIGNS = np.dtype(
+    [("phase", "i8"), ("beat", "i8"), ("samples", "i8"), ("frontier", "i8"), ("rtf", "f8"), ("longest", "f8")]
+)
+
+
+class Status:
+    """What the engine's process tells without being asked; owned by the process that creates it, as a `Ring` is.
+
+    Attributes
+    ----------
+    now : structured array, shape ()
+        phase; beat, a counter that never rests while the process is well; samples per channel made; frontier,
+        the one of the engine's from which a change that comes now is heard; rtf, seconds of
+        sound made in a second of work, over the last seconds; longest, seconds the slowest block took.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self._owner = name is None
+        memory = SharedMemory(name=name, create=self._owner, size=SIGNS.itemsize)
+        assert memory.buf is not None  # until it is closed
+        self.now: NDArray[np.void] = np.frombuffer(memory.buf, SIGNS, 1).reshape(())
+        self._memory = memory  # after its view, see Ring
+
+    def __reduce__(self) -> tuple[type[Status], tuple[str]]:
+        return Status, (self._memory.name,)
+
+    def clear(self) -> None:
+        """As before the start."""
+        self.now[()] = np.zeros((), SIGNS)
+
+    def close(self) -> None:
+        """Let go of the memory; the owner also removes it."""
+        del self.now
+        with contextlib.suppress(BufferError):
+            self._memory.close()
+        if self._owner:
+            self._memory.unlink()

@@ -1,0 +1,71 @@
+"""Where Open Sound Control meets the controls: the server, and what its clients are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from osc.tree import Tree, Value
+from osc.udp import BindError, OscServer
+from streamer.control.controls import Controls
+from streamer.control.table import ACTIONS, PARAMETERS, TABLE
+from streamer.engine.events import Refused
+from streamer.errors import UserError
+
+PREFIX = "/mg"
+PORT = 7770
+
+
+class OscSurface:
+    """Controls, served over OSC.
+
+    Parameters
+    ----------
+    controls
+        What is steered.
+    host, port
+        Where (UDP). Anything but a loopback address lets other machines steer.
+    prefix
+        What all addresses begin with.
+
+    Attributes
+    ----------
+    server : OscServer
+
+    Raises
+    ------
+    UserError
+        When the port is taken or the prefix is no address.
+    """
+
+    def __init__(self, controls: Controls, host: str, port: int, prefix: str) -> None:
+        self._prefix = prefix
+        try:
+            self.server = OscServer(Tree(prefix, PARAMETERS, ACTIONS, controls), host, port)
+        except (BindError, ValueError) as error:
+            raise UserError(str(error)) from None
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self.server.start()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self.server.close()
+
+    def publish(self, status: Mapping[str, Value]) -> None:
+        """Tell subscribers how it goes, by name in `streamer.control.table.STATUS`."""
+        for name, value in status.items():
+            self.server.publish(f"status/{name}", value)
+
+    def report(self, sentence: str) -> None:
+        """Tell subscribers what they should know."""
+        self.server.error(f"{self._prefix}/status", sentence)
+
+    def refuse(self, refused: Refused) -> None:
+        """Tell whoever asked, and subscribers, why it cannot be."""
+        path = TABLE[refused.name].path if refused.name in TABLE else refused.name
+        self.server.error(f"{self._prefix}/{path}", refused.sentence, refused.origin)
+
+    def late(self, origin: object, seconds: float) -> None:
+        """Tell a client by how much its bundle missed its time."""
+        self.server.desk.say(origin, "late", seconds)
