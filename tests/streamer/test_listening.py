@@ -63,7 +63,8 @@ class Stage:
         self.inputs = [FakeInput()]
         self.opened: list[bool] = []
         self.listened = 0
-        self.listener = Listener(self._open, self._listen, period=0.02)
+        self.reports: list[str] = []
+        self.listener = Listener(self._open, self._listen, period=0.02, report=self.reports.append)
 
     def _open(self, again: bool) -> FakeInput:
         self.opened.append(again)
@@ -114,42 +115,40 @@ def test_silence_and_noise_are_no_melody(stage: Stage) -> None:
     until(stage.heard)
 
 
-def test_samples_that_are_no_numbers_are_told_and_passed_over(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_samples_that_are_no_numbers_are_told_and_passed_over(stage: Stage) -> None:
     stage.play(0.5)
     until(stage.heard)
     heard = stage.listener.heard
     stage.play(np.nan)
-    until(lambda: caplog.messages)
-    assert "fake cannot be followed now" in caplog.messages[0]
+    until(lambda: stage.reports)
+    assert "fake cannot be followed now" in stage.reports[0]
     assert stage.listener.heard is heard
     stage.play(*[0.25] * 16)
     until(lambda: stage.heard() == [0.25])
 
 
-def test_a_device_that_goes_is_told_waited_for_and_taken_up_again(
-    stage: Stage, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_device_that_goes_is_told_waited_for_and_taken_up_again(stage: Stage) -> None:
     stage.play(0.5)
     until(stage.heard)
     stage.inputs[0].alive = False
-    until(lambda: caplog.messages)
-    assert "fake has gone: the music goes on" in caplog.messages[0]
+    until(lambda: stage.reports)
+    assert "fake has gone: the music goes on" in stage.reports[0]
     assert stage.inputs[0].closed
     assert stage.heard() == [0.5]
     stage.inputs.append(FakeInput("the new one"))
-    until(lambda: len(caplog.messages) == 2)
-    assert "is back" in caplog.messages[1]
+    until(lambda: len(stage.reports) == 2)
+    assert "is back" in stage.reports[1]
     assert stage.opened[-1]
     stage.play(0.25)
     until(lambda: stage.heard() == [0.25])
 
 
-def test_a_device_that_hangs_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    device = FakeInput(closes=False)
-    listener = Listener(lambda again: device, steps, period=0.02)
+def test_a_device_that_hangs_is_given_up() -> None:
+    device, reports = FakeInput(closes=False), list[str]()
+    listener = Listener(lambda again: device, steps, period=0.02, report=reports.append)
     device.alive = False
-    until(lambda: caplog.messages)
-    assert "start streamer again" in caplog.messages[0]
+    until(lambda: reports)
+    assert "start streamer again" in reports[0]
     listener.close()
 
 
