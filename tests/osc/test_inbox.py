@@ -122,9 +122,9 @@ def test_a_fader_beside_a_flood_moves_within_the_next_turns(server: OscServer, d
     batches: list[list[tuple[str, object]]] = []
     apply = desk.apply
 
-    def counted(batch: list[tuple[str, object]], origin: object = None) -> object:
+    def counted(batch: list[tuple[str, object]], origin: object = None, at: float | None = None) -> object:
         batches.append(batch)
-        return apply(batch, origin)  # type: ignore[arg-type]
+        return apply(batch, origin, at)  # type: ignore[arg-type]
 
     desk.apply = counted  # type: ignore[method-assign, assignment]
     server.desk.turn()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from osc.hosts import Client as Origin
 from osc.packet import BUNDLE, build
 from osc.udp import BindError, OscServer
 from tests.osc.desk import Client, Clock, Desk, tree
@@ -464,7 +465,7 @@ def test_a_late_bundle_is_handed_over_with_its_time_too(
 
 def test_the_store_answers_the_client_whose_change_it_was(server: OscServer, connect: Connect) -> None:
     client, other = connect(server), connect(server)
-    server.desk.say(("127.0.0.1", client.port), "late", 0.25)
+    server.desk.say(Origin(("127.0.0.1", client.port)), "late", 0.25)
     server.desk.say(object(), "late", 0.5)
     server.poll(1.0)
     assert client.said() == {"/mg/late": 0.25}
@@ -498,10 +499,10 @@ def test_only_so_many_messages_wait(server: OscServer, desk: Desk, clock: Clock,
 
 def test_what_a_waiting_bundle_asks_for_is_answered_on_the_real_clock(running: OscServer, connect: Connect) -> None:
     client = connect(running)
-    client.send_bytes(bundle(time.time() + 0.3, build("/mg/get/topk")))
+    client.send_bytes(bundle(time.time() + 0.3, build("/mg/get/prompt")))
     client.send("/mg/ping")
     assert client.said(5.0) == {"/mg/pong": None}
-    assert client.said(5.0) == {"/mg/topk": 250, "/mg/topk/norm": pytest.approx(250 / 2048), "/mg/topk/str": "250"}
+    assert client.said(5.0) == {"/mg/prompt": ""}
 
 
 # ---- the socket
