@@ -6,7 +6,8 @@ from musicgen.melody import Melody
 from musicgen.model import MusicGen
 from musicgen.past import StreamingPolicy
 from musicgen.sampling import Sampling
-from musicgen.stream import Ensemble, Stream, Trace
+from musicgen.state import StreamState, Trace
+from musicgen.stream import Ensemble, Stream
 from musicgen.text.conditioning import Conditioning
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "NotANumber",
     "Sampling",
     "Stream",
+    "StreamState",
     "StreamingPolicy",
     "Trace",
 ]

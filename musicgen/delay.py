@@ -43,6 +43,29 @@ class Pattern:
         """An empty line of this pattern."""
         return DelayLine(self.delays, self.pad, self.turns)
 
+    def check(self, frames: NDArray[np.int64]) -> None:
+        """Refuse what are no frames (K, F) of this pattern, F >= 1.
+
+        Raises
+        ------
+        ValueError
+            It says why.
+        """
+        codebooks = len(self.delays)
+        if frames.ndim != 2 or len(frames) != codebooks or not frames.shape[1]:
+            raise ValueError(f"frames of shape {frames.shape} are not the model's: ({codebooks}, 1 or more)")
+        if not 0 <= frames.min() <= frames.max() < self.pad:
+            raise ValueError(f"a token of the frames is outside 0 .. {self.pad - 1}")
+
+    def whole(self, columns: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+        """The frames (K, F) that are whole in the last of so many sampled columns, (T, K)."""
+        line = self.line()
+        line.reset(steps - len(columns))
+        frames = [line.push(column) for column in columns]
+        # the first ones would need columns from before
+        known = [frame for frame in frames[min(line.depth - 1, line.steps - len(columns)) :] if frame is not None]
+        return np.stack(known, axis=1) if known else np.zeros((len(self.delays), 0), np.int64)
+
 
 class DelayLine:
     """The last sampled columns of one stream, as many as it takes to make a frame whole.
@@ -62,6 +85,8 @@ class DelayLine:
         Columns taken so far.
     turns_a_frame
         Steps a frame.
+    depth
+        Columns that it takes to make a frame whole.
     """
 
     def __init__(self, delays: Sequence[int], pad: int, turns: Sequence[int] | None = None) -> None:
@@ -75,9 +100,9 @@ class DelayLine:
         self.pad = pad
         # the step at which each codebook's frame 0 is predicted
         self._first = self.delays * self.turns_a_frame + np.array(turns)
-        self._depth = (int(self.delays.max()) + 1) * self.turns_a_frame
+        self.depth = (int(self.delays.max()) + 1) * self.turns_a_frame
         self._codebooks = np.arange(len(delays))
-        self._columns = np.full((self._depth, len(delays)), pad, dtype=np.int64)
+        self._columns = np.full((self.depth, len(delays)), pad, dtype=np.int64)
         self._last: Tokens = self._columns[0]
         self.steps = 0
 
@@ -88,7 +113,7 @@ class DelayLine:
         delayed codebook is older than that start: exactly what a stream that begins there sees. It may join with the
         first turn of a frame only.
         """
-        if position >= self._depth and self.turns_a_frame == 1:
+        if position >= self.depth and self.turns_a_frame == 1:
             return self._last
         column: Tokens = self.masked(np.array([position]), self._last[None])[0]
         return column
@@ -103,12 +128,12 @@ class DelayLine:
 
         What a codebook samples before its frame 0, or where it is not its turn, is dropped.
         """
-        self._columns[self.steps % self._depth] = column
+        self._columns[self.steps % self.depth] = column
         self._last = column
         self.steps += 1
-        if self.steps < self._depth or self.steps % self.turns_a_frame:
+        if self.steps < self.depth or self.steps % self.turns_a_frame:
             return None
-        rows = (self.steps - self._depth + self._first) % self._depth
+        rows = (self.steps - self.depth + self._first) % self.depth
         frame: Tokens = self._columns[rows, self._codebooks]
         return frame
 
@@ -124,6 +149,6 @@ class DelayLine:
         known = (since % self.turns_a_frame == 0) & (number >= 0) & (number < frames.shape[1])
         return np.where(known, frames[self._codebooks, np.clip(number, 0, frames.shape[1] - 1)], -1)
 
-    def reset(self) -> None:
-        """Forget every column."""
-        self.steps = 0
+    def reset(self, steps: int = 0) -> None:
+        """Forget every column. steps: taken so far; the last ones before it are to be pushed again."""
+        self.steps = steps

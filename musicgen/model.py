@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from musicgen.backends import Backend, prepare
 from musicgen.codec import Decoder, NativeCodec, fastest, native_refusal, open_decoder
 from musicgen.conditions import Conditions
-from musicgen.decoder import Embedding
+from musicgen.decoder import Embedding, Prompt
 from musicgen.delay import Pattern
 from musicgen.errors import ModelError
 from musicgen.melody import Melody
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from musicgen.load.checkpoint import Adaptable, Checkpoint
 
 PROMPTS_KEPT = 32  # encoded prompts; one of musicgen-small takes 0.2 MB a token
+BLENDS_KEPT = 8  # each as big as its prompts
 STRONGEST = 1.5
 """That a LoRA adapter may be; 1 is as it was trained."""
 
@@ -90,6 +91,7 @@ class MusicGen:
         self.positions = len(checkpoint.decoder.positions) - self._prefix
         # lru_cache answers for known prompts at once, also while another thread is encoding a new one
         self._conditioning = lru_cache(maxsize=PROMPTS_KEPT)(self._encode)
+        self._blends = lru_cache(maxsize=BLENDS_KEPT)(self._encode_blend)
         self.name = checkpoint.name
         self.licence = checkpoint.licence
         self.channels = checkpoint.channels
@@ -168,6 +170,16 @@ class MusicGen:
         states = self.prompts.states(text)
         return Conditioning(text, None, states) if self.melodies else Conditioning(text, self.backend.prompt(states))
 
+    def encode_blend(self, texts: Iterable[str]) -> Prompt:
+        """Encode prompts to be blended, or find them among the last ones; see :meth:`Stream.set_prompts`.
+
+        From any thread: prepare here what a stream takes over, with its texts in alphabetical order.
+        """
+        return self._blends(tuple(texts))
+
+    def _encode_blend(self, texts: tuple[str, ...]) -> Prompt:
+        return self.backend.blend([self.encode_prompt(text).kv for text in texts])
+
     def prepare_lora(self, strength: float) -> None:
         """Do the slow part of :meth:`set_lora_strength` ahead, from any thread: the weights are made anew.
 
@@ -212,6 +224,7 @@ class MusicGen:
         with torch.inference_mode():
             self._embedding.table.copy_(parts.decoder.embed)
         self._conditioning = lru_cache(maxsize=PROMPTS_KEPT)(self._encode)
+        self._blends = lru_cache(maxsize=BLENDS_KEPT)(self._encode_blend)
         self.lora_strength = strength
 
     def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -13,34 +13,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musicgen.codec import Decoder, decode_many
-from musicgen.conditions import Conditions
+from musicgen.conditions import Conditions, Scene, Weighted, blended, strongest
 from musicgen.delay import Tokens
 from musicgen.errors import ModelError, NotANumber
 from musicgen.melody import Melody
 from musicgen.past import StreamingPolicy
 from musicgen.sampling import Sampling, sample
+from musicgen.state import StreamState, Trace
 
 if TYPE_CHECKING:
     from musicgen.model import MusicGen
 
+HEARD = 1.0  # seconds that a restored stream's codec hears: an LSTM has forgotten what was before
+
 Audio = NDArray[np.float32]  # (samples, channels)
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What a chunk was made of.
-
-    Attributes
-    ----------
-    frames
-        (K, F) int64.
-    entropy
-        (F,) float64, nats: how undecided the model was, in the conditional distribution of codebook 0 as it was last
-        drawn for each frame. Before guidance, temperature and top-k, so that it tells of the model and its past alone.
-    """
-
-    frames: NDArray[np.int64]
-    entropy: NDArray[np.float64]
 
 
 class Stream:
@@ -76,7 +62,7 @@ class Stream:
     ) -> None:
         self.model = model
         self.sampling = sampling
-        self.conditions = Conditions(model.encode_prompt, model.melodies, model.hop)
+        self.conditions = Conditions(model)
         self.past = model.new_past(policy, self.conditions)
         self.decoder = model.new_decoder(codec) if isinstance(codec, str) else codec
         self._generator = torch.Generator(model.device)
@@ -92,25 +78,52 @@ class Stream:
 
     @property
     def prompt(self) -> str:
-        """What is played now; "" for none."""
-        return self.conditions.prompt.text
+        """What is played now, of a blend what there is most of; "" for none."""
+        return strongest(self.prompts)
+
+    @property
+    def prompts(self) -> Weighted:
+        """What is played now, see :meth:`set_prompts`: each text once, sorted, the weights' sum 1."""
+        return self.conditions.scene.prompts
 
     @property
     def negative_prompt(self) -> str:
         """What is kept away from; "" for none."""
-        return self.conditions.negative.text
+        return self.conditions.scene.negative
 
     def set_prompt(self, text: str) -> None:
         """Change the prompt from the next step on; the past stays, so the music leads over. "" for none.
 
         A melody model needs up to half a second to take it in, while it plays on.
         """
-        self.conditions.set_prompt(text)
-        self.past.change()
+        self.set_prompts([(text, 1.0)])
+
+    def set_prompts(self, prompts: Iterable[tuple[str, float]]) -> None:
+        """Change to a blend of prompts from the next step on. Other weights for the same texts cost next to nothing.
+
+        The prompts lie side by side in what the music attends to, and the logarithm of its weight raises or lowers each
+        of them as a whole: no step computes a row more. Where only one has a weight, it plays as if it were alone.
+
+        Parameters
+        ----------
+        prompts
+            Texts, "" for none, and weights, 0 or more. Only their ratios count, and those of the same text add up.
+
+        Raises
+        ------
+        ValueError
+            A weight is below 0 or no number, none is above 0, or there are more than 8 prompts.
+        ModelError
+            The model follows melodies, and there is more than one prompt: it has its prompt in front of the music.
+        """
+        self._ask(self.conditions.scene._replace(prompts=blended(prompts)))
 
     def set_negative_prompt(self, text: str) -> None:
         """Change what to keep away from; acts where guidance is above 1. "" for none."""
-        self.conditions.set_negative(text)
+        self._ask(self.conditions.scene._replace(negative=text))
+
+    def _ask(self, scene: Scene) -> None:
+        self.conditions.ask(scene)
         self.past.change()
 
     @property
@@ -194,7 +207,7 @@ class Stream:
         ValueError
             The frames are not the model's.
         """
-        self._check_frames(frames)
+        self.model.pattern.check(frames)
         self.reset(seed)
         sound = self.decoder.decode(frames)
         self._replay(frames[:, -self.memory_frames :])
@@ -210,7 +223,7 @@ class Stream:
         ValueError
             The frames are not the model's.
         """
-        self._check_frames(frames)
+        self.model.pattern.check(frames)
         frames = frames[:, -self.memory_frames :]
         self.reseed(seed)
         # a melody goes on where it is, while the frames are counted anew
@@ -233,15 +246,38 @@ class Stream:
         """Follow the model where its adapter's strength has changed: prompts read otherwise then."""
         if self._lora != self.model.lora_strength:
             self._lora = self.model.lora_strength
-            self.conditions.renew(self.model.melodies)
+            self.conditions.renew()
             self.past.change()
 
-    def _check_frames(self, frames: NDArray[np.int64]) -> None:
-        vocabulary = self.model.pattern.pad
-        if frames.ndim != 2 or len(frames) != self.model.codebooks or not frames.shape[1]:
-            raise ValueError(f"frames of shape {frames.shape} are not the model's: ({self.model.codebooks}, 1 or more)")
-        if not 0 <= frames.min() <= frames.max() < vocabulary:
-            raise ValueError(f"a token of the frames is outside 0 .. {vocabulary - 1}")
+    def state(self) -> StreamState:
+        """Where the stream stands, to be taken between chunks; see :meth:`restore`. It copies some columns, no more."""
+        return StreamState(
+            self.past.remembered(),
+            self.conditions.scene,
+            self.conditions.melody_start,
+            replace(self.sampling),
+            self.random_state.numpy().copy(),
+            self.frames_done,
+        )
+
+    def restore(self, state: StreamState) -> None:
+        """Go on where a stream of the same model and policy stood, also one in another process.
+
+        Its past is consumed anew, each column under the prompts of then: with the native backend the tokens that follow
+        are the same to the bit, with the others as near as a prefill is to single steps. A model that follows melodies,
+        and whose melody is to be set first, goes on from its last frames instead, as after :meth:`reanchor`. The sound
+        follows without a gap; the codec has heard the last second alone.
+        """
+        self.reset(0)
+        self.conditions.ask(state.scene)
+        self.conditions.melody_start = state.melody_start
+        self.sampling = replace(state.sampling)
+        self.past.remember(state.remembered)
+        self._generator.set_state(torch.from_numpy(state.random.copy()))
+        self.frames_done = state.frames_done
+        frames = self.model.pattern.whole(state.remembered.columns, state.remembered.steps)
+        if frames.shape[1]:
+            self.decoder.decode(frames[:, -round(HEARD * self.model.frame_rate) :])
 
     def _draw(self, logits: Tensor) -> Tokens:
         column: Tokens = sample(logits, self.sampling, self._generator).cpu().numpy()

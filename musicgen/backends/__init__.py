@@ -50,6 +50,33 @@ class Backend(Protocol):
             (S, d) float32, see :meth:`musicgen.text.conditioning.PromptEncoder.states`.
         """
 
+    def blend(self, prompts: Sequence[Prompt | None]) -> Prompt:
+        """Several prompts side by side, so that a row attends to all of them at once. From any thread.
+
+        Parameters
+        ----------
+        prompts
+            At least two. None, no prompt, takes part as one position whose key and value are zero.
+
+        Returns
+        -------
+        Prompt
+            All with the same weight, see :meth:`weigh`.
+        """
+
+    def weigh(self, blend: Prompt, weights: Sequence[float]) -> Prompt:
+        """The same blend with other weights: the logarithm of each is added to the scores of its prompt's positions.
+
+        Cheap enough for every frame: keys and values are shared, and the next step knows them again.
+
+        Parameters
+        ----------
+        blend
+            Of :meth:`blend`, with any weights.
+        weights
+            One for each of its prompts, above 0.
+        """
+
     def new_state(self, policy: StreamingPolicy) -> State:
         """An empty past for one stream, its memory allocated once."""
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.backends.torch_step import Keys, TorchBackend
+from musicgen.backends.torch_step import TorchBackend, TorchPrompt
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, Prompts, embed
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
@@ -44,9 +44,9 @@ class Slots:
         (N,) int64: the live lanes.
     cross
         (layers, 2 keys and values, 4 N, heads, longest prompt, head size).
-    cross_mask
-        (4 N, 1, 1, longest prompt) bool: where there is something to attend to. A row without a prompt attends to a
-        value of zero, so that cross-attention adds exactly nothing.
+    cross_bias
+        (4 N, 1, 1, longest prompt), added to the scores: -inf where there is nothing to attend to. A row without a
+        prompt attends to a value of zero, so that cross-attention adds exactly nothing.
     """
 
     memories: list[Tensor]
@@ -54,7 +54,7 @@ class Slots:
     positions: Tensor
     live: Tensor
     cross: Tensor
-    cross_mask: Tensor
+    cross_bias: Tensor
 
 
 @dataclass
@@ -89,7 +89,7 @@ class CudaBackend(TorchBackend):
     @torch.inference_mode()
     def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:
         """See :meth:`musicgen.backends.Backend.step`."""
-        together = self._together(states)
+        together = self._together(states, self._room(prompts))
         slots = together.slots
         tokens = np.zeros(tuple(slots.tokens.shape), np.int64)
         for own, state, column in zip(tokens, states, columns, strict=True):
@@ -108,22 +108,31 @@ class CudaBackend(TorchBackend):
         together.graph.replay()
         return together.logits.clone()
 
-    def _together(self, states: Sequence[State]) -> _Set:
-        key = tuple(state.memory.data_ptr() for state in states)
+    def _room(self, prompts: Sequence[Prompts]) -> int:
+        """Positions of cross-attention. Any prompt fits into the first room; a blend that does not doubles it."""
+        if self.weights.layers[0].cross is None:
+            return 1
+        longest = max((sum(prompt.sizes) for pair in prompts for prompt in pair if prompt), default=1)
+        room = LONGEST_PROMPT
+        while room < longest:
+            room *= 2
+        return room
+
+    def _together(self, states: Sequence[State], longest: int) -> _Set:
+        key = (longest, *(state.memory.data_ptr() for state in states))
         if key not in self._sets:
-            self._sets[key] = self._new_set(states)
+            self._sets[key] = self._new_set(states, longest)
             if len(self._sets) > SETS_KEPT:
                 self._sets.popitem(last=False)
         self._sets.move_to_end(key)
         return self._sets[key]
 
-    def _new_set(self, states: Sequence[State]) -> _Set:
+    def _new_set(self, states: Sequence[State], longest: int) -> _Set:
         weights, count = self.weights, len(states)
-        longest = LONGEST_PROMPT if weights.layers[0].cross is not None else 1
         size = weights.hidden // weights.head_count
         device = weights.device
-        mask = torch.zeros(4 * count, 1, 1, longest, dtype=torch.bool, device=device)
-        mask[..., 0] = True
+        bias = torch.full((4 * count, 1, 1, longest), -torch.inf, dtype=weights.dtype, device=device)
+        bias[..., 0] = 0
         slots = Slots(
             memories=[state.memory.permute(1, 2, 0, 3, 4, 5, 6).flatten(2, 3) for state in states],
             tokens=torch.zeros(count, 2, weights.codebooks, dtype=torch.int64, device=device),
@@ -134,7 +143,7 @@ class CudaBackend(TorchBackend):
                 device=device,
                 dtype=weights.dtype,
             ),
-            cross_mask=mask,
+            cross_bias=bias,
         )
         return _Set(slots, [(None, None)] * count)
 
@@ -142,8 +151,9 @@ class CudaBackend(TorchBackend):
         """Write a stream's prompts where they have changed."""
         for row, (new, old) in enumerate(zip(pair, together.prompts[index], strict=True)):
             if new is not old:
+                known = new is not None and old is not None and new.keys is old.keys
                 for lane in (0, 1):
-                    _write_prompt(together.slots, 4 * index + 2 * lane + row, new)
+                    _write_prompt(together.slots, 4 * index + 2 * lane + row, new, weights_alone=known)
         together.prompts[index] = pair
 
     def _capture(self, together: _Set) -> None:
@@ -160,15 +170,14 @@ class CudaBackend(TorchBackend):
         together.graph = graph
 
 
-def _write_prompt(slots: Slots, row: int, prompt: Keys | None) -> None:
-    slots.cross[:, :, row] = 0
-    slots.cross_mask[row] = False
-    size = 1
-    if prompt is not None:
-        size = prompt[0][0].shape[2]
-        for layer, (keys, values) in zip(slots.cross, prompt, strict=True):
+def _write_prompt(slots: Slots, row: int, prompt: TorchPrompt | None, *, weights_alone: bool) -> None:
+    size = 1 if prompt is None else sum(prompt.sizes)
+    if not weights_alone:
+        slots.cross[:, :, row] = 0
+        slots.cross_bias[row] = -torch.inf
+        for layer, (keys, values) in zip(slots.cross, () if prompt is None else prompt.keys, strict=prompt is not None):
             layer[0, row, :, :size], layer[1, row, :, :size] = keys[0], values[0]
-    slots.cross_mask[row, ..., :size] = True
+    slots.cross_bias[row, ..., :size] = 0 if prompt is None or prompt.bias is None else prompt.bias
 
 
 def static_step(weights: DecoderWeights, slots: Slots) -> Tensor:
@@ -221,4 +230,4 @@ def _cross_attention(cross: CrossWeights, slots: Slots, index: int, x: Tensor) -
     rows, hidden = x.shape
     keys, values = slots.cross[index]
     query = torch.mm(torch.layer_norm(x, (hidden,), *cross.norm), cross.q).view(rows, keys.shape[1], 1, -1)
-    return F.scaled_dot_product_attention(query, keys, values, slots.cross_mask).view(rows, hidden)
+    return F.scaled_dot_product_attention(query, keys, values, slots.cross_bias).view(rows, hidden)

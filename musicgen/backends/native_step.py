@@ -10,11 +10,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.machinery
+import math
 import mmap
 import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
 
 HEAD = 64  # the head size, and the group that everything is laid out in
+BLOCK = 16  # positions that lie side by side, see kernels.h
+OUT_OF_HEARING = -1e30  # a score that nothing is left of
 
 _Bytes = NDArray[np.uint8]
 
@@ -69,6 +72,7 @@ class _Row(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("column", "input", "memory", "prompt")),
         *((name, ctypes.c_int32) for name in ("capacity", "position", "prompt_size")),
         ("logits", ctypes.c_void_p),
+        ("prompt_bias", ctypes.c_void_p),
     ]
 
 
@@ -142,10 +146,26 @@ def refusal(weights: DecoderWeights) -> str:
 
 @dataclass(frozen=True)
 class NativePrompt:
-    """A prompt's keys and values. size: its positions."""
+    """A prompt, or a blend of some.
+
+    Attributes
+    ----------
+    memory
+        Keys and values.
+    sizes
+        Positions of each; in a blend there is room behind it up to the next multiple of ``BLOCK``.
+    bias
+        (positions and room,) float32, added to the scores; None in a prompt by itself.
+    """
 
     memory: _Bytes
-    size: int
+    sizes: tuple[int, ...]
+    bias: NDArray[np.float32] | None = None
+
+    @property
+    def size(self) -> int:
+        """Positions that are attended to."""
+        return self.sizes[0] if self.bias is None else len(self.bias)
 
 
 class NativeBackend:
@@ -226,7 +246,31 @@ class NativeBackend:
         memory = pages(self._library.native_memory_size(self._layers, self._heads, size))
         keys, values = kv.unbind(0)
         self._library.native_fill(self._handle, keys.data_ptr(), values.data_ptr(), size, memory.ctypes.data)
-        return NativePrompt(memory, size)
+        return NativePrompt(memory, (size,))
+
+    def blend(self, prompts: Sequence[NativePrompt | None]) -> NativePrompt:
+        """See :meth:`musicgen.backends.Backend.blend`. Blocks of positions are copied as they lie."""
+        heads = self._layers * self._heads
+        sizes = tuple(1 if prompt is None else prompt.size for prompt in prompts)
+        rooms = [_padded(size) for size in sizes]
+        memory = _memory(self._library.native_memory_size(self._layers, self._heads, sum(rooms)))
+        whole = _parts(memory, heads, sum(rooms))
+        start = 0
+        for prompt, room in zip(prompts, rooms, strict=True):
+            if prompt is not None:
+                for part, own in zip(whole, _parts(prompt.memory, heads, room), strict=True):
+                    part[:, start : start + room] = own
+            start += room
+        return self.weigh(NativePrompt(memory, sizes), [1.0] * len(sizes))
+
+    def weigh(self, blend: NativePrompt, weights: Sequence[float]) -> NativePrompt:
+        """See :meth:`musicgen.backends.Backend.weigh`."""
+        bias = np.full(sum(map(_padded, blend.sizes)), OUT_OF_HEARING, np.float32)
+        start = 0
+        for size, weight in zip(blend.sizes, weights, strict=True):
+            bias[start : start + size] = math.log(weight)
+            start += _padded(size)
+        return replace(blend, bias=bias)
 
     def new_state(self, policy: StreamingPolicy) -> State:
         """Its memory: (lanes, 2 conditional and null, bytes)."""
@@ -277,6 +321,7 @@ class NativeBackend:
             capacity=state.policy.max_position,
             position=state.positions[lane],
             prompt_size=prompt.size if prompt else 0,
+            prompt_bias=prompt.bias.ctypes.data if prompt is not None and prompt.bias is not None else None,
         )
 
     def _run(self, rows: Sequence[_Row]) -> None:
@@ -341,6 +386,17 @@ class _Packed:
     def _keep(self, tensor: Tensor, dtype: torch.dtype = torch.float32) -> int:
         self._kept.append(tensor.detach().to("cpu", dtype).contiguous())
         return self._kept[-1].data_ptr()
+
+
+def _padded(positions: int) -> int:
+    return -(-positions // BLOCK) * BLOCK
+
+
+def _parts(memory: _Bytes, heads: int, capacity: int) -> tuple[_Bytes, ...]:
+    """Keys, values and the scales of both, (heads, capacity, bytes of a position) each; see ``kernels.h``."""
+    whole = memory[: heads * capacity * (2 * HEAD + 8)].reshape(heads, -1)
+    ends = np.cumsum([HEAD * capacity, HEAD * capacity, 4 * capacity])
+    return tuple(part.reshape(heads, capacity, -1) for part in np.split(whole, ends, axis=1))
 
 
 def _matrices(layer: LayerWeights) -> Iterator[tuple[str, Tensor]]:

@@ -376,13 +376,13 @@ def build(exported: Exported, streams: int) -> bytes:
     The rows of a stream lie one behind the other: (conditional, null) for each lane. R: rows of all streams, R0, R1 ..
     of each; T: inputs of a row, 1 but in a prefill; P: positions that the memory of a stream has room for.
 
-    Inputs: ``tokens`` (R, T, K) int64, rows of the embedding; ``positions`` (R, T) int64; ``extra`` float32, added to
-    the embedding; ``wanted`` (W,) int64, which of the R * T inputs need logits; ``sections`` (streams,) int64, R0, R1
-    .., only for several streams; ``last.{stream}`` (R0,) int32, the position of a row's last input; ``total.{stream}``
-    (1,) int32, the largest of them + 1; ``past.{stream}.{layer}.{key | value}`` (R0, heads, P, head size); with
-    cross-attention ``cross.{layer}.{key | value}`` (R, heads, S, head size) and ``cross_mask`` (R, S) int32. Outputs:
-    ``logits`` (W, K * V) and ``present. ..``, which must be the very memory of ``past. ..``: then a step writes its own
-    keys and values there, and copies nothing.
+    Inputs: ``tokens`` (R, T, K) int64, rows of the embedding; ``positions`` (R, T) int64; ``extra`` float32, added
+    to the embedding; ``wanted`` (W,) int64, which of the R * T inputs need logits; ``sections`` (streams,) int64,
+    R0, R1 .., only for several streams; ``last.{stream}`` (R0,) int32, the position of a row's last input;
+    ``total.{stream}`` (1,) int32, the largest of them + 1; ``past.{stream}.{layer}.{key | value}`` (R0, heads, P,
+    head size); with cross-attention ``cross.{layer}.{key | value}`` (R, heads, S, head size) and ``cross_bias`` (R,
+    1, T, S) float32, added to the scores. Outputs: ``logits`` (W, K * V) and ``present. ..``, which must be the
+    very memory of ``past. ..``: then a step writes its own keys and values there, and copies nothing.
     """
     graph = Graph(exported)
     _declare(graph, streams)
@@ -431,7 +431,7 @@ def _declare(graph: Graph, streams: int) -> None:
         graph.input(f"last.{stream}", TensorProto.INT32, [f"R{stream}"])
         graph.input(f"total.{stream}", TensorProto.INT32, [1])
     if exported.cross:
-        graph.input("cross_mask", TensorProto.INT32, ["R", "S"])
+        graph.input("cross_bias", TensorProto.FLOAT, ["R", 1, "T", "S"])
     graph.output("logits", TensorProto.FLOAT, ["W", exported.codebooks * exported.vocabulary])
 
 
@@ -485,7 +485,7 @@ def _cross_attention(graph: Graph, query: str, index: int) -> str:
     shape: list[int | str] = ["R", heads, "S", size]
     keys, values = (graph.input(f"cross.{index}.{part}", TensorProto.FLOAT, shape) for part in PARTS)
     name = f"layers.{index}.cross_attended"
-    inputs = [query, keys, values, "", "cross_mask"]
+    inputs = [query, keys, values, "", "", "cross_bias"]
     return graph.node("MultiHeadAttention", inputs, name, domain="com.microsoft", num_heads=heads)
 
 

@@ -5,7 +5,7 @@ they are: the graph is bound to the streams' own memory, so a step writes one po
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musicgen.backends.onnx_export import PARTS, Exported, Progress, build, export
+from musicgen.backends.torch_step import spread
 from musicgen.decoder import DecoderWeights, Prompts
 from musicgen.errors import ModelError
 from musicgen.past.policy import StreamingPolicy
@@ -26,6 +27,7 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 OLDEST = (1, 28)  # of ONNX Runtime: older ones have no 8-bit keys and values, or compute wrongly with them
+OUT_OF_HEARING = -1e30  # a score that nothing is left of
 SESSIONS_KEPT = 4  # each holds the matrices once more, laid out for this CPU
 
 
@@ -44,6 +46,25 @@ class Memory:
 
     past: NDArray[np.int8]
     batch: "Batch | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxPrompt:
+    """A prompt, or a blend of some.
+
+    Attributes
+    ----------
+    keys
+        And values, of all of them side by side: (layers, 2, heads, S, head size).
+    sizes
+        Positions of each.
+    bias
+        (S,) added to the scores; None in a prompt by itself.
+    """
+
+    keys: Floats
+    sizes: tuple[int, ...]
+    bias: Floats | None = None
 
 
 Member = tuple[NDArray[np.int8], tuple[int, ...], Prompts]  # of a batch: a stream's past, active lanes and prompts
@@ -126,13 +147,24 @@ class OnnxBackend:
         return ort.InferenceSession(build(self.exported, streams), options, providers=["CPUExecutionProvider"])
 
     @torch.inference_mode()
-    def prompt(self, states: Tensor) -> Floats:
-        """(layers, 2 keys and values, heads, S, head size)."""
+    def prompt(self, states: Tensor) -> OnnxPrompt:
+        """See :meth:`musicgen.backends.Backend.prompt`."""
         exported = self.exported
         kv = torch.stack([states.to(matrix) @ matrix for matrix in self._prompt_weights]).float().cpu()
         kv = kv.view(exported.layers, len(states), 2, exported.heads, exported.head_size)
-        prompt: Floats = kv.permute(0, 2, 3, 1, 4).contiguous().numpy()
-        return prompt
+        return OnnxPrompt(kv.permute(0, 2, 3, 1, 4).contiguous().numpy(), (len(states),))
+
+    def blend(self, prompts: Sequence[OnnxPrompt | None]) -> OnnxPrompt:
+        """See :meth:`musicgen.backends.Backend.blend`."""
+        exported = self.exported
+        nothing = np.zeros((exported.layers, 2, exported.heads, 1, exported.head_size), np.float32)
+        parts = [nothing if prompt is None else prompt.keys for prompt in prompts]
+        sizes = tuple(part.shape[3] for part in parts)
+        return self.weigh(OnnxPrompt(np.concatenate(parts, axis=3), sizes), [1.0] * len(sizes))
+
+    def weigh(self, blend: OnnxPrompt, weights: Sequence[float]) -> OnnxPrompt:
+        """See :meth:`musicgen.backends.Backend.weigh`."""
+        return replace(blend, bias=spread(weights, blend.sizes))
 
     def new_state(self, policy: StreamingPolicy) -> State:
         """See :class:`Memory`."""
@@ -162,6 +194,8 @@ class OnnxBackend:
         front: Memory = states[0].memory
         if front.batch is None or not _same(front.batch.members, members):
             front.batch = self._bind_batch(members)
+        elif "cross_bias" in front.batch.feeds:
+            _write_bias(front.batch.feeds["cross_bias"], _rows(members))
         return front.batch
 
     def _bind_batch(self, members: list[Member]) -> Batch:
@@ -183,7 +217,7 @@ class OnnxBackend:
             feeds[f"total.{stream}"] = np.zeros(1, np.int32)
         if len(members) > 1:
             feeds["sections"] = np.array([2 * len(lanes) for _, lanes, _ in members], np.int64)
-        feeds |= _cross_feeds(self.exported, [prompt for _, lanes, pair in members for _ in lanes for prompt in pair])
+        feeds |= _cross_feeds(self.exported, _rows(members), 1)
         pasts = [past[:, :, 2 * min(lanes) : 2 * max(lanes) + 2] for past, lanes, _ in members]
         session = self._session(len(members))
         logits = np.zeros((len(wanted), self.exported.codebooks * self.exported.vocabulary), np.float32)
@@ -204,7 +238,7 @@ class OnnxBackend:
                 "wanted": np.array([count - 1], np.int64),
                 "last.0": np.array([start + count - 1], np.int32),
                 "total.0": np.array([start + count], np.int32),
-                **_cross_feeds(exported, [prompt]),
+                **_cross_feeds(exported, [prompt], count),
             }
             first = 2 * lane + row
             past = state.memory.past[:, :, first : first + 1]
@@ -213,27 +247,45 @@ class OnnxBackend:
 
 
 def _same(old: list[Member], new: list[Member]) -> bool:
-    """Whether these are the same streams with the same lanes and prompts."""
+    """Whether these are the same streams with the same lanes and prompts, however blended."""
     return len(old) == len(new) and all(
-        one[0] is other[0] and one[1] == other[1] and one[2][0] is other[2][0] and one[2][1] is other[2][1]
+        one[0] is other[0] and one[1] == other[1] and all(map(_alike, one[2], other[2]))
         for one, other in zip(old, new, strict=True)
     )
 
 
-def _cross_feeds(exported: Exported, prompts: Sequence[Floats | None]) -> dict[str, NDArray[Any]]:
-    """Inputs of cross-attention for rows with these prompts.
+def _alike(old: OnnxPrompt | None, new: OnnxPrompt | None) -> bool:
+    return old is new or (old is not None and new is not None and old.keys is new.keys)
+
+
+def _rows(members: Sequence[Member]) -> list[OnnxPrompt | None]:
+    """The prompts of all rows."""
+    return [prompt for _, lanes, pair in members for _ in lanes for prompt in pair]
+
+
+def _write_bias(place: Floats, prompts: Sequence[OnnxPrompt | None]) -> None:
+    """What rows with these prompts add to their scores, (rows, 1, T, longest prompt)."""
+    place[:] = OUT_OF_HEARING
+    for row, prompt in zip(place, prompts, strict=True):
+        row[..., : 1 if prompt is None else sum(prompt.sizes)] = (
+            0 if prompt is None or prompt.bias is None else prompt.bias
+        )
+
+
+def _cross_feeds(exported: Exported, prompts: Sequence[OnnxPrompt | None], inputs: int) -> dict[str, NDArray[Any]]:
+    """Inputs of cross-attention for rows with these prompts, of so many inputs each.
 
     A row without a prompt attends to a single value of zero: what it gets is exactly zero, and so is what is added.
     """
     if not exported.cross:
         return {}
-    lengths = [1 if prompt is None else prompt.shape[3] for prompt in prompts]
-    longest = max(lengths)
+    longest = max(1 if prompt is None else sum(prompt.sizes) for prompt in prompts)
     kv = np.zeros((exported.layers, 2, len(prompts), exported.heads, longest, exported.head_size), np.float32)
     for row, prompt in enumerate(prompts):
         if prompt is not None:
-            kv[:, :, row, :, : prompt.shape[3]] = prompt
-    feeds: dict[str, NDArray[Any]] = {"cross_mask": (np.arange(longest) < np.array(lengths)[:, None]).astype(np.int32)}
+            kv[:, :, row, :, : sum(prompt.sizes)] = prompt.keys
+    feeds: dict[str, NDArray[Any]] = {"cross_bias": np.zeros((len(prompts), 1, inputs, longest), np.float32)}
+    _write_bias(feeds["cross_bias"], prompts)
     for layer, parts in enumerate(kv):
         feeds |= {f"cross.{layer}.{part}": values for part, values in zip(PARTS, parts, strict=True)}
     return feeds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,25 @@ from musicgen.past.state import State
 
 Keys = tuple[tuple[Tensor, Tensor], ...]
 """A prompt's keys and values in every layer, (1, heads, S, head size) each."""
+
+
+@dataclass(frozen=True)
+class TorchPrompt:
+    """A prompt, or a blend of some.
+
+    Attributes
+    ----------
+    keys
+        Of all of them, side by side.
+    sizes
+        Positions of each.
+    bias
+        (S,) added to the scores; None in a prompt by itself.
+    """
+
+    keys: Keys
+    sizes: tuple[int, ...]
+    bias: Tensor | None = None
 
 
 class TorchBackend:
@@ -49,9 +68,26 @@ class TorchBackend:
         """Torch's, of the whole process."""
         return torch.get_num_threads()
 
-    def prompt(self, states: Tensor) -> Keys:
+    def prompt(self, states: Tensor) -> TorchPrompt:
         """See :meth:`musicgen.backends.Backend.prompt`."""
-        return prompt_kv(self.weights, states)
+        return TorchPrompt(prompt_kv(self.weights, states), (len(states),))
+
+    def blend(self, prompts: Sequence[TorchPrompt | None]) -> TorchPrompt:
+        """See :meth:`musicgen.backends.Backend.blend`."""
+        weights = self.weights
+        nothing = torch.zeros(1, weights.head_count, 1, weights.hidden // weights.head_count).to(weights.embed)
+        none: Keys = ((nothing, nothing),) * len(weights.layers)
+        parts = [none if prompt is None else prompt.keys for prompt in prompts]
+        keys = tuple(
+            (torch.cat([keys for keys, _ in layer], 2), torch.cat([values for _, values in layer], 2))
+            for layer in zip(*parts, strict=True)
+        )
+        sizes = tuple(keys[0][0].shape[2] for keys in parts)
+        return self.weigh(TorchPrompt(keys, sizes), [1.0] * len(sizes))
+
+    def weigh(self, blend: TorchPrompt, weights: Sequence[float]) -> TorchPrompt:
+        """See :meth:`musicgen.backends.Backend.weigh`."""
+        return replace(blend, bias=torch.from_numpy(spread(weights, blend.sizes)).to(self.weights.embed))
 
     def new_state(self, policy: StreamingPolicy) -> State:
         """Its memory: (lanes, layers, 2 keys and values, 2 conditional and null, heads, max_position, head size)."""
@@ -86,13 +122,19 @@ def prompt_kv(weights: DecoderWeights, states: Tensor) -> Keys:
     return tuple(layers)
 
 
+def spread(weights: Sequence[float], sizes: Sequence[int]) -> NDArray[np.float32]:
+    """What is added to the scores of a blend's positions: the logarithm of each prompt's weight, all over it."""
+    bias: NDArray[np.float32] = np.repeat(np.log(np.asarray(weights, np.float64)), sizes).astype(np.float32)
+    return bias
+
+
 @dataclass(frozen=True)
 class _Run:
     """Neighbouring rows that attend to prompts: from ``start`` on, ``counts[i]`` of them to ``prompts[i]``."""
 
     start: int
     counts: list[int]
-    prompts: list[Keys]
+    prompts: list[TorchPrompt]
 
 
 def _runs(lanes: Sequence[int], prompts: Sequence[Prompts]) -> list[_Run]:
@@ -166,9 +208,10 @@ def _add_cross_attention(cross: CrossWeights, index: int, run: _Run, x: Tensor) 
     rows = x.narrow(0, run.start, sum(run.counts))
     queries = torch.mm(torch.layer_norm(rows, (hidden,), *cross.norm), cross.q)
     for count, prompt in zip(run.counts, run.prompts, strict=True):
-        keys, values = prompt[index]
+        keys, values = prompt.keys[index]
         query = queries.narrow(0, start, count).view(1, count, keys.shape[1], -1).transpose(1, 2)
-        outputs = F.scaled_dot_product_attention(query, keys, values)
+        bias = None if prompt.bias is None else prompt.bias.expand(count, -1)
+        outputs = F.scaled_dot_product_attention(query, keys, values, bias)
         attended.append(outputs.transpose(1, 2).reshape(count, hidden))
         start += count
     rows.addmm_(attended[0] if len(attended) == 1 else torch.cat(attended), cross.out)

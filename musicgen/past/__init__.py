@@ -6,14 +6,14 @@
 
 from musicgen.decoder import Embedding
 from musicgen.delay import DelayLine
-from musicgen.past.base import Conditions, Past, Prefills
+from musicgen.past.base import Conditions, Past, Prefills, Remembered
 from musicgen.past.burst import BurstPast
 from musicgen.past.policy import ANCHORS, StreamingPolicy, anchored
 from musicgen.past.prefix import PrefixPast
 from musicgen.past.shadow import ShadowPast
 from musicgen.past.state import State
 
-__all__ = ["ANCHORS", "Past", "State", "StreamingPolicy", "anchored", "new_past"]
+__all__ = ["ANCHORS", "Past", "Remembered", "State", "StreamingPolicy", "anchored", "new_past"]
 
 
 def new_past(

@@ -1,5 +1,8 @@
 """What a stream remembers: the columns it sampled, and the keys and values that its backend made of them."""
 
+from collections.abc import Hashable
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +22,13 @@ class Conditions(Protocol):
     def kv(self) -> Prompts:
         """Keys and values of what is asked for now."""
 
+    @property
+    def scene(self) -> Hashable:
+        """What is asked for now."""
+
+    def encoded(self, scene: Any) -> Prompts:
+        """Keys and values of what was asked for."""
+
     def prefix(self, begin: int) -> Tensor:
         """The inputs (2, P, d) float32, conditional and null, of a lane that begins with the stream's frame so."""
 
@@ -28,6 +38,28 @@ class Prefills(Protocol):
 
     def prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> Any:
         """See :meth:`musicgen.backends.Backend.prefill`."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What a past is made of: enough to consume it anew, in another process, to the same keys and values.
+
+    Attributes
+    ----------
+    steps
+        Columns sampled so far.
+    columns
+        (T, K) int64: the last of them.
+    scenes
+        For each of these the scene that its step was made under, as (index of the first, scene) where it changes.
+    lanes
+        Frames' positions that each active lane has consumed, the live one first; at most T.
+    """
+
+    steps: int
+    columns: NDArray[np.int64]
+    scenes: tuple[tuple[int, Any], ...]
+    lanes: tuple[int, ...]
 
 
 class Past(Protocol):
@@ -62,13 +94,19 @@ class Past(Protocol):
     def reset(self) -> None:
         """Forget everything."""
 
+    def remembered(self) -> Remembered:
+        """What it is made of."""
+
+    def remember(self, remembered: Remembered) -> None:
+        """Make this the past, by consuming it anew: keys and values as they were, to the backend's rounding."""
+
 
 class BasePast:
     """What all pasts have in common.
 
     Parameters
     ----------
-    remembered
+    kept
         Sampled columns that it keeps.
     """
 
@@ -79,14 +117,16 @@ class BasePast:
         line: DelayLine,
         embedding: Embedding,
         conditions: Conditions,
-        remembered: int,
+        kept: int,
     ) -> None:
         self.state = state
         self.line = line
         self._backend = backend
         self._embedding = embedding
         self._conditions = conditions
-        self._sampled = np.zeros((remembered, len(line.delays)), np.int64)
+        kept = max(kept, line.depth)
+        self._sampled = np.zeros((kept, len(line.delays)), np.int64)
+        self._scenes: list[Hashable] = [None] * kept
 
     def columns(self) -> NDArray[np.int64]:
         """See :meth:`Past.columns`."""
@@ -101,10 +141,50 @@ class BasePast:
         self.state.reset()
         self.line.reset()
 
+    def remembered(self) -> Remembered:
+        """See :meth:`Past.remembered`."""
+        state, kept, steps = self.state, len(self._sampled), self.line.steps
+        lanes = tuple(state.positions[lane] - state.starts[lane] for lane in state.lanes)
+        count = min(steps, max(*lanes, self.line.depth))
+        places = [step % kept for step in range(steps - count, steps)]
+        scenes = [self._scenes[place] for place in places]
+        changes = [index for index, scene in enumerate(scenes) if index == 0 or scene != scenes[index - 1]]
+        return Remembered(steps, self._sampled[places], tuple((index, scenes[index]) for index in changes), lanes)
+
+    def remember(self, remembered: Remembered) -> None:
+        """See :meth:`Past.remember`."""
+        self._take_in(remembered)
+        for lane, count in enumerate(remembered.lanes):
+            self._consume_again(self.state.only(lane), count)
+        self.state.lanes = list(range(len(remembered.lanes)))
+
+    def _take_in(self, remembered: Remembered) -> None:
+        """The columns and their scenes alone: every lane is empty."""
+        self.reset()
+        count = len(remembered.columns)
+        self.line.reset(remembered.steps - count)
+        lengths = np.diff([*(index for index, _ in remembered.scenes), count])
+        scenes = [scene for (_, scene), length in zip(remembered.scenes, lengths, strict=True) for _ in range(length)]
+        for column, scene in zip(remembered.columns, scenes, strict=True):
+            self._keep(column, scene)
+
+    def _consume_again(self, state: State, count: int) -> None:
+        """Let an empty lane see the last ``count`` columns, each under its own scene."""
+        begin = self.line.steps - count
+        scenes = [self._scenes[step % len(self._scenes)] for step in range(begin, self.line.steps)]
+        done = 0
+        for scene, group in groupby(scenes):
+            until = done + len(list(group))
+            self._prefill(state, self._inputs(begin, done, until), self._conditions.encoded(scene))
+            done = until
+
+    def _keep(self, column: Tokens, scene: Hashable) -> Tokens | None:
+        place = self.line.steps % len(self._sampled)
+        self._sampled[place], self._scenes[place] = column, scene
+        return self.line.push(column)
+
     def _remember(self, column: Tokens) -> Tokens | None:
-        frame = self.line.push(column)
-        self._sampled[(self.line.steps - 1) % len(self._sampled)] = column
-        return frame
+        return self._keep(column, self._conditions.scene)
 
     def _inputs(self, begin: int, done: int, until: int) -> Tensor:
         """What a lane whose first frame is step ``begin`` consumes at its frames done .. until - 1, (1, T, d)."""
@@ -115,6 +195,8 @@ class BasePast:
     def _consume(self, count: int) -> None:
         """Let the empty live lane see the last ``count`` columns at once, as if one after the other."""
         if count:
-            with torch.inference_mode():
-                inputs = self._inputs(self.line.steps - count, 0, count).expand(2, -1, -1)
-                self._backend.prefill(self.state, inputs, self._conditions.kv)
+            self._prefill(self.state, self._inputs(self.line.steps - count, 0, count), self._conditions.kv)
+
+    def _prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> None:
+        with torch.inference_mode():
+            self._backend.prefill(state, inputs.expand(2, -1, -1), prompts)

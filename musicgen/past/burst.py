@@ -27,6 +27,8 @@ class BurstPast(BasePast):
         if self.state.used_up:
             self.state.reset()
             self._consume(self.state.policy.keep)
+            for step in range(self.line.steps - self.state.policy.keep, self.line.steps):
+                self._scenes[step % len(self._scenes)] = self._conditions.scene
         return frame
 
     def replay(self, columns: NDArray[np.int64]) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from musicgen.decoder import Embedding
 from musicgen.delay import DelayLine, Tokens
-from musicgen.past.base import BasePast, Conditions, Prefills
+from musicgen.past.base import BasePast, Conditions, Prefills, Remembered
 from musicgen.past.state import State
 
 CATCH_UP = 32
@@ -37,6 +37,7 @@ class PrefixPast(BasePast):
         self._building: int | None = None
         self._rest: Tensor | None = None  # what is left of the prefix, of the lane that is being built
         self._takes_over = False  # as soon as it is built
+        self._first = 0  # the step that the first lane begins with
 
     @property
     def up_to_date(self) -> bool:
@@ -61,6 +62,15 @@ class PrefixPast(BasePast):
         for column in columns:
             self._remember(column)
 
+    def remember(self, remembered: Remembered) -> None:
+        """See :meth:`musicgen.past.base.Past.remember`. The prefix is that of now, whatever it was then.
+
+        Of many frames it takes the last ones, so that there is time to build the next lane.
+        """
+        self._take_in(remembered)
+        policy = self.state.policy
+        self._first = remembered.steps - min(remembered.lanes[0], policy.life - policy.keep)
+
     def change(self) -> None:
         """See :meth:`musicgen.past.base.Past.change`."""
         self._wanted += 1
@@ -75,7 +85,7 @@ class PrefixPast(BasePast):
         state, policy = self.state, self.state.policy
         live = state.lanes[0]
         if state.position == 0:  # frames that a stream continues are there already
-            self._start(live, 0)
+            self._start(live, self._first)
             self._build(None)
             return
         if not self.up_to_date and not self._takes_over:

@@ -26,7 +26,7 @@ class Sampling(Protocol):
 
 
 class Trace(Protocol):
-    """What a chunk was made of, see `musicgen.stream.Trace`."""
+    """What a chunk was made of, see `musicgen.Trace`."""
 
     @property
     def frames(self) -> Frames: ...

@@ -225,6 +225,53 @@ def check_a_prefill_that_has_no_room_is_refused(weights: DecoderWeights, prepare
         backend.prefill(state, inputs[:, :1], (None, None))
 
 
+def check_a_blend(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
+    """The reference's blends: of any lengths, with nothing in them, with other weights while they play, in a batch."""
+    if weights.layers[0].cross is None:
+        return
+    one, other = twins(weights, prepare, [POLICY, StreamingPolicy(5, 17)])
+    random, d = np.random.default_rng(6), weights.hidden
+    states = [prompt(5, d), None, prompt(20, d, 1), prompt(1, d, 2)]
+    blends = [
+        backend.blend([None if own is None else backend.prompt(own) for own in states]) for backend in one.backends
+    ]
+    other.set_prompts(prompt(7, d, 3), None)
+    for shares in ([0.25, 0.25, 0.25, 0.25], [1e-9, 0.1, 0.2, 0.7], [0.9, 1e-3, 0.098, 1e-3]):
+        for index, (backend, blend) in enumerate(zip(one.backends, blends, strict=True)):
+            one.prompts[index] = (backend.weigh(blend, shares), None)
+        worst = play([one, other], 9, random)
+        assert worst.cosine > cosine, worst
+    inputs = torch.randn(2, 3, d, generator=torch.Generator().manual_seed(4))
+    one.reset()
+    assert agree(*one.prefill(inputs)).cosine > cosine
+
+
+def check_a_blend_is_its_prompts(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
+    """Twice as much of one as of another is the prompt that has the first one's states twice."""
+    if weights.layers[0].cross is None:
+        return
+    backend, d = prepare(weights), weights.hidden
+    first, second = prompt(5, d), prompt(18, d, 1)
+    blend = backend.blend([backend.prompt(first), backend.prompt(second)])
+    pairs = [
+        (backend.weigh(blend, [2.0, 1.0]), backend.prompt(torch.cat([first, first, second]))),
+        (backend.weigh(blend, [1.0, 1.0]), backend.prompt(torch.cat([first, second]))),
+        (backend.weigh(blend, [1.0, 1e-30]), backend.prompt(first)),
+        (backend.weigh(backend.blend([backend.prompt(first)] * 3), [0.2, 0.5, 0.3]), backend.prompt(first)),
+    ]
+    random = np.random.default_rng(7)
+    for blended, same in pairs:
+        states = [backend.new_state(POLICY) for _ in range(2)]
+        for _ in range(12):
+            column = random.integers(0, weights.vocabulary, (1, weights.codebooks)).repeat(len(states[0].lanes), 0)
+            found, expected = (
+                backend.step([state], [column], [(kv, None)]) for state, kv in zip(states, (blended, same), strict=True)
+            )
+            assert agree(expected, found).cosine > cosine
+            for state in states:
+                advance(state)
+
+
 def check_everything(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
     """All of the above."""
     check_a_stream_through_its_life(weights, prepare, cosine)
@@ -233,6 +280,8 @@ def check_everything(weights: DecoderWeights, prepare: Prepare, cosine: float) -
     check_a_prefill_is_its_steps(weights, prepare, cosine)
     check_a_reset_forgets_everything(weights, prepare)
     check_a_prefill_that_has_no_room_is_refused(weights, prepare)
+    check_a_blend(weights, prepare, cosine)
+    check_a_blend_is_its_prompts(weights, prepare, cosine)
 
 
 def nano_agreement(prepare: Prepare, steps: int = 120) -> Agreement:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from musicgen.decoder import DecoderWeights, Prompts
 from musicgen.load.checkpoint import load_checkpoint
 from musicgen.past import State
 from musicgen.past.shadow import advance, start_shadow
+from tests.musicgen.backend_parity import check_a_blend, check_a_blend_is_its_prompts
 from tests.musicgen.tiny import tiny_checkpoint
 
 if native_step.library_path() is None:
@@ -241,6 +243,14 @@ def test_a_new_prompt_acts_on_the_next_step(tiny: DecoderWeights) -> None:
             parts.append(play(backend, tiny, 10, prompts_of(backend, states), state))
         outputs.append(torch.cat(parts))
     assert_close(outputs[0], outputs[1], 8)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_a_blend_is_that_of_torch(tiny: DecoderWeights, kernels: str) -> None:
+    """On every kernel: prompts of any lengths side by side, with weights that change while it plays."""
+    prepare = partial(NativeBackend, threads=1, kernels=kernels)
+    check_a_blend(tiny, prepare, LOWEST[8])
+    check_a_blend_is_its_prompts(tiny, prepare, 0.9995)
 
 
 def test_a_decoder_without_cross_attention(tiny: DecoderWeights) -> None:

@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from musicgen import NotANumber
-from musicgen.stream import Trace
+from musicgen import NotANumber, Trace
 from streamer.sound.dynamics import Samples
 from tests.streamer.sine import SineModel, SineStream
 

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from musicgen import Melody, ModelError, StreamingPolicy
-from musicgen.stream import Trace
+from musicgen import Melody, ModelError, StreamingPolicy, Trace
 from streamer.sound.dynamics import Samples
 
 LEVEL = 0.2

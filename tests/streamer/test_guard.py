@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import musicgen
-from musicgen import MusicGen
-from musicgen.stream import Trace
+from musicgen import MusicGen, Trace
 from osc.tree import Value
 from streamer import Controls, Engine, UserError
 from streamer.engine.events import Collapsed, Event

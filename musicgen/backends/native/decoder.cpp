@@ -131,7 +131,7 @@ void self_attention(NativeDecoder& d, const NativeRow* rows, const std::vector<S
             Head memory(row.memory + (size_t(layer) * heads + head) * head_bytes(row.capacity), row.capacity);
             alignas(64) float out[64];
             d.kernels.append(memory, row.position, query + hidden, query + 2 * hidden);
-            d.kernels.attend(memory, row.position + 1, query, out, d.scratch[worker].view(row.position + 1));
+            d.kernels.attend(memory, row.position + 1, nullptr, query, out, d.scratch[worker].view(row.position + 1));
             d.hidden.set(d.kernels, i, head, out);
         }
     });
@@ -147,7 +147,7 @@ void cross_attention(NativeDecoder& d, const NativeRow* rows, const std::vector<
         Head memory(const_cast<uint8_t*>(row.prompt) + at, row.prompt_size);
         alignas(64) float out[64];
         const float* query = d.queries.get() + size_t(place) * d.weights.hidden + head * 64;
-        d.kernels.attend(memory, row.prompt_size, query, out, d.scratch[worker].view(row.prompt_size));
+        d.kernels.attend(memory, row.prompt_size, row.prompt_bias, query, out, d.scratch[worker].view(row.prompt_size));
         d.hidden.set(d.kernels, place, head, out);
     });
 }

@@ -40,6 +40,7 @@ struct NativeRow {
     int32_t position;
     int32_t prompt_size;  // positions of the prompt
     float* logits;        // (codebooks * V,), or null where none are wanted
+    const float* prompt_bias;  // added to its scores: (prompt_size padded to 16,); null for none
 };
 
 struct NativeDecoder;
