@@ -123,5 +123,5 @@ def test_a_text_encoder_of_the_decoders_size_needs_no_projection(tmp_path: Path)
 
 def test_an_endless_prompt_costs_no_endless_step(tiny_model: MusicGen) -> None:
     kv = tiny_model.encode_prompt("deep house " * 5000).kv
-    assert kv is not None and kv[0][0].shape[2] <= 256
+    assert kv is not None and sum(kv.sizes) <= 256
     assert tiny_model.stream("\0 \uffff \U0001f3b9 naïve 音楽").next_frame().shape == (4,)
