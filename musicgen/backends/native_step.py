@@ -90,7 +90,7 @@ def library() -> ctypes.CDLL:
     Raises
     ------
     ModelError
-        It was not built.
+        It was not built, or is of another version.
     """
     path = library_path()
     if path is None:
@@ -98,6 +98,11 @@ def library() -> ctypes.CDLL:
             "The native backend was not built: install a C++ compiler (GCC or Clang) and install this package again."
         )
     loaded = ctypes.CDLL(str(path))
+    if not hasattr(loaded, "native_row_size") or loaded.native_row_size() != ctypes.sizeof(_Row):
+        raise ModelError(
+            "The native library is of another version than this package: build it again with "
+            "`python setup.py build_ext --inplace`, or install the package again."
+        )
     pointer, integer, size = ctypes.c_void_p, ctypes.c_int32, ctypes.c_size_t
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "native_kernels": (ctypes.c_char_p, []),

@@ -277,6 +277,9 @@ def test_what_it_cannot_run_is_refused(tmp_path: Path, tiny: DecoderWeights, mon
     with pytest.raises(ModelError, match=r"cannot run the kernels 'sse9': it has .*portable"):
         NativeBackend(tiny, kernels="sse9")
     native_step.library.cache_clear()
+    monkeypatch.setattr(native_step, "_Row", native_step._Layer)
+    with pytest.raises(ModelError, match="of another version than this package: build it again"):
+        NativeBackend(tiny)
     monkeypatch.setattr(native_step, "library_path", lambda: None)
     with pytest.raises(ModelError, match=r"not built: install a C\+\+ compiler"):
         NativeBackend(tiny)

@@ -244,6 +244,8 @@ void pack_half_of_4(const float* source, int64_t stride, uint8_t* scales, uint8_
 
 int32_t native_max_rows() { return kMaxRows; }
 
+int32_t native_row_size() { return int32_t(sizeof(NativeRow)); }
+
 size_t native_matrix_size(int32_t inputs, int32_t outputs, int32_t bits) {
     return size_t(inputs / 64) * size_t(outputs / 64) * group_bytes(bits);
 }

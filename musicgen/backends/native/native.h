@@ -50,6 +50,9 @@ NATIVE_EXPORT const char* native_kernels();
 
 NATIVE_EXPORT int32_t native_max_rows();
 
+// Bytes of a NativeRow: a library of another version has others.
+NATIVE_EXPORT int32_t native_row_size();
+
 NATIVE_EXPORT size_t native_matrix_size(int32_t inputs, int32_t outputs, int32_t bits);
 
 // source: (inputs, outputs) float32, its rows `stride` elements apart. packed: native_matrix_size bytes, aligned to 64.
