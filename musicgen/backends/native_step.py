@@ -258,7 +258,7 @@ class NativeBackend:
         heads = self._layers * self._heads
         sizes = tuple(1 if prompt is None else prompt.size for prompt in prompts)
         rooms = [_padded(size) for size in sizes]
-        memory = _memory(self._library.native_memory_size(self._layers, self._heads, sum(rooms)))
+        memory = pages(self._library.native_memory_size(self._layers, self._heads, sum(rooms)))
         whole = _parts(memory, heads, sum(rooms))
         start = 0
         for prompt, room in zip(prompts, rooms, strict=True):
