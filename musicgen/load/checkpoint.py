@@ -161,16 +161,21 @@ def _with_adapter(
     def at(strength: float) -> _Files:
         return replace(files, tensors=plain.on(Adapted(plain.source, adapter, strength)))
 
-    made = _checkpoint(name, at(1.0), delays, turns, policy, dtype)
+    reads = any(part.startswith("text_encoder.") for part in (*adapter.additions, *adapter.saved))
+    same = None if reads else _text_encoder(files)  # which takes longer to make than all the rest
+    made = _checkpoint(name, at(1.0), delays, turns, policy, dtype, same)
     licence = _licence(adapter.base, files)
     if licence != "CC-BY-NC-4.0":  # the adapter's own card counts, unless what it stands on says more
         licence = _licence(name, replace(files, folder=adapter.folder))
-    return replace(made, licence=licence, adapted=lambda strength: _adaptable(at(strength), policy, dtype))
+    return replace(made, licence=licence, adapted=lambda strength: _adaptable(at(strength), policy, dtype, same))
 
 
-def _adaptable(files: _Files, policy: StreamingPolicy, dtype: torch.dtype) -> Adaptable:
+def _adaptable(
+    files: _Files, policy: StreamingPolicy, dtype: torch.dtype, text_encoder: TextEncoder | None = None
+) -> Adaptable:
+    """The parts as the files have them; a text encoder that is there already is taken instead of theirs."""
     shape, tensors = files.decoder, files.tensors
-    text_encoder = _text_encoder(files)
+    text_encoder = text_encoder or _text_encoder(files)
     prompts = PromptEncoder(text_encoder, _projection(tensors.part("enc_to_dec_proj"), text_encoder.size, shape))
     melodies = _melodies(files) if files.melody else None
     positions = sinusoids(
@@ -190,12 +195,13 @@ def _checkpoint(
     turns: tuple[int, ...],
     policy: StreamingPolicy,
     dtype: torch.dtype,
+    text_encoder: TextEncoder | None = None,
 ) -> Checkpoint:
     shape, tensors = files.decoder, files.tensors
     config, sounds = files.config["audio_encoder"], tensors.part("audio_encoder")
     own_codebooks = shape.num_codebooks // shape.audio_channels
     codec = read_codec(config, sounds, own_codebooks, torch.float32)
-    parts = _adaptable(files, policy, dtype)
+    parts = _adaptable(files, policy, dtype, text_encoder)
     checkpoint = Checkpoint(
         name=name,
         licence=_licence(name, files),
