@@ -32,12 +32,14 @@ def find_folder(name: str) -> Path:
         if not (NANO / "config.json").is_file():
             raise ModelError("The nano model is missing from this installation: install musicgen-streamer again.")
         return NANO
-    folder = Path(name).expanduser()
     try:
+        folder = Path(name).expanduser()
         if name and folder.is_dir():
             return folder
     except OSError as error:
         raise ModelError(f"The folder {name} cannot be read ({error.strerror}): check its permissions.") from error
+    except (RuntimeError, ValueError):  # the home of nobody, or a name that no file can have: no folder either way
+        pass
     if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name):
         raise ModelError(
             f"There is no model '{name}': use 'nano', a folder, or a hub id such as 'facebook/musicgen-small'."

@@ -20,7 +20,9 @@ def open_wav(path: Path, rate: int, channels: int) -> Any:
     """
     import soundfile
 
+    from streamer.sound.files import library_name
+
     try:
-        return soundfile.SoundFile(path, "w", rate, channels, format="WAV", subtype="PCM_16")
+        return soundfile.SoundFile(library_name(path), "w", rate, channels, format="WAV", subtype="PCM_16")
     except (OSError, soundfile.SoundFileError) as error:
         raise UserError(f"Cannot write {path}: {error}") from None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from osc.tree import Parameter
+from osc.tree import Parameter, Value
 from streamer.control.table import PARAMETERS
 from streamer.errors import UserError
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 PROMPT = "lo-fi hip hop, mellow electric piano, soft drums, warm bass"
 MUSIC, SOUND, OSC, MODEL = "Music", "Sound", "OSC", "Model"
 """The groups of options in a command's help."""
+
+LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
+MODELS_RATE = 32_000
+"""Samples a second of nano and of every released model."""
 
 _OF_SOUND = {"volume", "mute", "lead", "loudness"}
 """The parameters that change no token: the others are about the music."""
@@ -79,6 +85,18 @@ Model = Annotated[
         "--model", metavar="NAME", help='"nano", a folder, or a hub id: see `streamer models`.', rich_help_panel=MODEL
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that exists already.", rich_help_panel=SOUND)]
+Rate = Annotated[
+    int | None,
+    typer.Option(
+        "--rate",
+        min=LOWEST_RATE,
+        max=HIGHEST_RATE,
+        metavar="HZ",
+        help="Samples a second of the file; the model's own unless given.",
+        rich_help_panel=SOUND,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 
 
@@ -134,3 +152,18 @@ def excerpt(path: Path | None, start: float, end: float | None) -> tuple[Excerpt
 def engine_name(backend: str, threads: int) -> str:
     """What computes, in words: "native with 2 threads"."""
     return f"{backend} with {threads} thread{'' if threads == 1 else 's'}"
+
+
+def own_rate(model: str) -> int:
+    """Samples a second of a model's own sound, found without loading it: a folder's configuration may name another."""
+    with suppress(OSError, RuntimeError, ValueError, KeyError, TypeError):
+        config = json.loads((Path(model).expanduser() / "config.json").read_text(encoding="utf-8"))
+        rate = int(config["audio_encoder"]["sampling_rate"])
+        return rate if LOWEST_RATE <= rate <= HIGHEST_RATE else MODELS_RATE
+    return MODELS_RATE
+
+
+def followed_file(melody: Value) -> Path | None:
+    """The sound file that a melody names, if it is one."""
+    text = str(melody)
+    return Path(text) if text and text.partition(":")[0] != "input" else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from osc.tree import Value
-from streamer.cli.console import complain, console
+from streamer.cli.console import complain, console, handling
 from streamer.cli.options import (
     MUSIC,
     OSC,
@@ -24,13 +23,17 @@ from streamer.cli.options import (
     Anchor,
     Backend,
     ContinueFrom,
+    Force,
     From,
     Model,
+    Rate,
     Stems,
     Threads,
     To,
     engine_name,
     excerpt,
+    followed_file,
+    own_rate,
     with_controls,
 )
 from streamer.errors import UserError
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from streamer.audio.devices import Device
     from streamer.instrument import Instrument, Status
 
-RATE_WITHOUT_DEVICE = 48_000
 REFRESH_SECONDS = 0.1
 
 
@@ -61,6 +63,8 @@ def play(
         Path | None,
         typer.Option(metavar="FILE", help="Write a WAV in place of playing on a device.", rich_help_panel=SOUND),
     ] = None,
+    rate: Rate = None,
+    force: Force = False,
     osc_host: Annotated[
         str,
         typer.Option(metavar="HOST", help="Listen here; 0.0.0.0 lets other machines in.", rich_help_panel=OSC),
@@ -80,15 +84,20 @@ def play(
     from streamer.instrument import Instrument
     from streamer.offline.render import check_seconds
     from streamer.process.job import music
+    from streamer.sound.files import check_new
 
     check_melody(str(values.get("melody", "")))
+    if wav_out is not None:
+        check_new(wav_out, force=force, sources=(continue_from, followed_file(values.get("melody", ""))))
     if seconds is not None:
         check_seconds(seconds)
     beginning, _ = excerpt(continue_from, start, end)
     chosen, wav = _output(device, wav_out)
-    rate, channels = (chosen.rate, min(chosen.channels, 2)) if chosen else (RATE_WITHOUT_DEVICE, 2)
+    if chosen and rate is not None:
+        raise UserError(f"--rate is for a file, and {chosen.name} plays {chosen.rate} Hz: leave it out")
+    samples, channels = (chosen.rate, min(chosen.channels, 2)) if chosen else (rate or own_rate(model), 2)
     instrument = Instrument(
-        music(model, rate, channels, backend, threads, beginning, stems, anchor),
+        music(model, samples, channels, backend, threads, beginning, stems, anchor),
         {"prompt": PROMPT} | values,
         device=chosen,
         wav=wav,
@@ -128,14 +137,13 @@ def _finally_closed(instrument: Instrument) -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        with suppress(KeyboardInterrupt):
-            yield
-    finally:
-        summary = instrument.status()
-        instrument.close()
-        signal.signal(signal.SIGTERM, before)
+    with handling(interrupt):
+        try:
+            with suppress(KeyboardInterrupt):
+                yield
+        finally:
+            summary = instrument.status()
+            instrument.close()
     _summarise(summary)
 
 

@@ -19,13 +19,16 @@ from streamer.cli.options import (
     Anchor,
     Backend,
     ContinueFrom,
+    Force,
     From,
     Model,
+    Rate,
     Stems,
     Threads,
     To,
     engine_name,
     excerpt,
+    followed_file,
     with_controls,
 )
 from streamer.errors import UserError
@@ -66,6 +69,8 @@ def render(
         bool,
         typer.Option(help="Bend peaks that --normalise loudness drives too high.", rich_help_panel=SOUND),
     ] = False,
+    rate: Rate = None,
+    force: Force = False,
     continue_from: ContinueFrom = None,
     start: From = 0.0,
     end: To = None,
@@ -86,13 +91,20 @@ def render(
     ] = None,
     **values: Value,
 ) -> None:
-    """Write music to a file, as fast as the machine can; the same seed on the same backend gives the same file."""
+    """Write music to a file, as fast as the machine can.
+
+    The same seed gives the same file on the same backend with the same kernels and the same --threads (native: any).
+    """
     from streamer.engine.melodies import check_melody
-    from streamer.offline.render import check_longer, check_normalise, check_path, check_seconds, targets
+    from streamer.offline.render import check_longer, check_normalise, check_path, check_rate, check_seconds, targets
+    from streamer.sound.files import check_new
 
     check_melody(str(values.get("melody", "")))
     for target in targets(out, variations):
         check_path(target)
+        check_new(target, force=force, sources=(continue_from, followed_file(values.get("melody", ""))))
+    if rate is not None:
+        check_rate(out, rate)
     check_seconds(seconds)
     check_normalise(normalise)
     _check_decoder(decoder, diffusion_weights)
@@ -102,6 +114,7 @@ def render(
     from streamer.control.controls import Controls
     from streamer.engine.beginning import read_beginning
     from streamer.offline.render import render as render_file
+    from streamer.offline.render import seeds
 
     loaded = _load(model, backend, threads, anchor)
     beginning = read_beginning(part, loaded) if part else None
@@ -116,12 +129,14 @@ def render(
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(escape(out.name), total=seconds, unit="s")
         controls = Controls(**({"prompt": PROMPT} | values))
+        first = int(controls.get("seed"))
         written = render_file(
             loaded,
             controls,
             seconds,
             out,
             lambda done: progress.update(task, completed=done),
+            sample_rate=rate,
             variations=variations,
             normalise=normalise,
             compressor=compressor,
@@ -129,9 +144,10 @@ def render(
             stems=stems,
             report=complain,
             decode=_with_progress(diffusion, progress) if diffusion else None,
+            overwrite=force,
         )
     engine = engine_name(loaded.backend.name, loaded.backend.threads)
-    for seed, path in enumerate(written, int(controls.get("seed"))):
+    for seed, path in zip(seeds(first, variations), written, strict=True):
         console.print(escape(f"Wrote {seconds:g} s to {path}: seed {seed}, computed by {engine}."))
 
 

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from streamer.engine.model import Encoder
 from streamer.errors import UserError
 from streamer.sound.dynamics import Samples
+from streamer.sound.files import is_file, mixed, read, seconds_of
 
 SHORTEST = 0.1
 """Seconds of music that there is something to go on from; less is a slip."""
+LONGEST_PART = 600.0
+"""Seconds that are heard of a file, at the most: they are held in memory."""
 LONGEST = 30.0
 """Seconds that are encoded, the last ones: more than any model remembers."""
 FADE = 0.1
@@ -64,12 +66,9 @@ def check_excerpt(excerpt: Excerpt) -> float:
         There is no such file, it is no sound, or the part is not in it.
     """
     path, start = excerpt.path, excerpt.start
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"there is no file {path}: name a sound file to continue from")
-    try:
-        length = float(soundfile.info(path).duration)
-    except soundfile.LibsndfileError as error:
-        raise UserError(f"the file {path} cannot be read as sound: name a WAV, FLAC, MP3 or Ogg file") from error
+    length = seconds_of(path)
     end = length if excerpt.end is None else excerpt.end
     # a hundredth of a second of tolerance: who asks for the end has it from a rounded display
     if not (0 <= start < end <= length + 0.01):
@@ -79,6 +78,10 @@ def check_excerpt(excerpt: Excerpt) -> float:
         )
     if end - start < SHORTEST:
         raise UserError(f"{end - start:.2f} s are too little to continue from: choose {SHORTEST:g} s or more")
+    if min(end, length) - start > LONGEST_PART:
+        raise UserError(
+            f"{end - start:.0f} s are too much to begin with: choose {LONGEST_PART:g} s or less by --from and --to"
+        )
     return min(end, length) - start
 
 
@@ -88,16 +91,10 @@ def read_beginning(excerpt: Excerpt, model: Encoder) -> Beginning:
     Raises
     ------
     UserError
-        See `check_excerpt`; also for a file with samples that are no numbers.
+        See `check_excerpt` and `streamer.sound.files.read`.
     """
     seconds = check_excerpt(excerpt)
-    with soundfile.SoundFile(excerpt.path) as file:
-        rate = file.samplerate
-        file.seek(round(excerpt.start * rate))
-        read = file.read(round(seconds * rate), dtype="float32", always_2d=True)
-    sound = _as_wide(read, model.channels)
-    if not np.isfinite(sound).all():
-        raise UserError(f"the file {excerpt.path} has samples that are no numbers: export it again")
+    sound, rate = read(excerpt.path, excerpt.start, seconds, shape=lambda block: _as_wide(block, model.channels))
     resampled = soxr.resample(sound, rate, model.sample_rate) if rate != model.sample_rate else sound
     whole = np.ascontiguousarray(resampled[len(resampled) % model.hop :], np.float32)
     encoded = round(LONGEST * model.sample_rate / model.hop) * model.hop
@@ -107,8 +104,7 @@ def read_beginning(excerpt: Excerpt, model: Encoder) -> Beginning:
 def _as_wide(sound: Samples, channels: int) -> Samples:
     """With the model's channels: mixed down, doubled, or of many the first two."""
     if channels == 1:
-        mono: Samples = sound.mean(axis=1, keepdims=True, dtype=np.float32)
-        return mono
+        return mixed(sound)
     return np.repeat(sound, 2, axis=1) if sound.shape[1] == 1 else sound[:, :2]
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from streamer.engine.listening import PERIOD, Heard, Input, Listener
 from streamer.engine.model import Follower, Following
 from streamer.errors import UserError
+from streamer.sound.files import mixed, opened, read
 
 if TYPE_CHECKING:
     from musicgen import Melody
@@ -158,12 +158,8 @@ class Melodies:
 
     def _read(self, text: str) -> Melody:
         path = check_file(text)
-        with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
-            blocks = file.blocks(rate, frames=round(LONGEST * rate), dtype="float32", always_2d=True)
-            # Demucs hears stereo; of a file with many channels nothing else is kept
-            parts = [block[:, :2] if self._stems else block.mean(1, keepdims=True) for block in blocks]
-        sound = np.concatenate(parts or [np.zeros((0, 1), np.float32)])
+        # Demucs hears stereo; of a file with many channels nothing else is kept
+        sound, rate = read(path, seconds=LONGEST, shape=(lambda block: block[:, :2]) if self._stems else mixed)
         wanted = self._model.sample_rate
         if max(rate, wanted) // math.gcd(rate, wanted) > _LARGEST_RATIO:
             sound, rate = soxr.resample(sound, rate, wanted), wanted
@@ -197,15 +193,12 @@ def check_file(text: str) -> Path:
     try:
         path = Path(text).expanduser()
         there = path.is_file()
-    except (OSError, RuntimeError) as error:  # a name that is too long, the home of nobody
+    except (OSError, RuntimeError, ValueError) as error:  # a name that is too long or has a NUL, the home of nobody
         raise UserError(f"the melody {text[:80]!r} cannot be looked for: {error}") from None
     if not there:
         raise UserError(f"there is no file {path}: name a sound file to follow, or {INPUT} for a live one")
-    try:
-        soundfile.info(path)
-    except soundfile.LibsndfileError as error:
-        raise UserError(f"the file {path} cannot be read as sound: name a WAV, FLAC, MP3 or Ogg file") from error
-    return path
+    with opened(path):
+        return path
 
 
 def check_melody(text: str) -> None:

@@ -7,6 +7,7 @@ hand. Where they are not, the other figures are still given, and a sentence says
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,12 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from streamer.errors import UserError
+from streamer.sound.files import is_file, is_folder, mixed, seconds_of
+from streamer.sound.files import read as read_file
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +31,8 @@ CLAP_SECONDS = 10
 CHROMA_RATE = 32_000  # Hz, as AudioCraft's evaluation has it
 ENDINGS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff")
 FAD, SCORE = "Fréchet audio distance", "CLAP score"
+LONGEST = 3600.0
+"""Seconds of a file, which is held in memory."""
 FEWEST = 2
 """Parts on each side that a distance between distributions needs."""
 
@@ -171,12 +175,12 @@ def sound_files(paths: Sequence[Path]) -> list[Path]:
     """
     found = []
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS)
             if not inside:
                 raise UserError(f"the folder {path} holds no sound file: name one with {', '.join(ENDINGS)} files")
             found += inside
-        elif path.is_file():
+        elif is_file(path):
             found.append(path)
         else:
             raise UserError(f"there is no file or folder {path}: name sound files")
@@ -189,16 +193,13 @@ def read(path: Path) -> tuple[Mono, int]:
     Raises
     ------
     UserError
-        It is no sound file, is empty, or has samples that are no numbers.
+        It is empty, or longer than `LONGEST`; see also `streamer.sound.files.read`.
     """
-    try:
-        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UserError(f"the file {path} cannot be read as sound: name a WAV, FLAC, MP3 or Ogg file") from error
-    mono: Mono = sound.mean(axis=1, dtype=np.float32)
-    if not len(mono) or not np.isfinite(mono).all():
-        raise UserError(f"the file {path} is empty or has samples that are no numbers: export it again")
-    return mono, rate
+    length = seconds_of(path)
+    if not 0 < length <= LONGEST:
+        raise UserError(f"the file {path} is {length:.0f} s long: name one of {LONGEST:g} s or less, and not empty")
+    sound, rate = read_file(path, shape=mixed)
+    return sound[:, 0], rate
 
 
 # -------------------------------------------------------------------------------------------------------- the chroma
@@ -333,8 +334,8 @@ def _ears(clap: str, prompt: str | None, figures: Sequence[str], left_out: list[
 def _clap_folder(clap: str) -> Path:
     from musicgen.load.hub import TRANSFORMERS_FILES, download
 
-    folder = Path(clap).expanduser()
-    if folder.is_dir():
+    folder = Path(os.path.expanduser(clap))  # noqa: PTH111 (pathlib's raises for the home of nobody)
+    if is_folder(folder):
         return folder
     folder = download(clap, TRANSFORMERS_FILES)
     # pickled weights, where there are no others: transformers opens them in torch's restricted way

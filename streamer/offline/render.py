@@ -25,6 +25,7 @@ from streamer.engine.together import read_together
 from streamer.errors import UserError
 from streamer.offline.drafts import Decode, Drafts
 from streamer.sound.dynamics import Samples
+from streamer.sound.files import is_folder, library_name
 from streamer.sound.normalise import STRATEGIES, strategy
 
 
@@ -75,11 +76,14 @@ def render(
     stems: bool = False,
     report: Callable[[str], None] | None = None,
     decode: Decode | None = None,
+    overwrite: bool = True,
 ) -> list[Path]:
     """Write what the engine plays to a sound file: WAV and FLAC of 24 bits, MP3, Ogg Vorbis, Opus.
 
     The file appears when it is whole. Nothing is left of one that fails, and one that was there before stays till then.
-    The same model, controls and log give identical WAV, FLAC and MP3 files; an Ogg file has a serial number of its own.
+    The same model, controls and log give identical WAV, FLAC and MP3 files on the same backend with the same kernels
+    and the same threads; the native backend's samples do not depend on the number of threads. An Ogg file has a serial
+    number of its own.
 
     Parameters
     ----------
@@ -110,11 +114,13 @@ def render(
     decode : callable, optional
         What makes the sound of all frames together, see `streamer.offline.drafts.Decode`; the model's codec, as live,
         unless given. The guard has to be off: it could not hear what is decoded afterwards.
+    overwrite : bool
+        Whether a file that exists is replaced. Else the music goes beside it, under the next free name ("a-2.wav").
 
     Returns
     -------
     list of Path
-        The files.
+        The files, as they were written.
 
     Raises
     ------
@@ -127,7 +133,9 @@ def render(
         check_path(target)
     check_seconds(seconds)
     kind = FORMATS[paths[0].suffix.lower()]
-    rate = _rate(kind, model.sample_rate, sample_rate)
+    if sample_rate is not None:
+        check_rate(path, sample_rate)
+    rate = sample_rate or _own_rate(kind, model.sample_rate)
     samples = max(1, round(seconds * rate))
     if kind.container == "WAV" and samples * channels * SAMPLE_BYTES > WAV_BYTES:
         raise UserError(f"{seconds:g} s are more than a WAV file can hold: write a .flac file instead")
@@ -166,8 +174,7 @@ def render(
         shape = strategy(normalise, compressor)
         whole = [np.concatenate(own) for own in zip(*blocks, strict=True)]
         blocks = _cut([shape(sound, rate) for sound in whole], rate // 2)
-    _write(blocks, paths, kind, rate, channels, samples)
-    return paths
+    return _write(blocks, paths, kind, rate, channels, samples, overwrite)
 
 
 def targets(path: str | Path, variations: int = 1) -> list[Path]:
@@ -197,16 +204,16 @@ def check_path(path: str | Path) -> None:
     target = Path(path)
     if target.suffix.lower() not in FORMATS:
         *most, last = FORMATS
-        raise UserError(f"{target} has no known ending: name a file that ends in {', '.join(most)} or {last}")
+        raise UserError(f"the file {target} has no known ending: name a file that ends in {', '.join(most)} or {last}")
     kind = FORMATS[target.suffix.lower()]
     if not soundfile.check_format(kind.container, kind.subtype):
         raise UserError(
             f"{target.suffix} files cannot be written by this machine's libsndfile "
             f"{soundfile.__libsndfile_version__}: install a newer soundfile package, or write a .flac file"
         )
-    if not target.parent.is_dir():
+    if not is_folder(target.parent):
         raise UserError(f"the folder {target.parent} does not exist: create it first, or choose another")
-    if target.is_dir():
+    if is_folder(target):
         raise UserError(f"{target} is a folder: name a file")
     if not os.access(target.parent, os.W_OK):
         raise UserError(f"the folder {target.parent} may not be written to: choose another")
@@ -252,17 +259,30 @@ def _check_deaf_guard(controls: Controls, changes: Sequence[LogEntry]) -> None:
         raise UserError("the guard cannot hear music that is decoded after it is made: turn it off")
 
 
-def _rate(kind: Format, own: int, asked: int | None) -> int:
-    if asked is None:
-        return own if not kind.rates or own in kind.rates else BEST_RATE
-    if kind.rates and asked not in kind.rates:
-        raise UserError(f"{kind.subtype} cannot hold {asked} Hz: choose one of {', '.join(map(str, kind.rates))}")
-    return asked
+def check_rate(path: str | Path, rate: int) -> None:
+    """Refuse a rate (samples a second) that a kind of file cannot hold.
+
+    Raises
+    ------
+    UserError
+    """
+    kind = FORMATS[Path(path).suffix.lower()]
+    if kind.rates and rate not in kind.rates:
+        raise UserError(f"{kind.subtype} cannot hold {rate} Hz: choose one of {', '.join(map(str, kind.rates))}")
+
+
+def _own_rate(kind: Format, own: int) -> int:
+    return own if not kind.rates or own in kind.rates else BEST_RATE
+
+
+def seeds(first: int, variations: int) -> list[int]:
+    """Of so many variations: counting up, and after the largest that there is from 0."""
+    return [(first + i) % 2**31 for i in range(variations)]
 
 
 def _other_seeds(controls: Controls, variations: int) -> list[Controls]:
-    values, seed = controls.values(), int(controls.get("seed"))
-    return [Controls(**(values | {"seed": (seed + i) % 2**31})) for i in range(1, variations)]
+    values = controls.values()
+    return [Controls(**(values | {"seed": seed})) for seed in seeds(int(controls.get("seed")), variations)[1:]]
 
 
 def _told(report: Callable[[str], None] | None, variation: int | None) -> Callable[[Event], None]:
@@ -299,9 +319,16 @@ def _cut(sounds: Sequence[Samples], block: int) -> Iterator[list[Samples]]:
 
 
 def _write(
-    blocks: Iterator[list[Samples]], paths: Sequence[Path], kind: Format, rate: int, channels: int, samples: int
-) -> None:
-    """Write to files beside the real ones, which are replaced once all are whole."""
+    blocks: Iterator[list[Samples]],
+    paths: Sequence[Path],
+    kind: Format,
+    rate: int,
+    channels: int,
+    samples: int,
+    overwrite: bool,
+) -> list[Path]:
+    """Write to files beside the real ones, which are replaced once all are whole; returns their names."""
+    written = []
     with ExitStack() as undo:
         unfinished = [undo.enter_context(_unfinished(path)) for path in paths]
         with ExitStack() as closing:
@@ -310,7 +337,9 @@ def _write(
                 closing.enter_context(_explained(path, part))
                 # Opened by Python first: where the system refuses, it says why, and libsndfile would not.
                 part.open("xb").close()
-                opened = soundfile.SoundFile(part, "w", rate, channels, kind.subtype, format=kind.container)
+                opened = soundfile.SoundFile(
+                    library_name(part), "w", rate, channels, kind.subtype, format=kind.container
+                )
                 files.append(closing.enter_context(opened))
             for block in blocks:
                 for file, path, part, sound in zip(files, paths, unfinished, block, strict=True):
@@ -319,17 +348,37 @@ def _write(
         for path, part in zip(paths, unfinished, strict=True):
             with _explained(path, part):
                 # libsndfile does not report every short write: a FLAC file can lack its last bytes without a word.
-                if (found := soundfile.info(part).frames) != samples:
+                if (found := soundfile.info(library_name(part)).frames) != samples:
                     raise OSError(f"only {found} of {samples} samples arrived")
         for path, part in zip(paths, unfinished, strict=True):
             with _explained(path, part):
-                part.replace(path)
+                written.append(_publish(part, path, overwrite))
+    return written
+
+
+def _publish(part: Path, path: Path, overwrite: bool) -> Path:
+    """Give a whole file its name; unless it may overwrite, the next one that no other file has taken meanwhile."""
+    if overwrite:
+        return part.replace(path)
+    number = 1
+    while True:
+        name = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+        try:
+            os.link(part, name)  # the one step that fails where the name is taken
+        except FileExistsError:
+            continue
+        except OSError:  # a file system without links
+            if os.path.lexists(name):
+                continue
+            part.replace(name)
+        return name
 
 
 @contextmanager
 def _unfinished(path: Path) -> Iterator[Path]:
     """A name in the same folder, so that the last step is a rename within one file system; nothing stays of it."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    part = path.with_name(f".{uuid.uuid4().hex}.part")  # of the file's own name it may have no room for more
     try:
         yield part
     finally:
@@ -341,7 +390,7 @@ def _explained(path: Path, part: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, soundfile.LibsndfileError) as error:
-        raise UserError(f"{path} could not be written: {_reason(error, part)}") from error
+        raise UserError(f"the file {path} could not be written: {_reason(error, part)}") from error
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -194,7 +194,7 @@ def test_what_cannot_be_followed_is_said_and_changes_nothing(
         ("folder", "there is no file"),
         ("text.wav", "cannot be read as sound: name a WAV"),
         ("empty.wav", "at least one sample"),
-        ("nan.wav", "finite"),
+        ("nan.wav", "no numbers"),
         ("long", "cannot be looked for"),
         ("nobody", "cannot be looked for|no file"),
         ("input", "`streamer play` only"),
