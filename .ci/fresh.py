@@ -37,7 +37,8 @@ class BareRoot:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._settings = {name: value for name, value in os.environ.items() if SETTINGS.match(name)}
-        self._shared = local_paths([*self._settings.values(), *(read(path) for path in PIP_FILES)])
+        named = local_paths([*self._settings.values(), *(read(path) for path in PIP_FILES)])
+        self._shared = [path for path in named if not Path(f"{folder}{path}").exists()]
 
     def run(self, command: str) -> int:
         """The exit status of a command in the clone; what it says is heard here."""
@@ -174,8 +175,7 @@ def local_paths(settings: list[str]) -> list[Path]:
     named = {Path(found) for text in settings for found in re.findall(r"(?<![:/\w])(?:file://)?(/[^\s:,\"']+)", text)}
     # An index's pages point to files beside its folder.
     whole = {path.parent if path.name == "simple" else path for path in named}
-    kept = [Path("/etc"), Path("/usr"), Path("/dev"), Path("/proc")]
-    return sorted(path for path in whole if path.exists() and not any(path.is_relative_to(k) for k in kept))
+    return sorted(path for path in whole if path.exists())
 
 
 def main() -> None:
