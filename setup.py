@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 
 FOLDER = Path("musicgen/backends/native")
 
@@ -15,6 +16,15 @@ native = Extension(
     extra_compile_args=["-std=c++17", "-O3", "-fvisibility=hidden", "-pthread"],
     extra_link_args=["-pthread"],
     optional=True,
+    py_limited_api=True,  # no name of one Python in the file's name
 )
 
-setup(ext_modules=[native])
+
+class AnyPython(bdist_wheel):
+    """The library knows nothing of Python, so one wheel serves every version."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
+
+
+setup(ext_modules=[native], cmdclass={"bdist_wheel": AnyPython})

@@ -44,19 +44,6 @@ class BareRoot:
         """The exit status of a command in the clone; what it says is heard here."""
         return subprocess.run(self._inside(command), stdin=subprocess.DEVNULL).returncode
 
-    def listen(self, command: str) -> tuple[int, str]:
-        """The same, and also what it said."""
-        said: list[str] = []
-        inside = self._inside(command)
-        with subprocess.Popen(
-            inside, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                print(line, end="", flush=True)
-                said.append(line)
-        return process.returncode, "".join(said)
-
     def _inside(self, command: str) -> list[str]:
         environment = {
             "HOME": "/root",

@@ -22,7 +22,7 @@ PARALLEL = ["-n", str(os.cpu_count() or 2), "--dist", "worksteal"]
 def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == ["--heavy"]:
-        sys.exit(min(pytest("heavy", [], arguments[1:]), NO_TESTS))
+        sys.exit(pytest("heavy", [], arguments[1:]))
     with tempfile.TemporaryFile("w+") as said:
         checks = start_checks(said)
         statuses = [

@@ -6,7 +6,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the hub
 
 import signal
+from collections.abc import Generator
 from pathlib import Path
+from typing import TypeVar
 
 import hypothesis
 import pytest
@@ -20,6 +22,36 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes says nothing about its correctness on a shared machine.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "Fail what is skipped because something is not installed: for machines on which our set-up may install it."
+    parser.addoption("--nothing-to-install", action="store_true", help=words)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _nothing_missing(item.config, (yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _nothing_missing(collector.config, (yield))
+
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _nothing_missing(config: pytest.Config, report: Report) -> Report:
+    """Make a failure of a skip whose reason says what to install, where nothing should be left to install."""
+    if config.getoption("nothing_to_install") and report.skipped and "install" in str(report.longrepr):
+        report.outcome = "failed"
+        report.longrepr = str(report.longrepr)
+    return report
 
 
 @pytest.fixture(scope="session")

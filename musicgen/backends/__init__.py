@@ -5,6 +5,7 @@ state. What they share is the bookkeeping, :class:`musicgen.past.state.State`; s
 """
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +24,10 @@ from musicgen.past.state import State
 NAMES = ("torch", "native", "native-int4", "onnx", "cuda")
 WEIGHT_BYTES = {"torch": 4.0, "native": 1.06, "native-int4": 0.63, "onnx": 1.03, "cuda": 2.0}
 """That a step reads for each weight, scales included."""
-BIG = 50_000_000
-"""Weights a step reads, from which on ONNX Runtime is worth the file it prepares."""
+WORTH_A_FILE = 1_000_000
+"""Weights a step reads, from which on ONNX Runtime is worth the file it prepares: nano has eight times as many."""
+OLDEST_ONNX = (1, 28)
+"""ONNX Runtime before has no 8-bit keys and values, or computes wrongly with them."""
 
 
 class Backend(Protocol):
@@ -135,11 +138,27 @@ def obstacle(name: str) -> str:
             native_step.library()
         except ModelError as error:
             return str(error)
-    if name == "onnx" and not (find_spec("onnx") and find_spec("onnxruntime")):
-        return "The onnx backend needs ONNX Runtime: install it with `pip install 'musicgen-streamer[onnx]'`."
+    if name == "onnx":
+        return _onnx_obstacle()
     if name == "cuda" and not torch.cuda.is_available():
         return "The cuda backend needs an NVIDIA GPU and a torch that is built for it."
     return ""
+
+
+def _onnx_obstacle() -> str:
+    if not (find_spec("onnx") and find_spec("onnxruntime")):
+        return "The onnx backend needs ONNX Runtime: install it with `pip install 'musicgen-streamer[onnx]'`."
+    there = version("onnxruntime")
+    if tuple(int(part) for part in there.split(".")[:2]) < OLDEST_ONNX:
+        wanted = ".".join(map(str, OLDEST_ONNX))
+        return f"ONNX Runtime {there} is too old: install {wanted} or newer, which needs Python 3.11."
+    return ""
+
+
+def advice(name: str) -> str:
+    """How this machine could step faster than with a backend: a sentence, "" where nothing faster is missing."""
+    missing = obstacle("native") if name in ("torch", "onnx") else ""
+    return missing and f"It could be several times as fast. {missing}"
 
 
 def choose(weights: DecoderWeights | None = None) -> tuple[str, str]:
@@ -157,7 +176,7 @@ def choose(weights: DecoderWeights | None = None) -> tuple[str, str]:
     against = obstacle("native") or (weights is not None and _native_refusal(weights)) or ""
     if not against:
         return "native", "It is the fastest on a CPU."
-    if not obstacle("onnx") and (weights is None or weights.step_size >= BIG):
+    if not obstacle("onnx") and (weights is None or weights.step_size >= WORTH_A_FILE):
         return "onnx", f"It is the next best. {against}"
     return "torch", f"It runs everywhere. {against}"
 

@@ -77,10 +77,10 @@ class _Row(ctypes.Structure):
 
 
 def library_path() -> Path | None:
-    """Where the built library is; None where it was not built."""
+    """Where the built library is, the newest where there are several; None where it was not built."""
     folder = Path(__file__).parent
-    paths = (folder / f"_native{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES)
-    return next((path for path in paths if path.exists()), None)
+    paths = [folder / f"_native{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES]
+    return max((path for path in paths if path.exists()), key=lambda path: path.stat().st_mtime, default=None)
 
 
 @functools.cache

@@ -19,14 +19,12 @@ from torch import Tensor
 from musicgen.backends.onnx_export import PARTS, Exported, Progress, build, export
 from musicgen.backends.torch_step import spread
 from musicgen.decoder import DecoderWeights, Prompts
-from musicgen.errors import ModelError
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
-OLDEST = (1, 28)  # of ONNX Runtime: older ones have no 8-bit keys and values, or compute wrongly with them
 OUT_OF_HEARING = -1e30  # a score that nothing is left of
 SESSIONS_KEPT = 4  # each holds the matrices once more, laid out for this CPU
 
@@ -111,7 +109,7 @@ class OnnxBackend:
     Raises
     ------
     ModelError
-        ONNX Runtime is too old, or the prepared weights can be stored nowhere.
+        The prepared weights can be stored nowhere.
     """
 
     name = "onnx"
@@ -124,11 +122,6 @@ class OnnxBackend:
         threads: int | None = None,
         progress: Progress | None = None,
     ) -> None:
-        if tuple(int(part) for part in ort.__version__.split(".")[:2]) < OLDEST:
-            raise ModelError(
-                f"ONNX Runtime {ort.__version__} is too old for the onnx backend: "
-                f"install {OLDEST[0]}.{OLDEST[1]} or newer, which needs Python 3.11."
-            )
         self.exported = export(weights, folder, progress)
         self.threads = threads or torch.get_num_threads()
         self._offsets: Integers = weights.offsets.cpu().numpy()

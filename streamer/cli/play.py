@@ -153,7 +153,8 @@ def _introduce(instrument: Instrument, server: str, address: str) -> None:
     licence = str(facts["licence"])
     terms = ": not for commercial use" if "NC" in licence else ""
     console.print(escape(f"{facts['model']} (licence {licence}{terms}) on {instrument.player.name}"))
-    console.print(escape(f"Computed by {engine_name(facts['backend'], facts['threads'])}."))
+    computed = f"Computed by {engine_name(facts['backend'], facts['threads'])}."
+    console.print(escape(f"{computed} {facts['advice']}".rstrip()))
     console.print(escape(f"OSC on {server}, for example {address}. Ctrl-C stops."))
 
 

@@ -129,6 +129,7 @@ def play_model(
         When the model cannot be loaded or the file to go on from not be read. Where it is strict also when the melody
         cannot be followed: else it is left out, and that is reported.
     """
+    from musicgen.backends import advice
     from streamer.audio.input import open_input
     from streamer.engine.beginning import Excerpt, read_beginning
     from streamer.engine.core import Core, defaults
@@ -149,6 +150,8 @@ def play_model(
         report(f"{error}: the music goes on without a melody")
         values = {**values, "melody": ""}
     core = Core(loaded, values, sample_rate=rate, channels=channels, beginning=beginning, melodies=melodies, tell=tell)
-    facts = {"backend": loaded.backend.name, "threads": loaded.backend.threads, "defaults": defaults(loaded)}
+    stepping = loaded.backend
+    computed = {"backend": stepping.name, "threads": stepping.threads, "advice": advice(stepping.name)}
+    facts = {"model": loaded.name, "licence": loaded.licence, "defaults": defaults(loaded), **computed}
     imports = [name for name in sys.modules if name.partition(".")[0] in ("musicgen", "streamer")]
-    return core, {"model": loaded.name, "licence": loaded.licence, "imports": imports, **facts}
+    return core, {"imports": imports, **facts}

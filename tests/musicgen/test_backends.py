@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from musicgen import ModelError, MusicGen
-from musicgen.backends import NAMES, choose, obstacle, prepare
+from musicgen.backends import NAMES, advice, choose, native_step, obstacle, prepare
 from musicgen.backends.cuda_step import CudaBackend
 from musicgen.backends.threads import best_threads
 from musicgen.backends.torch_step import TorchBackend
@@ -84,6 +84,31 @@ def test_auto_is_a_backend_that_can_run_here_and_says_why() -> None:
 def test_auto_without_the_fast_ones_is_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("musicgen.backends.obstacle", lambda name: f"No {name}." if name != "torch" else "")
     assert choose() == ("torch", "It runs everywhere. No native.")
+
+
+def test_without_the_native_library_nano_plays_with_onnx_and_the_advice_is_a_compiler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require("onnx")
+    monkeypatch.setattr(native_step, "library_path", lambda: None)
+    native_step.library.cache_clear()
+    assert MusicGen.load("nano").backend.name == "onnx"
+    for slower in ("onnx", "torch"):
+        assert "install a C++ compiler" in advice(slower)
+
+
+def test_the_fastest_backend_needs_no_advice() -> None:
+    require("native")
+    assert [advice(name) for name in ("native", "native-int4", "cuda", "torch")] == [""] * 4
+
+
+def test_an_old_onnx_runtime_is_passed_over_by_auto_and_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    require("onnx")
+    monkeypatch.setattr("musicgen.backends.version", lambda package: "1.27.3")
+    monkeypatch.setattr("musicgen.backends._native_refusal", lambda weights: "Not this one.")
+    assert choose(random_decoder(hidden=256, heads=4))[0] == "torch"
+    with pytest.raises(ModelError, match=r"1\.27\.3 is too old"):
+        prepare(random_decoder(), "onnx")
 
 
 def test_auto_passes_over_what_a_decoder_does_not_suit() -> None:
