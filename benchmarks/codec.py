@@ -1,18 +1,21 @@
 """How long decoding small chunks takes beside transformers' decode of the whole clip, and how exact it is.
 
     python -m benchmarks.codec [--codec NAME | --model FOLDER] [--frames 50] [--threads 1] [--overlap] [--json]
+                               [--only cost frames errors]
 
 Every round measures all ways in turn, and the least time of each counts, so that the ratios hold on a busy machine too,
 where the milliseconds do not. One thread is measured in processor time, several in wall time. Without ``--model`` the
 codecs have random weights in the shapes of nano's and of the 32 kHz MusicGen models'. ``--json`` prints a line a codec.
+``frames`` times every call of the native decoder and of torch's, in turns: the least, the median and the worst.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +25,12 @@ import torch
 from numpy.typing import NDArray
 
 from musicgen import MusicGen
+from musicgen.backends import native_step, obstacle
 from musicgen.codec import (
     Decoder,
     ExactDecoder,
+    NativeCodec,
+    NativeDecoder,
     OverlapAddDecoder,
     codec_weights,
     decode_many,
@@ -43,6 +49,8 @@ CHUNKS = (1, 2, 5, 10, 25)
 OVERLAPS = ((5, 1), (10, 1), (10, 2), (10, 5), (25, 2), (25, 5), (25, 10))
 ROUNDS = 4
 STREAMS = 12
+LIVE = (1, 5)  # frames of a chunk in live music
+TURNS = 6
 
 
 def in_chunks(decoder: Decoder, codes: torch.Tensor, frames: int) -> NDArray[np.float32]:
@@ -51,7 +59,21 @@ def in_chunks(decoder: Decoder, codes: torch.Tensor, frames: int) -> NDArray[np.
     return np.concatenate([*parts, decoder.flush()])
 
 
-def together(decoders: list[ExactDecoder], codes: torch.Tensor, frames: int) -> None:
+def natives(model: EncodecModel, threads: int) -> dict[str, NativeDecoder]:
+    """The native decoder on this machine's best kernels and on AVX2's, in float32 and in fewer bits."""
+    if obstacle("native"):
+        return {}
+    weights, available = codec_weights(model), native_step.kernels()
+    return {
+        f"native {kernels}, {'8 bits and bfloat16' if compact else 'float32'}": NativeDecoder(
+            NativeCodec(weights, compact=compact, threads=threads, kernels=kernels)
+        )
+        for kernels in dict.fromkeys((available[0], *(name for name in available if name == "avx2")))
+        for compact in (False, True)
+    }
+
+
+def together(decoders: Sequence[Decoder], codes: torch.Tensor, frames: int) -> None:
     """The same frames through several streams in one batch."""
     for start in range(0, codes.shape[1], frames):
         decode_many(decoders, [codes[:, start : start + frames]] * len(decoders))
@@ -78,9 +100,17 @@ def costs(model: EncodecModel, codes: torch.Tensor) -> dict[str, Any]:
         for frames in (*CHUNKS, codes.shape[1]):
             ways[f"{name}, chunks of {frames}"] = partial(in_chunks, decoder, codes, frames)
     weights = codec_weights(model)
-    streams = [ExactDecoder(weights) for _ in range(STREAMS)]
-    crowds = {f"float32, {STREAMS} streams in chunks of {frames}": frames for frames in (1, 5)}
-    ways |= {name: partial(together, streams, codes, frames) for name, frames in crowds.items()}
+    crowd: dict[str, list[Decoder]] = {"float32": [ExactDecoder(weights) for _ in range(STREAMS)]}
+    for name, native in natives(model, torch.get_num_threads()).items():
+        for frames in (*CHUNKS, codes.shape[1]):
+            ways[f"{name}, chunks of {frames}"] = partial(in_chunks, native, codes, frames)
+        crowd[name] = [NativeDecoder(native.codec) for _ in range(STREAMS)]
+    crowds = {
+        f"{name}, {STREAMS} streams in chunks of {frames}": partial(together, streams, codes, frames)
+        for name, streams in crowd.items()
+        for frames in LIVE
+    }
+    ways |= crowds
     rounds = [{name: seconds_of(run) for name, run in ways.items()} for _ in range(ROUNDS)]
     audio = codes.shape[1] * weights.hop / weights.sample_rate
     least = {name: min(times[name] for times in rounds) / (STREAMS if name in crowds else 1) for name in ways}
@@ -89,6 +119,31 @@ def costs(model: EncodecModel, codes: torch.Tensor) -> dict[str, Any]:
         name: {"ms_per_second": round(seconds / audio * 1e3, 1), "ratio": round(seconds / whole, 2)}
         for name, seconds in least.items()
     }
+
+
+def frame_costs(model: EncodecModel, codes: torch.Tensor, threads: int) -> dict[str, Any]:
+    """Milliseconds a frame of every call, in turns, and the ratio of the medians to torch's."""
+    torch_decoder: dict[str, Decoder] = {"torch, float32": ExactDecoder(codec_weights(model))}
+    result: dict[str, Any] = {}
+    for frames in LIVE:
+        ways = torch_decoder | natives(model, threads)
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(TURNS):
+            for name, decoder in ways.items():
+                for start in range(0, codes.shape[1] - frames + 1, frames):
+                    chunk = codes[:, start : start + frames]
+                    times[name].append(1000 * seconds_of(partial(decoder.decode, chunk)) / frames)
+        begun = {name: sorted(own[len(own) // TURNS :]) for name, own in times.items()}  # without the first turn
+        base = statistics.median(begun["torch, float32"])
+        for name, own in begun.items():
+            median = statistics.median(own)
+            result[f"{name}, chunks of {frames}"] = {
+                "least_ms": round(own[0], 3),
+                "median_ms": round(median, 3),
+                "worst_ms": round(own[-1], 3),
+                "ratio": round(median / base, 2),
+            }
+    return result
 
 
 def noise(sound: NDArray[np.float32], whole: NDArray[np.float32]) -> float:
@@ -106,6 +161,7 @@ def errors(model: EncodecModel, codes: torch.Tensor, overlap_add: bool) -> dict[
     for frames, shared in OVERLAPS if overlap_add else ():
         stateless = OverlapAddDecoder(codec_weights(model), 1, frames, shared)
         sounds[f"overlap-add, {frames} frames sharing {shared}"] = in_chunks(stateless, codes, frames)
+    sounds |= {name: in_chunks(decoder, codes, 2) for name, decoder in natives(model, 1).items()}
     worst = np.abs(sounds["float32"] - whole).max() / np.square(whole).mean() ** 0.5
     return {"largest_error": float(f"{worst:.1e}"), "snr_db": {name: noise(own, whole) for name, own in sounds.items()}}
 
@@ -127,11 +183,16 @@ def random_model_and_codes(shape: dict[str, Any], frames: int) -> tuple[EncodecM
 
 
 def show(result: dict[str, Any]) -> None:
-    print(f"{result['codec']}, {result['threads']} thread(s), largest error {result['largest_error']} of the RMS")
-    for name, cost in result["cost"].items():
-        print(f"  {name:38} {cost['ms_per_second']:8.1f} ms per second of sound   x {cost['ratio']:.2f}")
-    for name, decibels in result["snr_db"].items():
-        print(f"  {name:38} {decibels:8.1f} dB signal to noise")
+    error = f", largest error {result['largest_error']} of the RMS" if "largest_error" in result else ""
+    print(f"{result['codec']}, {result['threads']} thread(s){error}")
+    for name, times in result.get("frames", {}).items():
+        print(
+            "  {:52} {least_ms:8.3f} {median_ms:8.3f} {worst_ms:8.3f} ms a frame   x {ratio:.2f}".format(name, **times)
+        )
+    for name, cost in result.get("cost", {}).items():
+        print(f"  {name:58} {cost['ms_per_second']:8.1f} ms per second of sound   x {cost['ratio']:.2f}")
+    for name, decibels in result.get("snr_db", {}).items():
+        print(f"  {name:58} {decibels:8.1f} dB signal to noise")
 
 
 def main() -> None:
@@ -142,6 +203,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=50, help="length of the clip, 50 a second")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--overlap", action="store_true", help="also how far overlap-add is from the whole clip")
+    parser.add_argument("--only", nargs="+", choices=("cost", "frames", "errors"), default=("cost", "frames", "errors"))
     parser.add_argument("--json", action="store_true", help="a line of JSON for each codec")
     options = parser.parse_args()
     names = [options.model.name] if options.model else [options.codec] if options.codec else list(SHAPES)
@@ -152,13 +214,17 @@ def main() -> None:
         )
         model, codes = make(options.frames)
         torch.set_num_threads(options.threads)  # loading a model chooses its own
-        result = {
+        result: dict[str, Any] = {
             "codec": name if options.model else f"{name}, random weights",
             "threads": options.threads,
             "torch": torch.__version__,
-            **errors(model, codes, options.overlap),
-            "cost": costs(model, codes),
         }
+        if "errors" in options.only:
+            result |= errors(model, codes, options.overlap)
+        if "frames" in options.only:
+            result["frames"] = frame_costs(model, codes, options.threads)
+        if "cost" in options.only:
+            result["cost"] = costs(model, codes)
         print(json.dumps(result), flush=True) if options.json else show(result)
 
 
