@@ -13,6 +13,7 @@ from streamer.cli.bench import bench
 from streamer.cli.console import capital, complain, ended_by_signals, unfailing_output
 from streamer.cli.convert import convert
 from streamer.cli.devices import devices
+from streamer.cli.doctor import doctor
 from streamer.cli.evaluate import evaluate
 from streamer.cli.models import models
 from streamer.cli.play import play
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (play, render, models, devices, convert, bench, evaluate)
+COMMANDS = (play, render, models, devices, convert, bench, evaluate, doctor)
 for command in COMMANDS:
     app.command()(command)
 

@@ -1,0 +1,220 @@
+"""What works on this machine, and which command mends what does not: the checks behind `streamer doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from streamer.errors import UserError
+
+State = Literal["works", "slow", "missing", "broken"]
+
+SECONDS = 3.0
+"""Of nano's music that are made to measure how fast it is."""
+SAFE = 1.5
+"""Real-time factor below which a busy moment interrupts the music."""
+PRIORITY = 10
+"""Of the real-time schedule that is asked for as a trial; audio servers grant up to 70 or more."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes
+    ----------
+    name
+        What was looked at.
+    state
+        works; slow: the music has holes; missing: something that not everyone needs; broken: it cannot be used.
+    sentence
+        What is the case.
+    remedy
+        The command that mends it, "" where there is none, or nothing to mend.
+    """
+
+    name: str
+    state: State
+    sentence: str
+    remedy: str = ""
+
+
+def examine(udp_port: int = 7770) -> Iterator[Finding]:
+    """All checks, one after the other, each as soon as it is done; none of them raises.
+
+    The first is about nano's music: where that is broken, nothing can play.
+    """
+    checks: list[tuple[str, Callable[[], Finding]]] = [
+        ("nano", _nano),
+        ("backend", _backend),
+        ("PortAudio", _portaudio),
+        ("outputs", lambda: _devices("output")),
+        ("inputs", lambda: _devices("input")),
+        ("JACK", _jack),
+        *((f"{ending} files", lambda ending=ending: _codec(ending)) for ending in (".flac", ".mp3", ".opus")),
+        *((f"extra {name}", lambda name=name: _extra(name)) for name in EXTRAS),
+        ("real-time", _real_time),
+        (f"UDP {udp_port}", lambda: _port(udp_port)),
+    ]
+    for name, check in checks:
+        try:
+            yield check()
+        except UserError as error:
+            yield Finding(name, "broken", str(error))
+        except Exception as error:  # a check that fails is a finding too
+            yield Finding(name, "broken", f"{type(error).__name__}: {error}")
+
+
+def _nano() -> Finding:
+    from streamer.control.controls import Controls
+    from streamer.engine.engine import Engine
+    from streamer.engine.loading import load
+
+    model = load("nano")
+    engine = Engine(model, Controls(prompt="techno"))
+    engine.read(engine.sample_rate // 2)  # caches start cold
+    start = time.perf_counter()
+    engine.read(round(SECONDS * engine.sample_rate))
+    factor = SECONDS / (time.perf_counter() - start)
+    threads = model.backend.threads
+    sentence = f"{factor:.1f}x real time on {model.backend.name} with {threads} thread{'' if threads == 1 else 's'}"
+    if factor >= SAFE:
+        return Finding("nano", "works", sentence)
+    if factor >= 1:
+        return Finding("nano", "slow", f"{sentence}: a busy moment interrupts it", "streamer play --lead 500")
+    return Finding("nano", "slow", f"{sentence}: too slow to play live", "streamer render music.wav")
+
+
+def _backend() -> Finding:
+    from musicgen.backends import choose, obstacle
+
+    name, reason = choose()
+    sentence = f"{name}: {reason[:1].lower()}{reason[1:].rstrip('.')}"
+    if not obstacle("native"):
+        return Finding("backend", "works", sentence)
+    compiler = {"linux": "sudo apt install g++", "darwin": "xcode-select --install"}.get(sys.platform, "")
+    remedy = f"{compiler} && pip install --force-reinstall --no-deps musicgen-streamer" if compiler else ""
+    return Finding("backend", "missing", sentence, remedy)
+
+
+def _portaudio() -> Finding:
+    sounddevice = _sounddevice()
+    return Finding("PortAudio", "works", sounddevice.get_portaudio_version()[1].split(",")[0])
+
+
+def _sounddevice() -> Any:
+    from streamer.audio.devices import portaudio
+
+    return portaudio()
+
+
+def _devices(kind: Literal["output", "input"]) -> Finding:
+    from streamer.audio.devices import choose, devices
+
+    name = f"{kind}s"
+    try:
+        found = devices(kind)
+        default = choose(found, kind=kind)
+    except UserError as error:
+        remedy = "streamer play --wav-out music.wav" if kind == "output" else ""
+        return Finding(name, "missing", str(error), remedy)
+    return Finding(name, "works", f"{len(found)}, by default {default.name} ({default.rate} Hz)")
+
+
+def _jack() -> Finding:
+    if not sys.platform.startswith("linux"):
+        return Finding("JACK", "works", "not needed here")
+    apis = _sounddevice().query_hostapis()
+    if any("JACK" in api["name"] and api["devices"] for api in apis):
+        return Finding("JACK", "works", "a server runs, and PortAudio is its client")
+    return Finding("JACK", "missing", "no server runs: other programs cannot be patched in", "pw-jack streamer play")
+
+
+def _codec(ending: str) -> Finding:
+    import soundfile
+
+    from streamer.offline.render import FORMATS
+
+    kind = FORMATS[ending]
+    if soundfile.check_format(kind.container, kind.subtype):
+        return Finding(f"{ending} files", "works", f"written by libsndfile {soundfile.__libsndfile_version__}")
+    return Finding(
+        f"{ending} files",
+        "missing",
+        f"libsndfile {soundfile.__libsndfile_version__} cannot write them",
+        "pip install --upgrade soundfile",
+    )
+
+
+EXTRAS = {
+    "onnx": (("onnx", "onnxruntime"), "another backend: fast where no compiler is"),
+    "demucs": (("demucs",), "melodies without their drums and bass"),
+    "evaluate": (("torchaudio", "transformers"), "`streamer evaluate`"),
+}
+"""Name -> the modules it brings, and what for."""
+
+
+def _extra(name: str) -> Finding:
+    modules, purpose = EXTRAS[name]
+    lacking = [module for module in modules if find_spec(module) is None]
+    if not lacking:
+        return Finding(f"extra {name}", "works", f"installed, for {purpose}")
+    return Finding(
+        f"extra {name}",
+        "missing",
+        f"{', '.join(lacking)} not installed: for {purpose}",
+        f"pip install 'musicgen-streamer[{name}]'",
+    )
+
+
+def _real_time() -> Finding:
+    if not sys.platform.startswith("linux"):
+        return Finding("real-time", "works", "given to audio threads by the system")
+    refused: list[str] = []
+    # On a thread of its own, whose schedule ends with it.
+    trial = threading.Thread(target=_try_real_time, args=(refused,))
+    trial.start()
+    trial.join()
+    if not refused:
+        return Finding("real-time", "works", "scheduling is permitted")
+    limits = "/etc/security/limits.d/audio.conf"
+    return Finding(
+        "real-time",
+        "missing",
+        f"scheduling is not permitted ({refused[0]}): a busy machine may interrupt the music",
+        f"echo '@audio - rtprio 95' | sudo tee {limits} && sudo usermod -aG audio $USER  # then log in again",
+    )
+
+
+def _try_real_time(refused: list[str]) -> None:
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
+    except OSError as error:
+        refused.append(error.strerror or str(error))
+
+
+def _port(port: int) -> Finding:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError as error:
+            remedy = f"streamer play --osc-port {port + 1}"
+            return Finding(f"UDP {port}", "broken", f"{error.strerror}: OSC cannot listen there", remedy)
+    return Finding(f"UDP {port}", "works", "free for OSC")
+
+
+def machine() -> str:
+    """This installation and what it runs on, in one line."""
+    python = platform.python_version()
+    return (
+        f"musicgen-streamer {version('musicgen-streamer')}, Python {python}, {platform.system()} {platform.machine()}"
+    )
