@@ -431,10 +431,16 @@ class Desk:
         for address, reason, origin in reported:
             sources = self._feedback.sources() | ({origin.source} if isinstance(origin, Client) else set())
             for source in sources:
-                self._complain(source, address, BadValue(reason))
+                self._complain(source, address, BadValue(self._may_know(source, address, reason)))
         for origin, answer in answers:
             if isinstance(origin, Client):
                 self._feedback.reply(origin.source, [answer])
+
+    def _may_know(self, source: Address, address: str, reason: str) -> str:
+        """The reason, but to strangers nothing about a file: whether and where it exists is not their business."""
+        parameter = self._tree.parameter(self._tree.path(address) or "")
+        secret = parameter is not None and parameter.kind == "path" and not Client(source).trusted
+        return "cannot be read as what it has to be" if secret else reason
 
     def _complain(self, source: Address, address: str, error: Exception) -> None:
         """Tell a client what was wrong, unless it was told too often lately."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from osc.tree import Parameter, Value
+from osc.tree import TEXTS, Parameter, Value
 from streamer.control.table import PARAMETERS
 from streamer.errors import UserError
 
@@ -31,7 +31,8 @@ MODELS_RATE = 32_000
 _OF_SOUND = {"volume", "mute", "lead", "loudness"}
 """The parameters that change no token: the others are about the music."""
 # None: not asked for, so that the model's own default stands.
-_KINDS: dict[str, Any] = {"float": float | None, "int": int | None, "bool": bool | None, "text": str | None}
+_KINDS: dict[str, Any] = {"float": float | None, "int": int | None, "bool": bool | None}
+_KINDS |= dict.fromkeys(TEXTS, str | None)
 
 Backend = Annotated[
     str,
@@ -106,7 +107,7 @@ def _option(parameter: Parameter) -> inspect.Parameter:
     if parameter.kind in ("float", "int"):
         number = float if parameter.kind == "float" else int
         bounds = {"min": number(parameter.low), "max": number(parameter.high), "metavar": "N"}
-    elif parameter.kind == "text":
+    elif parameter.kind in TEXTS:
         bounds = {"metavar": "TEXT"}
     name = f"--{parameter.name}/--no-{parameter.name}" if parameter.kind == "bool" else f"--{parameter.name}"
     unit = f" [{parameter.unit}]" if parameter.unit else ""

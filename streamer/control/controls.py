@@ -7,11 +7,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from osc.hosts import Client
 from osc.tree import Value
 from streamer.control.change import Change, Moment, Wall
-from streamer.control.table import ACTION_NAMES, PARAMETERS, accept, known
+from streamer.control.media import find
+from streamer.control.table import ACTION_NAMES, PARAMETERS, TABLE, accept, known
 
 Listener = Callable[[dict[str, Value], object], None]
 Follower = Callable[[Change], None]
@@ -41,6 +44,11 @@ class Controls:
     **initial : float, int, bool or str
         Values by name, clamped to their range; the rest stands at the table's default until `adopt`.
 
+    Attributes
+    ----------
+    media : Path or None
+        The folder whose files clients on other machines may name; None for no files at all.
+
     Raises
     ------
     BadValue
@@ -48,6 +56,7 @@ class Controls:
     """
 
     def __init__(self, **initial: Value) -> None:
+        self.media: Path | None = None
         self._values: dict[str, Value] = {parameter.name: parameter.default for parameter in PARAMETERS}
         self._chosen: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -109,13 +118,14 @@ class Controls:
         Raises
         ------
         BadValue
-            For a name that is not in the table or a value it cannot take; nothing has changed then.
+            For a name that is not in the table or a value it cannot take, and for a file that the origin, a client on
+            another machine, may not name; nothing has changed then.
         """
         return dict(self.ask(batch, origin, None if at is None else Wall(at)).values)
 
     def ask(self, batch: Iterable[tuple[str, Value | None]], origin: object = None, at: Moment | None = None) -> Change:
         """As `apply`, at any kind of moment; returns the change that goes to the followers."""
-        change = Change(accept(batch), at, origin)
+        change = Change(self._permitted(accept(batch), origin), at, origin)
         if change.values:
             with self._lock:
                 over = isinstance(at, Wall) and at.seconds <= time.time()  # it will be late: nothing to wait for
@@ -124,6 +134,18 @@ class Controls:
                 self._news.append(_News(change, stands, origin))
             self._tell()
         return change
+
+    def _permitted(self, values: dict[str, Value], origin: object) -> dict[str, Value]:
+        """The values, with files that a client on another machine names looked for where it may name them.
+
+        Raises
+        ------
+        BadValue
+            When there is no such file there.
+        """
+        if not isinstance(origin, Client) or origin.trusted:
+            return values
+        return {n: find(str(v), self.media) if n in TABLE and TABLE[n].kind == "path" else v for n, v in values.items()}
 
     def settle(self, values: Mapping[str, Value], origin: object = None) -> None:
         """What was asked for with a moment stands now: said by the follower that has taken it over."""

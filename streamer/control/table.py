@@ -16,7 +16,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter(
         "melody",
-        "text",
+        "path",
         default="",
         doc="A sound file whose tune is followed, or `input` (`input:DEVICE`) for what is played live; empty: none. "
         "Melody models only.",

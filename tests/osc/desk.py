@@ -18,6 +18,7 @@ PARAMETERS = (
     Parameter("volume", "float", -60.0, 12.0, default=0.0, unit="dB"),
     Parameter("lead", "float", 20.0, 2000.0, default=200.0, unit="ms", curve="log"),
     Parameter("mute", "bool", default=False),
+    Parameter("tune", "path", default="", doc="A file to follow."),
 )
 ACTIONS = (Action("play"), Action("reset"))
 

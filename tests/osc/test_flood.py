@@ -109,4 +109,4 @@ def test_a_flood_of_100_000_datagrams_changes_nothing_for_the_next_client(
     assert held.subscribers <= MOST
     assert held.waiting <= QUEUE
     assert held.clients <= CLIENTS_REMEMBERED
-    assert set(desk.values) == {"prompt", "negative", "temperature", "topk", "volume", "lead", "mute"}
+    assert set(desk.values) == {"prompt", "negative", "temperature", "topk", "volume", "lead", "mute", "tune"}

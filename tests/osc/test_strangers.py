@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from osc.access import Access, Right
-from osc.hosts import Address, networks
+from osc.hosts import Address, Client, networks
 from osc.packet import BUNDLE, build
 from osc.paths import CONFIRMED, FACTOR
 from tests.osc.hall import Hall
@@ -286,3 +286,46 @@ def test_on_this_machine_no_secret_is_asked_for() -> None:
 def test_a_secret_that_is_soon_guessed_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 8 characters"):
         Access(secret="1234")
+
+
+# ---- files
+
+
+def test_the_store_is_told_whether_a_client_is_on_this_machine() -> None:
+    hall = Hall()
+    origins: list[object] = []
+    hall.store.listen(lambda changed, origin: origins.append(origin))
+    sources: list[Address] = [HERE, ("::1", 9000, 0, 0), TABLET]
+    for source in sources:
+        hall.say(source, "/mg/tune", "bach.wav")
+    assert [(origin.source, origin.trusted) for origin in origins if isinstance(origin, Client)] == [
+        (HERE, True),
+        (("::1", 9000, 0, 0), True),
+        (TABLET, False),
+    ]
+
+
+def test_a_stranger_is_told_a_files_name_and_not_its_place() -> None:
+    hall = Hall()
+    hall.store.apply([("tune", "/home/somebody/tunes/bach.wav")])
+    for path, answer in (("/mg/get/tune", "bach.wav"), ("/mg/subscribe", "bach.wav")):
+        hall.say(TABLET, path)
+        hall.say(TABLET, "/mg/confirm", str(hall.heard(TABLET).get("/mg/confirm", "")))
+        hall.say(TABLET, path)
+        hall.clock.now += 1
+        hall.desk.turn()
+        assert hall.heard(TABLET)["/mg/tune"] == answer
+    hall.say(HERE, "/mg/get/tune")
+    assert hall.heard(HERE)["/mg/tune"] == "/home/somebody/tunes/bach.wav"
+
+
+def test_what_is_wrong_with_a_file_is_told_on_this_machine_only() -> None:
+    hall = Hall()
+    hall.say(TABLET, "/mg/subscribe")
+    hall.say(TABLET, "/mg/confirm", str(hall.heard(TABLET)["/mg/confirm"]))
+    hall.say(HERE, "/mg/subscribe", "/mg/status")
+    hall.heard(TABLET)
+    hall.desk.error("/mg/tune", "/home/somebody/bach.wav is no sound file")
+    hall.desk.turn()
+    assert hall.heard(TABLET)["/mg/error"] == "cannot be read as what it has to be"
+    assert hall.heard(HERE)["/mg/error"] == "/home/somebody/bach.wav is no sound file"

@@ -1,0 +1,52 @@
+"""Which files somebody on another machine may name: those under one folder, and nothing about any other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from osc.tree import BadValue
+
+# Names that Windows takes for devices, with any ending.
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+# A drive, a stream of a file, or what a shell would expand.
+_STRANGE = re.compile(r"[:*?\"<>|\x00-\x1f]|^[~ ]|[ .]$")
+
+
+def find(name: str, folder: Path | None) -> str:
+    """The file that a stranger means.
+
+    Parameters
+    ----------
+    name : str
+        Relative to the folder; "" for none.
+    folder : Path or None
+        The only place to look; None for nowhere.
+
+    Returns
+    -------
+    str
+        The path of a file under the folder, links followed; "" for "".
+
+    Raises
+    ------
+    BadValue
+        For anything else, always with the same words: they must not tell what exists on this machine.
+    """
+    if not name:
+        return ""
+    found = _under(folder, re.split(r"[/\\]", name)) if folder is not None else None
+    if found is None:
+        raise BadValue("no such file is offered here: name one under the folder given with --media")
+    return str(found)
+
+
+def _under(folder: Path, parts: list[str]) -> Path | None:
+    if any(part in ("", ".", "..") or _STRANGE.search(part) or _DEVICES.fullmatch(part) for part in parts):
+        return None
+    try:
+        root = folder.resolve(strict=True)
+        path = root.joinpath(*parts).resolve(strict=True)
+        return path if path.is_relative_to(root) and path.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
+        return None
