@@ -23,7 +23,7 @@ from osc.feedback import Counts, Feedback
 from osc.hosts import Address, Client
 from osc.inbox import Inbox
 from osc.limits import Complaints
-from osc.packet import Bundle, Message, Refused, build, clean, parse
+from osc.packet import DEFAULT_LIMITS, Bundle, Message, Refused, build, clean, parse
 from osc.pattern import Pattern, is_pattern
 from osc.subscribers import Group, Subscriber
 from osc.tree import Answer, Asker, BadValue, Change, Tree, UnknownAddress, Value
@@ -179,6 +179,9 @@ class Desk:
             self.counts.ignored += 1
             return
         self._feedback.paths.received(source[0], len(datagram))
+        if len(datagram) > DEFAULT_LIMITS.size:
+            self._read(source, datagram)  # which refuses it: nothing so large is kept
+            return
         self._inbox.put(source, datagram)
         self.counts.left_out = self._inbox.left_out
 

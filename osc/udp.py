@@ -7,28 +7,25 @@ for a client.
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import cast
 
 from osc.access import NO_RULES, Access
 from osc.desk import Desk
 from osc.feedback import Counts
 from osc.hosts import Address
+from osc.sockets import LOCALHOST, listen
 from osc.tree import Tree, Value
 
-READS_PER_POLL = 64
-"""Datagrams read before feedback and due bundles get their turn: a flood does not starve them."""
+READS_PER_POLL = 512
+"""Datagrams read before others are served. Reading is cheap, and what a full socket drops is nobody's in particular."""
 
 log = logging.getLogger(__name__)
-
-
-class BindError(OSError):
-    """The server cannot have the address it was given; the text says what to do."""
 
 
 class OscServer:
@@ -38,7 +35,8 @@ class OscServer:
     ----------
     tree : Tree
     host : str
-        The address to listen on. Anything but the default lets other machines in.
+        The address to listen on. Anything but this machine's loopback addresses lets other machines in; a multicast
+        group is joined.
     port : int
         0 takes any free port.
     access : Access
@@ -60,20 +58,20 @@ class OscServer:
     def __init__(
         self,
         tree: Tree,
-        host: str = "127.0.0.1",
+        host: str = LOCALHOST,
         port: int = 7770,
         access: Access = NO_RULES,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._socket = _bind(host, port)
+        self._sockets = {opened.family: opened for opened in listen(host, port)}
         self._waker, self._wakeful = socket.socketpair()
         for end in (self._waker, self._wakeful):
             end.setblocking(False)
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._socket, selectors.EVENT_READ)
-        self._selector.register(self._wakeful, selectors.EVENT_READ)
+        for opened in (*self._sockets.values(), self._wakeful):
+            self._selector.register(opened, selectors.EVENT_READ)
         self._thread: threading.Thread | None = None
         self._closing = False
         self.desk = Desk(tree, self._send, self._wake, access, clock=clock, wall=wall)
@@ -81,9 +79,14 @@ class OscServer:
     # ---- for the rest of the program, from any thread
 
     @property
+    def addresses(self) -> list[Address]:
+        """Where it listens; two for localhost, with one port."""
+        return [opened.getsockname() for opened in self._sockets.values()]
+
+    @property
     def port(self) -> int:
         """The UDP port listened on."""
-        return int(self._socket.getsockname()[1])
+        return int(self.addresses[0][1])
 
     @property
     def counts(self) -> Counts:
@@ -110,7 +113,7 @@ class OscServer:
         if self._thread is not None:
             self._thread.join()
         self._selector.close()
-        for end in (self._socket, self._waker, self._wakeful):
+        for end in (*self._sockets.values(), self._waker, self._wakeful):
             end.close()
 
     def _wake(self) -> None:
@@ -131,59 +134,24 @@ class OscServer:
     def poll(self, timeout: float) -> None:
         """Wait until something comes or is due, `timeout` seconds at most, and do it. `start` does this for ever."""
         for key, _ in self._selector.select(min(timeout, self.desk.seconds_to_next())):
-            if key.fileobj is self._socket:
-                self._read()
-            else:
+            if key.fileobj is self._wakeful:
                 self._wakeful.recv(4096)
+            else:
+                self._read(cast(socket.socket, key.fileobj))
         self.desk.turn()
 
-    def _read(self) -> None:
+    def _read(self, opened: socket.socket) -> None:
         for _ in range(READS_PER_POLL):
             try:
-                datagram, source = self._socket.recvfrom(65536)
+                datagram, source = opened.recvfrom(65536)
             except OSError:  # Nothing left; on Windows also the echo of a reply that nobody took.
                 return
             self.desk.receive(datagram, source)
 
     def _send(self, target: Address, datagram: bytes) -> bool:
         try:
-            self._socket.sendto(datagram, target)
-        except OSError:  # Among them: no room in the socket's buffer.
+            family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
+            self._sockets[family].sendto(datagram, target)
+        except (OSError, KeyError):  # Among them: no room in the socket's buffer.
             return False
         return True
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A UDP socket that never blocks, bound to the address.
-
-    Raises
-    ------
-    BindError
-    """
-    if not 0 <= port <= 65535:
-        raise BindError(f"there is no UDP port {port}: choose one from 1024 to 65535 with --osc-port")
-    try:
-        # Where a name has both kinds of address, clients mostly send to the one of IPv4.
-        found = sorted(socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM), key=lambda info: info[0])
-        family, kind, protocol, _, address = found[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError:
-        raise BindError(f"cannot listen for OSC on {host!r}: give an address of this machine, like 127.0.0.1") from None
-    try:
-        listener.setblocking(False)
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        raise BindError(_why(host, port, error)) from None
-    return listener
-
-
-def _why(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"UDP port {port} on {host} is in use, perhaps by another streamer: stop that, "
-            f"or choose another port with --osc-port"
-        )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"cannot listen for OSC on {host}: give an address of this machine, like 127.0.0.1"
-    return f"cannot listen for OSC on UDP port {port} of {host} ({error}): choose another port with --osc-port"

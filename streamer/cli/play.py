@@ -68,7 +68,7 @@ def play(
     osc_host: Annotated[
         str,
         typer.Option(metavar="HOST", help="Listen here; 0.0.0.0 lets other machines in.", rich_help_panel=OSC),
-    ] = "127.0.0.1",
+    ] = "localhost",
     osc_port: Annotated[int, typer.Option(metavar="N", help="UDP port.", rich_help_panel=OSC)] = 7770,
     osc_prefix: Annotated[
         str, typer.Option(metavar="PATH", help="What all addresses begin with.", rich_help_panel=OSC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import socket
 import struct
@@ -12,7 +13,8 @@ import pytest
 
 from osc.hosts import Client as Origin
 from osc.packet import BUNDLE, build
-from osc.udp import BindError, OscServer
+from osc.sockets import BindError
+from osc.udp import OscServer
 from tests.osc.desk import Client, Clock, Desk, tree
 
 Connect = Callable[[OscServer], Client]
@@ -509,7 +511,33 @@ def test_what_a_waiting_bundle_asks_for_is_answered_on_the_real_clock(running: O
 
 
 def test_only_this_machine_is_listened_to(server: OscServer) -> None:
-    assert server._socket.getsockname()[0] == "127.0.0.1"
+    assert all(ipaddress.ip_address(host).is_loopback for host, *_ in server.addresses)
+
+
+def test_localhost_is_heard_whatever_a_client_takes_it_for(server: OscServer, desk: Desk) -> None:
+    if len(server.addresses) == 1:
+        pytest.skip("this machine has no IPv6 loopback: switch IPv6 on")
+    for place, address in enumerate(server.addresses):
+        with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(5.0)
+            client.sendto(build("/mg/topk", 7 + place), address)
+            client.sendto(build("/mg/ping"), address)
+            server.poll(1.0)
+            assert client.recv(100) == build("/mg/pong"), "answered from where it was asked"
+            assert desk.values["topk"] == 7 + place
+
+
+def test_a_multicast_group_is_joined(desk: Desk) -> None:
+    group = "239.255.77.70"
+    server = OscServer(tree(desk), group, 0)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+            client.sendto(build("/mg/topk", 7), (group, server.port))
+        server.poll(5.0)
+    finally:
+        server.close()
+    assert desk.values["topk"] == 7
 
 
 def test_a_port_in_use_is_named_with_what_to_do() -> None:
