@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from osc.access import NO_RULES, Access
+from osc.sockets import LOCALHOST
 from osc.tree import Value
 from streamer.audio.devices import Device
 from streamer.audio.null import NullPlayer
@@ -91,9 +93,13 @@ class Instrument:
     wav
         Without a device: the file to write what would be heard into.
     host, port
-        Where OSC is served (UDP). Anything but a loopback address lets other machines steer.
+        Where OSC is served (UDP). Anything but a loopback address lets other machines steer, as far as `access` does.
     prefix
         What all OSC addresses begin with.
+    access
+        What OSC clients on other machines may do.
+    media
+        The folder whose files those may name; None for no files at all.
     report
         Called, from any thread, with a sentence about something a person should know.
 
@@ -115,19 +121,22 @@ class Instrument:
         *,
         device: Device | None = None,
         wav: Path | None = None,
-        host: str = "127.0.0.1",
+        host: str = LOCALHOST,
         port: int = PORT,
         prefix: str = PREFIX,
+        access: Access = NO_RULES,
+        media: Path | None = None,
         report: Callable[[str], None] = print,
     ) -> None:
         self.controls = Controls(**initial)
+        self.controls.media = media
         self._say = report
         self._rate = job.rate
         self._collapses, self._collapse = 0, ""
         self._closing = threading.Event()
         self._telling = threading.Thread(target=self._publish, name="status", daemon=True)
         with contextlib.ExitStack() as undo:
-            self._osc = OscSurface(self.controls, host, port, prefix)
+            self._osc = OscSurface(self.controls, host, port, prefix, access)
             self.server = self._osc.server
             undo.callback(self._osc.close)
             self.ring = Ring(round(job.rate * TABLE["lead"].high / 1000), job.channels)

@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from osc.access import Access
+from osc.hosts import networks
 from osc.tree import Value
 from streamer.cli.console import complain, console, handling
 from streamer.cli.options import (
@@ -73,6 +75,37 @@ def play(
     osc_prefix: Annotated[
         str, typer.Option(metavar="PATH", help="What all addresses begin with.", rich_help_panel=OSC)
     ] = "/mg",
+    osc_allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="Of other machines hear only these, like 192.168.1.0/24. Repeatable.",
+            rich_help_panel=OSC,
+        ),
+    ] = None,
+    osc_read_only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NETWORK", help="These may watch, and change nothing. Repeatable.", rich_help_panel=OSC),
+    ] = None,
+    osc_secret: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            envvar="STREAMER_OSC_SECRET",
+            show_envvar=True,
+            show_default=False,
+            help="What other machines have to send to /mg/secret first.",
+            rich_help_panel=OSC,
+        ),
+    ] = "",
+    media: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Whose files other machines may name; none unless given.",
+            rich_help_panel=OSC,
+        ),
+    ] = None,
     continue_from: ContinueFrom = None,
     start: From = 0.0,
     end: To = None,
@@ -104,6 +137,8 @@ def play(
         host=osc_host,
         port=osc_port,
         prefix=osc_prefix,
+        access=_access(osc_allow, osc_read_only, osc_secret),
+        media=_folder(media),
         report=complain,
     )
     with _finally_closed(instrument):
@@ -111,6 +146,19 @@ def play(
             instrument.start()
         _introduce(instrument, f"udp://{osc_host}:{instrument.server.port}", f"{osc_prefix}/prompt")
         _watch(instrument, seconds)
+
+
+def _access(allow: list[str] | None, read_only: list[str] | None, secret: str) -> Access:
+    try:
+        return Access(networks(allow or []), networks(read_only or []), secret)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _folder(path: Path | None) -> Path | None:
+    if path is not None and not path.is_dir():
+        raise UserError(f"{path} is no folder: give --media the one whose files other machines may name")
+    return path
 
 
 def _output(device: str | None, wav: Path | None) -> tuple[Device | None, Path | None]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from osc.access import Access
+from osc.sockets import BindError
 from osc.tree import Tree, Value
-from osc.udp import BindError, OscServer
+from osc.udp import OscServer
 from streamer.control.controls import Controls
 from streamer.control.table import ACTIONS, PARAMETERS, TABLE
 from streamer.engine.events import Refused
@@ -23,9 +25,11 @@ class OscSurface:
     controls
         What is steered.
     host, port
-        Where (UDP). Anything but a loopback address lets other machines steer.
+        Where (UDP). Anything but a loopback address lets other machines steer, as far as `access` does.
     prefix
         What all addresses begin with.
+    access
+        What clients on other machines may do.
 
     Attributes
     ----------
@@ -37,10 +41,10 @@ class OscSurface:
         When the port is taken or the prefix is no address.
     """
 
-    def __init__(self, controls: Controls, host: str, port: int, prefix: str) -> None:
+    def __init__(self, controls: Controls, host: str, port: int, prefix: str, access: Access) -> None:
         self._prefix = prefix
         try:
-            self.server = OscServer(Tree(prefix, PARAMETERS, ACTIONS, controls), host, port)
+            self.server = OscServer(Tree(prefix, PARAMETERS, ACTIONS, controls), host, port, access)
         except (BindError, ValueError) as error:
             raise UserError(str(error)) from None
 

@@ -102,6 +102,10 @@ def test_help_needs_no_torch() -> None:
         (["play", "--wav-out", "x.wav", "--osc-port", "0", "--anchor", "forever"], "choose card"),
         (["play", "--wav-out", "x.wav", "--osc-port", "TAKEN"], "--osc-port"),
         (["play", "--wav-out", "x.wav", "--osc-port", "0", "--osc-prefix", "mg"], "/mg"),
+        (["play", "--wav-out", "x.wav", "--osc-port", "0", "--osc-allow", "venue"], "write it like 192.168.1.0/24"),
+        (["play", "--wav-out", "x.wav", "--osc-port", "0", "--osc-read-only", "10.0.0"], "write it like"),
+        (["play", "--wav-out", "x.wav", "--osc-port", "0", "--osc-secret", "1234"], "at least 8 characters"),
+        (["play", "--wav-out", "x.wav", "--osc-port", "0", "--media", "nowhere"], "is no folder"),
         (["play", "--device", "no-such-device"], "device"),
     ],
 )
