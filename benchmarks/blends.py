@@ -23,12 +23,14 @@ import numpy as np
 import scipy.stats
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
 from musicgen import Ensemble, MusicGen, Stream
 from musicgen.backends import obstacle
 from training import judge
+from training.codec import RATE
 from training.compose import STYLES
-from training.evaluate.material import excerpts
 
 WEIGHTS = np.linspace(0, 1, 11)
 PAIRS = [(STYLES[i], STYLES[(i + 5) % len(STYLES)]) for i in range(12)]
@@ -56,7 +58,8 @@ def main() -> None:
         return
     listener = fitted(options.data, options.songs)
     model = MusicGen.load(options.model, threads=1)
-    odds = np.array([heard(model, listener, pair, options.seeds, options.seconds) for pair in PAIRS])
+    pairs = track(PAIRS, "Playing", console=Console(stderr=True))
+    odds = np.array([heard(model, listener, pair, options.seeds, options.seconds) for pair in pairs])
     print(table(odds))
     print(f"\nProcessor time {time.process_time() / 60:.1f} minutes, {model.backend.name} backend.")
 
@@ -99,11 +102,20 @@ def cost(model: MusicGen) -> dict[str, object]:
 
 
 def fitted(data: Path, songs: int) -> judge.Network:
-    """The judge of styles."""
-    pieces = excerpts(data, songs, 2, CLIP, seed=0)
-    with torch.no_grad():
-        examples = torch.stack([judge.features(piece.audio) for piece in pieces])
-    return judge.fit(examples, torch.tensor([piece.style for piece in pieces]), len(STYLES), seed=0)
+    """The judge of styles, from two random pieces of each song."""
+    rng = np.random.default_rng(0)
+    paths = sorted(data.glob("*.json"))
+    if not paths:
+        raise SystemExit(f"There are no songs in {data}: run training.render first.")
+    examples, styles = [], []
+    for i in rng.permutation(len(paths))[:songs]:
+        audio = np.load(paths[i].with_suffix(".npy"), mmap_mode="r")
+        for _ in range(2):
+            length = round(rng.uniform(*CLIP) * RATE)
+            start = int(rng.integers(max(1, len(audio) - length)))
+            examples.append(judge.features(audio[start : start + length].astype(np.float32) / 32768))
+            styles.append(STYLES.index(json.loads(paths[i].read_text())["style"]))
+    return judge.fit(torch.stack(examples), torch.tensor(styles), len(STYLES), seed=0)
 
 
 @torch.no_grad()
