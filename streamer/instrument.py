@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from osc.access import NO_RULES, Access
 from osc.sockets import LOCALHOST
-from osc.tree import Value
+from osc.tree import Answer, Argument, Asker, BadValue, Command, Value
 from streamer.audio.devices import Device
 from streamer.audio.null import NullPlayer
 from streamer.audio.output import Output
 from streamer.audio.playback import Playback, Player, decibels
+from streamer.audio.recorder import Recorder
 from streamer.control.change import Change, Frame
 from streamer.control.controls import Controls
+from streamer.control.journal import Header, Journal
 from streamer.control.schedule import Schedule
 from streamer.control.table import GATE, TABLE
 from streamer.control.timeline import Timeline
+from streamer.errors import UserError
 from streamer.process.events import Applied, Collapsed, Event, Failed, Ready, Refused, Report
 from streamer.process.job import Job
 from streamer.process.playhead import Playhead
@@ -32,6 +36,13 @@ from streamer.surfaces.osc import PORT, PREFIX, OscSurface
 
 # The server sends each subscriber as many of these as it asked for.
 _STATUS_SECONDS = 0.05
+RECORDINGS = Path("recordings")
+RECORD = Command(
+    "record",
+    "Record what is heard into a folder of that name, and the journal to replay it from; 0 ends the recording.",
+    (Argument("name", "text"),),
+)
+NAME = re.compile(r"[\w][\w \-]{0,99}")
 _PUBLISHED = ("rtf", "buffer_ms", "xruns", "collapses", "collapse", "latency_ms", "level")
 
 
@@ -100,6 +111,10 @@ class Instrument:
         What OSC clients on other machines may do.
     media
         The folder whose files those may name; None for no files at all.
+    record
+        A folder to record into from the first sample on, see `streamer.audio.recorder`.
+    recordings
+        Where what is recorded over OSC goes, each into a folder of its own.
     report
         Called, from any thread, with a sentence about something a person should know.
 
@@ -126,17 +141,24 @@ class Instrument:
         prefix: str = PREFIX,
         access: Access = NO_RULES,
         media: Path | None = None,
+        record: Path | None = None,
+        recordings: Path = RECORDINGS,
         report: Callable[[str], None] = print,
     ) -> None:
         self.controls = Controls(**initial)
         self.controls.media = media
         self._say = report
         self._rate = job.rate
+        self._job = job
+        self._record_to, self._recordings = record, recordings
+        self._lives = 0  # engines that have played
+        self._journal = Journal()
         self._collapses, self._collapse = 0, ""
         self._closing = threading.Event()
         self._telling = threading.Thread(target=self._publish, name="status", daemon=True)
         with contextlib.ExitStack() as undo:
-            self._osc = OscSurface(self.controls, host, port, prefix, access)
+            commands = [(RECORD, self._on_record)]
+            self._osc = OscSurface(self.controls, host, port, prefix, access, commands)
             self.server = self._osc.server
             undo.callback(self._osc.close)
             self.ring = Ring(round(job.rate * TABLE["lead"].high / 1000), job.channels)
@@ -146,6 +168,7 @@ class Instrument:
             self.timeline = Timeline(job.rate, self._playhead.read)
             self._schedule = Schedule(self.timeline)
             self.playback = Playback(self.ring, job.rate, self._playhead)
+            self.recorder = Recorder(self.playback, self._journal, self._report)
             self.player: Player = _open(self.playback, device, wav, self._report)
             undo.callback(self.player.close)
             self.worker = Supervisor(job, self.ring, self._playhead, self.controls.chosen, self._hear)
@@ -169,6 +192,8 @@ class Instrument:
         self._telling.start()
         while self.ring.fill < self.ring.lead // 2 and self.worker.restarts == 0:
             time.sleep(0.005)
+        if self._record_to is not None:
+            self.record(self._record_to)
         self.player.start()
 
     def status(self) -> Status:
@@ -196,6 +221,7 @@ class Instrument:
         while self.playback.sounding and self.player.running() and time.monotonic() < deadline:
             time.sleep(0.005)
         self.player.close()
+        self.recorder.stop()
         self._schedule.close()
         if self._telling.is_alive():
             self._telling.join()
@@ -203,6 +229,47 @@ class Instrument:
         self._osc.close()
         self.ring.close()
         self._playhead.close()
+
+    # ---- recording
+
+    def record(self, folder: Path) -> None:
+        """Record into a folder from now on.
+
+        Raises
+        ------
+        UserError
+            There is a recording in it already, or it cannot be written to.
+        """
+        facts, job = self.worker.facts, self._job
+        self.recorder.start(
+            folder,
+            Header(
+                model=str(facts["model"]),
+                content=str(facts.get("content", "")),
+                backend=str(facts.get("backend", "")),
+                threads=int(facts.get("threads", 0)),
+                rate=job.rate,
+                channels=job.channels,
+                arguments={**job.arguments, **job.opening},
+                versions=dict(facts.get("versions", {})),
+            ),
+        )
+
+    def _on_record(self, arguments: Sequence[Value], asker: Asker) -> list[Answer]:
+        """Over OSC: a name begins a recording, 0 ends it."""
+        name = str(arguments[0])
+        if not asker.origin.trusted:
+            raise BadValue("writes files, and is for this machine only")
+        if name == "0":
+            ended = self.recorder.stop()
+            return [("record", ("" if ended is None else ended.name,))]
+        if not NAME.fullmatch(name):
+            raise BadValue(f"{name!r} cannot be a recording's name: use letters, digits, spaces, - and _; 0 ends it")
+        try:
+            self.record(self._recordings / name)
+        except UserError as error:
+            raise BadValue(str(error)) from None
+        return [("record", (name,))]
 
     # ---- the way of a change
 
@@ -247,14 +314,18 @@ class Instrument:
     def _hear(self, event: Event) -> None:
         match event:
             case Ready():
+                self._journal.begin(event.sample, event.values, first=self._lives == 0)
+                self._lives += 1
                 self.controls.adopt(**event.facts["defaults"])
             case Applied():
+                self._journal.applied(event.frame, event.values)
                 self._settle(event)
             case Refused():
                 self._osc.refuse(event)
                 self._say(f"{event.name}: {event.sentence}")
                 self.controls.retract(event.values, event.stands)
             case Collapsed():
+                self._journal.collapsed(event.frame, event.sentence)
                 self._collapses, self._collapse = self._collapses + 1, event.sentence
                 self._report(event.sentence)
             case Failed() | Report():

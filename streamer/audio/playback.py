@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.audio.tap import Tap
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 
@@ -42,6 +43,8 @@ class Playback:
         What was asked for by `play` and `stop`; sound also needs a ring with something in it.
     samples : int
         Samples per channel of sound played, silence not counted.
+    tap : Tap or None
+        What a copy of every block goes to; set by whoever records.
     latency : float
         Seconds from a block to the ear; set by the clock that calls.
     underruns, device_xruns : int
@@ -58,13 +61,12 @@ class Playback:
         self.playing = True
         self.samples = 0
         self.latency = 0.0
+        self.tap: Tap | None = None
         self.underruns = 0
         self.device_xruns = 0
         self.peak = 0.0
-        self._fade = math.ceil(fade_seconds * rate)
-        # The gain at each point of the fade; column-shaped, to multiply (samples, channels).
-        ramp = 0.5 - 0.5 * np.cos(np.pi * np.arange(self._fade + 1) / self._fade)
-        self._ramp: NDArray[np.float32] = ramp.astype(np.float32)[:, None]
+        self._ramp = fade_curve(rate, fade_seconds)
+        self._fade = len(self._ramp) - 1
         self._at = 0  # where in the fade: 0 closed, self._fade open
         self._was_open = False
         self._drop = False
@@ -105,10 +107,15 @@ class Playback:
             self.ring.reserve = 2 * needed
         opens = self._opens(needed)
         self._tell_time(len(out))
+        tap = self.tap
+        if tap is not None:
+            tap.mark(opens, self.ring.taken, self._at)
         if opens:
             self._copy_open(out)
         else:
             self._copy_closing(out)
+        if tap is not None:
+            tap.take(out)
         self._measure(out)
 
     def _opens(self, needed: int) -> bool:
@@ -148,6 +155,13 @@ class Playback:
     def _measure(self, out: NDArray[np.float32]) -> None:
         flat = out.reshape(-1)
         self.peak = float(max(flat.max(), -flat.min()))
+
+
+def fade_curve(rate: int, seconds: float = FADE_SECONDS) -> NDArray[np.float32]:
+    """The gain at each point of a fade, closed to open; column-shaped, to multiply (samples, channels)."""
+    length = math.ceil(seconds * rate)
+    curve = 0.5 - 0.5 * np.cos(np.pi * np.arange(length + 1) / length)
+    return curve.astype(np.float32)[:, None]
 
 
 def _nowhere(sample: int, at: float, latency: float) -> None:

@@ -18,6 +18,7 @@ from streamer.cli.evaluate import evaluate
 from streamer.cli.models import models
 from streamer.cli.play import play
 from streamer.cli.render import render
+from streamer.cli.replay import replay
 from streamer.errors import UserError
 
 WRONG, OUTPUT_LOST, OURS, INTERRUPTED = 2, 1, 70, 130
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (play, render, models, devices, convert, bench, evaluate, doctor)
+COMMANDS = (play, render, replay, models, devices, convert, bench, evaluate, doctor)
 for command in COMMANDS:
     app.command()(command)
 

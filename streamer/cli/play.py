@@ -67,6 +67,14 @@ def play(
     ] = None,
     rate: Rate = None,
     force: Force = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Record what is heard into this folder, and a journal that `streamer replay` plays again.",
+            rich_help_panel=SOUND,
+        ),
+    ] = None,
     osc_host: Annotated[
         str,
         typer.Option(metavar="HOST", help="Listen here; 0.0.0.0 lets other machines in.", rich_help_panel=OSC),
@@ -139,6 +147,7 @@ def play(
         prefix=osc_prefix,
         access=_access(osc_allow, osc_read_only, osc_secret),
         media=_folder(media),
+        record=record,
         report=complain,
     )
     with _finally_closed(instrument):

@@ -107,7 +107,7 @@ def render(
         check_rate(out, rate)
     check_seconds(seconds)
     check_normalise(normalise)
-    _check_decoder(decoder, diffusion_weights)
+    check_decoder(decoder, diffusion_weights)
     part, given = excerpt(continue_from, start, end)
     check_longer(seconds, given)
 
@@ -116,9 +116,9 @@ def render(
     from streamer.offline.render import render as render_file
     from streamer.offline.render import seeds
 
-    loaded = _load(model, backend, threads, anchor)
+    loaded = load_model(model, backend, threads, anchor)
     beginning = read_beginning(part, loaded) if part else None
-    diffusion = _diffusion(diffusion_weights, loaded) if decoder == "diffusion" else None
+    diffusion = load_diffusion(diffusion_weights, loaded) if decoder == "diffusion" else None
     if diffusion is not None:
         values = {"guard": False} | values  # it could not hear what is decoded afterwards
     columns = (
@@ -143,7 +143,7 @@ def render(
             beginning=beginning,
             stems=stems,
             report=complain,
-            decode=_with_progress(diffusion, progress) if diffusion else None,
+            decode=with_progress(diffusion, progress) if diffusion else None,
             overwrite=force,
         )
     engine = engine_name(loaded.backend.name, loaded.backend.threads)
@@ -151,14 +151,14 @@ def render(
         console.print(escape(f"Wrote {seconds:g} s to {path}: seed {seed}, computed by {engine}."))
 
 
-def _check_decoder(decoder: str, weights: str | None) -> None:
+def check_decoder(decoder: str, weights: str | None) -> None:
     if decoder not in ("codec", "diffusion"):
         raise UserError(f"there is no decoder '{decoder}': choose codec or diffusion")
     if decoder == "codec" and weights is not None:
         raise UserError("--diffusion-weights are for another decoder than the codec: add --decoder diffusion")
 
 
-def _diffusion(weights: str | None, model: MusicGen) -> MultiBandDiffusion:
+def load_diffusion(weights: str | None, model: MusicGen) -> MultiBandDiffusion:
     """Load the diffusion decoder, and say what its licence forbids."""
     from musicgen import ModelError
     from musicgen.diffusion import HUB_ID, LICENCE, MultiBandDiffusion
@@ -172,7 +172,7 @@ def _diffusion(weights: str | None, model: MusicGen) -> MultiBandDiffusion:
     return loaded
 
 
-def _with_progress(diffusion: MultiBandDiffusion, progress: Progress) -> Decode:
+def with_progress(diffusion: MultiBandDiffusion, progress: Progress) -> Decode:
     """Its decoding, with a bar for every piece, on all cores: the music is made by then, and nobody listens yet."""
     import torch
 
@@ -192,7 +192,7 @@ def _with_progress(diffusion: MultiBandDiffusion, progress: Progress) -> Decode:
     return decode
 
 
-def _load(name: str, backend: str, threads: int | None, anchor: str) -> MusicGen:
+def load_model(name: str, backend: str, threads: int | None, anchor: str) -> MusicGen:
     """Load a model, and say what its licence forbids."""
     from streamer.engine.loading import load
 

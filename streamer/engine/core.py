@@ -28,6 +28,10 @@ from streamer.sound.dynamics import REFERENCE, Crossfade, Samples, amplitude
 CROSSFADE_FRAMES = 10
 """That the old music goes on for where the guard begins anew; they are made at once, so not many."""
 
+ONSET_FRAMES = 1
+"""From the frame at which a prompt changes to the one at which that is first heard, in the median (see
+`benchmarks.timing`): a step draws the last codebook of that frame, but the first one of a frame to come."""
+
 _MUSICAL = {"prompt", "negative", "melody", "lora", *SAMPLING}  # what decides which music is usual
 
 
@@ -224,6 +228,8 @@ class Core:
             Counted from the start of the engine, at `sample_rate`; by the music's way since the last reset.
         """
         at = self._frame_of(round(sample * self._model.sample_rate / self.sample_rate))
+        if values.keys() & _MUSICAL:
+            at -= ONSET_FRAMES
         if "reset" in values:  # acts on what leaves the stream then, not on what is made then
             owed = self._sample_of(self.frames_done) - self._outlet.taken
             return at + owed / self._model.hop

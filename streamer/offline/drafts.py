@@ -41,6 +41,11 @@ class Drafts:
         self._keepers.append(keeper)
         return self._model.stream(prompt, codec=keeper, **options)
 
+    @property
+    def made(self) -> int:
+        """How many streams there are so far."""
+        return len(self._keepers)
+
     def decoded(self, decode: Decode, seeds: Sequence[int]) -> Played:
         """What plays the sound of the frames, its streams in the order of the drafts.
 

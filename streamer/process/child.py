@@ -36,7 +36,7 @@ def main(connection: Connection, ring: Ring, playhead: Playhead, status: Status,
             importlib.import_module(module)
         job, values = connection.recv()
         source, facts = build(job, values, tell)
-        _perform(source, facts, job, connection, ring, playhead, status, tell)
+        _perform(source, facts, values, job, connection, ring, playhead, status, tell)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent has gone
         pass
     except Exception as error:
@@ -81,6 +81,7 @@ def _voice(connection: Connection) -> Tell:
 def _perform(
     source: Source,
     facts: Facts,
+    values: Mapping[str, Value],
     job: Job,
     connection: Connection,
     ring: Ring,
@@ -90,7 +91,7 @@ def _perform(
 ) -> None:
     ring.cut()  # a predecessor's sound may still wait in there
     begins = ring.written
-    tell(Ready(facts, dict(source.values), begins))
+    tell(Ready(facts, {name: source.values[name] for name in values}, begins))
     intake = Intake(source, Timeline(job.rate, playhead.read), begins, tell, explained)
     intake.start()
     threading.Thread(target=_receive, args=(connection, intake), name="receiving", daemon=True).start()

@@ -23,7 +23,7 @@ class Ready:
     facts : dict
         What its factory told of it.
     values : mapping
-        That it begins with, by name.
+        That it was given to begin with, by name: the model's and the table's defaults stand for the rest.
     sample : int
         Of the ring, that its first one becomes.
     """

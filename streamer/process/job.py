@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import importlib.metadata
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 Tell = Callable[[Event], None]
 """Takes an event to the parent, from any thread."""
+
+
+_PART = 2**20  # bytes
 
 
 class Source(Protocol):
@@ -130,6 +136,7 @@ def play_model(
         cannot be followed: else it is left out, and that is reported.
     """
     from musicgen.backends import advice
+    from musicgen.load.hub import find_folder
     from streamer.audio.input import open_input
     from streamer.engine.beginning import Excerpt, read_beginning
     from streamer.engine.core import Core, defaults
@@ -154,4 +161,27 @@ def play_model(
     computed = {"backend": stepping.name, "threads": stepping.threads, "advice": advice(stepping.name)}
     facts = {"model": loaded.name, "licence": loaded.licence, "defaults": defaults(loaded), **computed}
     imports = [name for name in sys.modules if name.partition(".")[0] in ("musicgen", "streamer")]
-    return core, {"imports": imports, **facts}
+    return core, {"imports": imports, "content": content(find_folder(model)), "versions": versions(), **facts}
+
+
+def versions() -> dict[str, str]:
+    """Of what computes, by the names of distributions."""
+    found = {}
+    for name in ("musicgen-streamer", "torch", "numpy", "soxr", "onnxruntime"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def content(folder: Path) -> str:
+    """A hash of a model's files: of weights their sizes, beginnings and ends, since gigabytes would take minutes."""
+    seen = hashlib.blake2b(digest_size=16)
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix in (".safetensors", ".bin", ".th", ".json"):
+            with path.open("rb") as file:
+                size = file.seek(0, 2)
+                seen.update(f"{path.name} {size}\n".encode())
+                for start in (0, max(0, size - _PART)):
+                    file.seek(start)
+                    seen.update(file.read(_PART))
+    return seen.hexdigest()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from osc.access import Access
 from osc.sockets import BindError
-from osc.tree import Tree, Value
+from osc.tree import Command, Handler, Tree, Value
 from osc.udp import OscServer
 from streamer.control.controls import Controls
 from streamer.control.table import ACTIONS, PARAMETERS, TABLE
@@ -30,6 +30,8 @@ class OscSurface:
         What all addresses begin with.
     access
         What clients on other machines may do.
+    commands
+        What can be asked for with arguments, and what does it.
 
     Attributes
     ----------
@@ -41,10 +43,18 @@ class OscSurface:
         When the port is taken or the prefix is no address.
     """
 
-    def __init__(self, controls: Controls, host: str, port: int, prefix: str, access: Access) -> None:
+    def __init__(
+        self,
+        controls: Controls,
+        host: str,
+        port: int,
+        prefix: str,
+        access: Access,
+        commands: Iterable[tuple[Command, Handler]] = (),
+    ) -> None:
         self._prefix = prefix
         try:
-            self.server = OscServer(Tree(prefix, PARAMETERS, ACTIONS, controls), host, port, access)
+            self.server = OscServer(Tree(prefix, PARAMETERS, ACTIONS, controls, commands), host, port, access)
         except (BindError, ValueError) as error:
             raise UserError(str(error)) from None
 

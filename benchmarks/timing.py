@@ -1,0 +1,180 @@
+"""When is a bundle heard that is tagged with a time? Measured in the audio, behind a real audio callback.
+
+Usage: python -m benchmarks.timing [--trials 100] [--ahead 0.4] [--lead 80] [--model nano]
+
+The instrument plays through PortAudio on JACK's dummy driver (packages jackd2 and libportaudio2, pip JACK-Client), and
+another client of JACK's records what it plays. Every trial resets the music to the same seed and sends one change,
+tagged with a time so many seconds ahead: volume, prompt and reset in turns. The first sample at which the recording
+leaves that of the same seed without a change is compared with the tag. What the device adds behind JACK is taken from
+what PortAudio says of it, as the instrument does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import json
+import os
+import random
+import subprocess
+import time
+from typing import Any
+
+import numpy as np
+from pythonosc.osc_bundle_builder import OscBundleBuilder
+from pythonosc.osc_message_builder import OscMessageBuilder
+from pythonosc.udp_client import SimpleUDPClient
+
+from benchmarks.latency import AFTER, BEFORE, RATE, REFERENCE, SEED, SETTLED, Mono, change_in
+from streamer.audio.devices import choose, devices
+from streamer.instrument import Instrument
+from streamer.process.job import music
+
+PERIOD = 1024
+KINDS = {"volume": -60.0, "prompt": AFTER, "reset": None}
+FRAME_MS = 20.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=100, help="of each kind")
+    parser.add_argument("--ahead", type=float, default=0.4, help="seconds between sending and tag")
+    parser.add_argument("--lead", type=float, default=80.0, help="ms")
+    parser.add_argument("--model", default="nano")
+    options = parser.parse_args()
+    start_jack()
+    initial: dict[str, Any] = {"prompt": BEFORE, "seed": SEED, "volume": -12.0, "lead": options.lead}
+    instrument = Instrument(music(options.model, RATE, 2), initial, device=choose(devices()), port=0)
+    instrument.start()
+    tape = Tape()
+    try:
+        sent = perform(instrument, options.trials, options.ahead)
+        status, latency = instrument.status(), instrument.player.latency
+    finally:
+        instrument.close()
+        tape.close()
+    audio = tape.audio()
+    undisturbed = tape.sample_at(sent[0][1]) + SETTLED
+    reference = audio[undisturbed : undisturbed + REFERENCE]
+    errors: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for kind, reset, due in sent[1:]:
+        start = tape.sample_at(due - latency) - RATE // 2
+        found = change_in(audio, reference, tape.sample_at(reset), max(start, 0))
+        errors[kind].append(1000 * (tape.time_of(found) + latency - due))
+    for kind, own in errors.items():
+        print(json.dumps({"change": kind} | figures(own)))
+    print(
+        json.dumps(
+            {
+                "model": options.model,
+                "lead_ms": options.lead,
+                "ahead_s": options.ahead,
+                "device_ms": round(1000 * latency, 1),
+                "rtf": round(status.rtf, 2),
+                "xruns": status.xruns,
+            }
+        )
+    )
+
+
+def figures(errors: list[float]) -> dict[str, float]:
+    """Of one kind of change, ms; positive is late."""
+    sizes = np.abs(errors)
+    return {
+        "trials": len(errors),
+        "median_ms": round(float(np.median(sizes)), 1),
+        "worst_ms": round(float(sizes.max()), 1),
+        "earliest_ms": round(min(errors), 1),
+        "latest_ms": round(max(errors), 1),
+        "within_a_frame": int((sizes <= FRAME_MS).sum()),
+    }
+
+
+def perform(instrument: Instrument, trials: int, ahead: float) -> list[tuple[str, float, float]]:
+    """A reset that runs undisturbed, then the trials: what was changed, when the reset was sent, and what for when."""
+    client = SimpleUDPClient("127.0.0.1", instrument.server.port)
+    time.sleep(4.0)  # the loudness settles
+    reset = time.monotonic()
+    client.send_message("/mg/reset", [])
+    time.sleep(3.5)
+    sent = [("", reset, 0.0)]
+    chance = random.Random(SEED)
+    for trial in range(trials * len(KINDS)):
+        kind = list(KINDS)[trial % len(KINDS)]
+        client.send_message("/mg/volume", -12.0)
+        client.send_message("/mg/prompt", BEFORE)
+        time.sleep(0.15)
+        reset = time.monotonic()
+        client.send_message("/mg/reset", [])
+        time.sleep(chance.uniform(0.8, 1.0))
+        moment, due = time.time() + ahead, time.monotonic() + ahead
+        client.send(bundle(moment, kind))
+        sent.append((kind, reset, due))
+        time.sleep(ahead + 0.4)
+    return sent
+
+
+def bundle(moment: float, kind: str) -> Any:
+    builder, message = OscBundleBuilder(moment), OscMessageBuilder(f"/mg/{kind}")  # type: ignore[arg-type]
+    if KINDS[kind] is not None:
+        message.add_arg(KINDS[kind])  # type: ignore[arg-type]
+    builder.add_content(message.build())
+    return builder.build()
+
+
+def start_jack() -> None:
+    """A JACK server of its own, without hardware; synchronous, so that it loses nothing itself.
+
+    It ends after PortAudio, whose exit handler comes later than this: PortAudio does not survive its server.
+    """
+    name = f"timing{os.getpid()}"
+    os.environ.update(JACK_NO_AUDIO_RESERVATION="1", JACK_NO_START_SERVER="1", JACK_DEFAULT_SERVER=name)
+    command = f"jackd -n {name} -R -P70 -S -d dummy -r {RATE} -p {PERIOD} -C 2 -P 2".split()
+    quiet = subprocess.DEVNULL
+    server = subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True)
+    atexit.register(server.terminate)
+    subprocess.run(["jack_wait", "-s", name, "-w", "-t", "10"], check=True, stdout=quiet)
+
+
+class Tape:
+    """What another client of JACK's hears of the instrument, and when."""
+
+    def __init__(self) -> None:
+        import jack
+
+        self._client = jack.Client("tape")
+        self._blocks: list[Mono] = []
+        self._times: list[float] = []
+        port = self._client.inports.register("in")
+        self._client.set_process_callback(lambda frames: self._record(port))
+        self._client.activate()
+        playing = next(p for p in self._client.get_ports(is_audio=True, is_output=True) if "tape" not in p.name
+                       and "system" not in p.name)  # fmt: skip
+        self._client.connect(playing, port)
+
+    def _record(self, port: Any) -> None:
+        self._times.append(time.monotonic())
+        self._blocks.append(np.frombuffer(port.get_buffer(), np.float32).copy())
+
+    def close(self) -> None:
+        """Record no more, and find out when each block began: JACK's clock is steady, its callbacks are not."""
+        self._client.deactivate()
+        self._client.close()
+        count = np.arange(len(self._times))
+        self._start = float(np.median(np.array(self._times) - count * PERIOD / RATE))
+
+    def audio(self) -> Mono:
+        """Everything."""
+        return np.concatenate(self._blocks)
+
+    def sample_at(self, moment: float) -> int:
+        """The sample that is played at a moment."""
+        return round((moment - self._start) * RATE)
+
+    def time_of(self, sample: int) -> float:
+        """When a sample is played."""
+        return self._start + sample / RATE
+
+
+if __name__ == "__main__":
+    main()

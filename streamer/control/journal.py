@@ -1,0 +1,228 @@
+"""The journal of a performance: everything that has to be done again to hear it again, as JSON Lines.
+
+The first line is a header. Then come, in their order: *begin*, an engine starts with these values, and its first sample
+is this one of the ring; *frame*, values that it took over before that frame; *gate*, from this sample of what was heard
+on the ring was let through or not; *collapsed*, what the guard did, which a replay does by itself; *end*.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from osc.tree import BadValue, Value
+from streamer.control.change import Change, Frame
+from streamer.control.table import accept
+from streamer.errors import UserError
+
+VERSION = 1
+NAME = "performance.jsonl"
+MOST = 200_000
+"""Changes of one engine that are remembered for a recording that may begin later."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a performance was played with.
+
+    Parameters
+    ----------
+    model, content : str
+        Its name, and a hash of its files.
+    backend : str
+    threads : int
+    rate, channels : int
+        Of the sound.
+    arguments : dict
+        Of the engine's job, see `streamer.process.job`.
+    versions : dict
+        Of what computed, by name.
+    """
+
+    model: str
+    content: str
+    backend: str
+    threads: int
+    rate: int
+    channels: int
+    arguments: dict[str, Value]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """From a sample of what was heard on, the ring was let through, or not.
+
+    Parameters
+    ----------
+    heard : int
+        Counted from the start of the recording.
+    opens : bool
+    sample : int
+        Of the ring, that comes next.
+    fade : int
+        How far open the gate was by then, samples of its fade.
+    """
+
+    heard: int
+    opens: bool
+    sample: int
+    fade: int
+
+
+@dataclass(frozen=True)
+class Life:
+    """What one engine played.
+
+    Parameters
+    ----------
+    sample : int
+        Of the ring, that its first one became.
+    values : dict
+        That it began with.
+    first : bool
+        Whether it was the first one, which may have gone on from a file.
+    changes : list of Change
+        At frames.
+    """
+
+    sample: int
+    values: dict[str, Value]
+    first: bool
+    changes: list[Change]
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A journal, read.
+
+    Parameters
+    ----------
+    header : Header
+    lives : list of Life
+    gates : list of Gate
+    samples : int or None
+        That were heard in all; None where the recording has no end.
+    """
+
+    header: Header
+    lives: list[Life]
+    gates: list[Gate]
+    samples: int | None
+
+
+class Journal:
+    """Remembers what the engine at work was told, and writes it down while it is recorded. From any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._life: list[dict[str, Any]] = []
+        self._complete = True
+        self._file: TextIO | None = None
+
+    def begin(self, sample: int, values: Mapping[str, Value], first: bool) -> None:
+        """An engine starts, with these values and at this sample of the ring."""
+        with self._lock:
+            self._life, self._complete = [], True
+        self._note({"begin": dict(values), "sample": sample, "first": first})
+
+    def applied(self, frame: float, values: Mapping[str, Value]) -> None:
+        """The engine has taken values over."""
+        self._note({"frame": frame, "values": dict(values)})
+
+    def collapsed(self, frame: int, sentence: str) -> None:
+        """The guard brought the music back."""
+        self._note({"collapsed": sentence, "frame": frame})
+
+    def open(self, path: Path, header: Header) -> bool:
+        """Write from now on; whether all of it is known that the engine at work was told.
+
+        Raises
+        ------
+        OSError
+        """
+        file = path.open("x", encoding="utf-8")
+        with self._lock:
+            self._file = file
+            _write(file, {"journal": VERSION, "complete": self._complete} | asdict(header))
+            for entry in self._life:
+                _write(file, entry)
+            return self._complete
+
+    def gate(self, gate: Gate) -> None:
+        """The gate was opened or closed, or stood so when the recording began."""
+        with self._lock:
+            self._put({"gate": asdict(gate)})
+
+    def close(self, samples: int) -> None:
+        """Write no more; so many samples were heard."""
+        with self._lock:
+            self._put({"end": samples})
+            file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        with self._lock:
+            if len(self._life) < MOST:
+                self._life.append(entry)
+            else:
+                self._complete = False
+            self._put(entry)
+
+    def _put(self, entry: dict[str, Any]) -> None:
+        """Into the file, if there is one. A full disk ends the recording, and not the thread that has news."""
+        if self._file is not None:
+            try:
+                _write(self._file, entry)
+            except OSError:
+                self._file = None
+
+
+def _write(file: TextIO, entry: Mapping[str, Any]) -> None:
+    file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+    file.flush()
+
+
+def read_journal(path: Path) -> Performance:
+    """Read a journal; a last line that was not written to its end is left out.
+
+    Raises
+    ------
+    UserError
+        There is none, or it cannot be understood, or it does not tell all.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the journal {path} cannot be read: {error}") from None
+    try:
+        entries = [json.loads(line) for line in lines if line.endswith("\n")]
+        return _understood(path, entries)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, BadValue) as error:
+        raise UserError(f"the journal {path} is broken ({error}): it cannot be replayed") from None
+
+
+def _understood(path: Path, entries: list[dict[str, Any]]) -> Performance:
+    head, *rest = entries
+    if head.pop("journal") != VERSION:
+        raise UserError(f"the journal {path} was written by another version: replay it with that")
+    if not head.pop("complete"):
+        raise UserError(f"the journal {path} begins too late to be replayed: record from the start, with --record")
+    lives: list[Life] = []
+    gates: list[Gate] = []
+    samples = None
+    for entry in rest:
+        if "begin" in entry:
+            lives.append(Life(int(entry["sample"]), accept(entry["begin"].items()), bool(entry["first"]), []))
+        elif "values" in entry:
+            lives[-1].changes.append(Change(accept(entry["values"].items()), Frame(float(entry["frame"]))))
+        elif "gate" in entry:
+            gates.append(Gate(**entry["gate"]))
+        elif "end" in entry:
+            samples = int(entry["end"])
+    return Performance(Header(**head), lives, gates, samples)

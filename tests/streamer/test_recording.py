@@ -1,0 +1,263 @@
+"""Recordings: a WAV that is right at any time, and a journal that plays the performance again to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from osc.tree import Value
+from streamer.audio.files import WavWriter, as_24_bits, wav_header
+from streamer.audio.playback import Playback
+from streamer.audio.recorder import SOUND, Recorder
+from streamer.audio.tap import Tap
+from streamer.control.change import Frame
+from streamer.control.journal import NAME, Gate, Header, Journal, read_journal
+from streamer.control.table import PARAMETERS
+from streamer.engine.core import Core, defaults
+from streamer.errors import UserError
+from streamer.instrument import Instrument
+from streamer.offline.replay import replay
+from streamer.process.job import Job, Source, Tell
+from streamer.process.ring import Ring
+from tests.streamer.sine import SineModel
+from tests.streamer.test_instrument import Client, until
+
+RATE = 48_000
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+
+def sines(tell: Tell, values: Mapping[str, Value], rate: int, channels: int) -> tuple[Source, dict[str, Any]]:
+    """The factory of an engine whose model plays sines."""
+    model = SineModel(look_ahead=300)
+    core = Core(model, values, sample_rate=rate, channels=channels, tell=tell)
+    return core, {"model": "sine", "licence": "MIT", "defaults": defaults(model)}
+
+
+JOB = Job("tests.streamer.test_recording:sines", RATE, 2)
+HEADER = Header("sine", "", "", 0, RATE, 2, {}, {})
+
+
+# The file
+
+
+@given(st.lists(st.integers(0, 700), max_size=6), st.integers(1, 3))
+@settings(deadline=None, max_examples=25)
+def test_a_wav_file_is_right_after_every_write(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], channels: int
+) -> None:
+    path = tmp_path_factory.mktemp("wav") / "a.wav"
+    noise = np.random.default_rng(1).uniform(-1, 1, (sum(sizes), channels)).astype(np.float32)
+    wav, done = WavWriter(path, RATE, channels), 0
+    for size in sizes:
+        wav.write(noise[done : done + size])
+        done += size
+        read, rate = soundfile.read(path, dtype="int32", always_2d=True)
+        assert rate == RATE
+        np.testing.assert_array_equal(
+            read >> 8, np.clip(np.rint(noise[:done].astype(float) * 2**23), -(2**23), 2**23 - 1)
+        )
+    wav.close()
+
+
+def test_beyond_4_gb_it_is_rf64(tmp_path: Path) -> None:
+    """A sparse file with the header of five hours and a half."""
+    samples = 20_000 * RATE
+    path = tmp_path / "long.wav"
+    with path.open("wb") as file:
+        file.write(wav_header(samples, RATE, 2))
+        file.truncate(len(wav_header(0, RATE, 2)) + samples * 6)
+    info = soundfile.info(path)
+    assert (info.format, info.frames, info.samplerate, info.channels) == ("RF64", samples, RATE, 2)
+
+
+def test_24_bits_reach_from_end_to_end() -> None:
+    bits = as_24_bits(np.array([[-1.0, 1.0, 0.0, 2**-23]], np.float32))
+    assert bits.tolist() == [[0, 0, 128], [255, 255, 127], [0, 0, 0], [1, 0, 0]]
+
+
+# The tap
+
+
+@given(st.lists(st.tuples(st.integers(1, 900), st.booleans()), max_size=30))
+def test_the_tap_gives_every_sample_once_or_counts_it(blocks: list[tuple[int, bool]]) -> None:
+    tap, taken, given_in = Tap(200, 1), [], 0
+    for size, drained in blocks:
+        tap.take(np.arange(given_in, given_in + size, dtype=np.float32)[:, None])
+        given_in += size
+        if drained:
+            taken.append(tap.sound())
+    taken.append(tap.sound())
+    heard = np.concatenate(taken)
+    assert len(heard) + tap.lost == given_in
+    if not tap.lost:
+        np.testing.assert_array_equal(heard[:, 0], np.arange(given_in))
+    assert (np.diff(heard[:, 0]) > 0).all()
+
+
+# The journal
+
+
+def test_a_journal_reads_as_it_was_written_and_up_to_where_it_was_cut_off(tmp_path: Path) -> None:
+    journal = Journal()
+    journal.begin(5, {"prompt": "räin", "seed": 3}, first=True)
+    journal.applied(7.25, {"volume": -6.0})
+    journal.open(tmp_path / NAME, HEADER)
+    journal.gate(Gate(0, True, 5, 0))
+    journal.applied(8, {"reset": True})
+    journal.begin(500, {"prompt": "räin"}, first=False)
+    with (tmp_path / NAME).open("a") as file:
+        file.write('{"frame": 9, "val')
+    found = read_journal(tmp_path / NAME)
+    assert found.header == HEADER
+    assert [(life.sample, life.values, life.first) for life in found.lives] == [
+        (5, {"prompt": "räin", "seed": 3}, True),
+        (500, {"prompt": "räin"}, False),
+    ]
+    assert [(change.values, change.at) for change in found.lives[0].changes] == [
+        ({"volume": -6.0}, Frame(7.25)),
+        ({"reset": True}, Frame(8)),
+    ]
+    assert found.gates == [Gate(0, True, 5, 0)]
+    assert found.samples is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]\n",
+        "{}\n",
+        '{"journal": 2}\n',
+        '{"journal": 1, "complete": true}\n',
+        "no\n",
+        '{"journal": 1, "complete": false}\n',
+    ],
+)
+def test_a_journal_that_cannot_be_replayed_is_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / NAME).write_text(text)
+    with pytest.raises(UserError, match="journal"):
+        read_journal(tmp_path / NAME)
+
+
+@posix
+def test_a_full_disk_ends_the_recording_with_a_sentence_and_not_the_music(tmp_path: Path) -> None:
+    import resource
+
+    ring, reports = Ring(RATE, 2), list[str]()
+    playback, journal = Playback(ring, RATE), Journal()
+    recorder = Recorder(playback, journal, reports.append)
+    recorder.start(tmp_path, HEADER)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+    try:
+        out = np.zeros((480, 2), np.float32)
+        deadline = time.monotonic() + 20
+        while not reports:
+            assert time.monotonic() < deadline
+            ring.write(np.full((min(480, ring.room), 2), 0.5, np.float32))
+            playback.fill(out)
+            journal.applied(1, {"prompt": "x" * 500})
+            time.sleep(0.005)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+        recorder.stop()
+        ring.close()
+    assert "has ended early" in reports[0]
+    assert soundfile.info(tmp_path / SOUND).frames > 2000
+
+
+# Again
+
+
+def moves(count: int) -> list[dict[str, Value]]:
+    """What a restless hand does."""
+    chance = random.Random(5)
+    numbers = [
+        p for p in PARAMETERS if p.kind in ("float", "int") and p.name not in ("lead", "lora", "topk", "topp", "cfg")
+    ]
+    made: list[dict[str, Value]] = []
+    for _ in range(count):
+        batch: dict[str, Value] = {}
+        for parameter in chance.sample(numbers, chance.randint(0, 2)):
+            batch[parameter.name] = parameter.from_norm(chance.random())
+        if chance.random() < 0.3:
+            batch["prompt"] = chance.choice(["rain", "calm piano", "techno", ""])
+        if chance.random() < 0.2:
+            batch["mute"] = chance.random() < 0.3
+        if chance.random() < 0.1:
+            batch[chance.choice(["reset", "stop", "play", "panic"])] = True
+        made.append(batch or {"play": True})
+    return made
+
+
+@posix
+def test_500_moves_and_a_killed_engine_are_played_again_to_the_bit(tmp_path: Path) -> None:
+    reports = list[str]()
+    instrument = Instrument(JOB, {"seed": 3}, port=0, record=tmp_path / "take", report=reports.append)
+    instrument.start()
+    try:
+        chance = random.Random(1)
+        for number, batch in enumerate(moves(500)):
+            at = time.time() + chance.choice([0.15, 0.3, -0.1]) if chance.random() < 0.3 else None
+            instrument.controls.apply(list(batch.items()), at=at)
+            if number == 250:
+                instrument.controls.act("play")
+                assert instrument.worker.pid is not None
+                os.kill(instrument.worker.pid, signal.SIGKILL)
+                until(lambda: instrument.worker.restarts == 1 and instrument.worker.alive)
+            time.sleep(chance.random() * 0.02)
+        instrument.controls.act("play")
+        time.sleep(0.5)
+    finally:
+        instrument.close()
+    entries = [json.loads(line) for line in (tmp_path / "take" / NAME).read_text().splitlines()]
+    assert sum("begin" in entry for entry in entries) == 2
+    assert sum("values" in entry for entry in entries) > 200
+    assert not any("early" in report for report in reports)
+    replay(SineModel(look_ahead=300), tmp_path / "take", tmp_path / "again.wav")
+    heard = soundfile.read(tmp_path / "take" / SOUND, dtype="int32")[0]
+    again = soundfile.read(tmp_path / "again.wav", dtype="int32")[0]
+    assert len(heard) > 3 * RATE
+    assert (heard != 0).mean() > 0.3
+    np.testing.assert_array_equal(again, heard)
+
+
+def test_a_recording_begins_and_ends_over_osc(tmp_path: Path) -> None:
+    instrument = Instrument(JOB, {}, port=0, recordings=tmp_path, report=print)
+    instrument.start()
+    client = Client(instrument.server.port)
+    try:
+        instrument.controls.set(prompt="rain")
+        client.send("/mg/record", "my take")
+        assert client.hear("/mg/record").params == ["my take"]
+        client.send("/mg/record", "../elsewhere")
+        assert "cannot be a recording's name" in client.hear("/mg/error").params[1]
+        time.sleep(0.7)
+        instrument.controls.set(prompt="techno")
+        time.sleep(0.7)
+        client.send("/mg/record", 0)
+        assert client.hear("/mg/record").params == ["my take"]
+        client.send("/mg/record", "my take")
+        assert "there is a recording in" in client.hear("/mg/error").params[1]
+    finally:
+        client.close()
+        instrument.close()
+    replay(SineModel(look_ahead=300), tmp_path / "my take", tmp_path / "again.wav")
+    heard = soundfile.read(tmp_path / "my take" / SOUND, dtype="int32")[0]
+    assert len(heard) > RATE
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "again.wav", dtype="int32")[0], heard)
