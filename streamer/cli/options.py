@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from osc.packet import TEXT_BYTES
 from osc.tree import TEXTS, Parameter, Value
+from streamer.cli.console import complain
 from streamer.control.table import PARAMETERS
 from streamer.errors import UserError
 
@@ -125,6 +127,9 @@ def with_controls(*left_out: str) -> Callable[[Callable[..., None]], Callable[..
         def with_values(**arguments: Any) -> None:
             given = {name: value for name, value in arguments.items() if name in own}
             values = {name: value for name, value in arguments.items() if name not in own and value is not None}
+            for name, value in values.items():
+                if isinstance(value, str) and len(value.encode(errors="surrogateescape")) > TEXT_BYTES:
+                    complain(f"--{name} is longer than {TEXT_BYTES} bytes: what is beyond them is left out.")
             command(**given, **values)
 
         signature = inspect.signature(command, eval_str=True)

@@ -338,3 +338,12 @@ def test_render_and_play_without_a_device_agree_in_rate(
 
 def test_a_rate_that_the_format_cannot_hold_is_a_sentence(run: Run, folder: Path) -> None:  # noqa: F811
     assert "choose one of 8000" in check(run("render", "a.opus", "--rate", "44100"))
+
+
+def test_a_prompt_that_is_too_long_is_cut_with_a_word(run: Run, folder: Path, tiny_model_dir: Path) -> None:  # noqa: F811
+    model = ("--model", tiny_model_dir, "--backend", "torch", "--seconds", "0.1")
+    code, _, err = run("render", "a.wav", "--prompt", "ä" * 512, *model)
+    assert (code, err) == (0, "")
+    code, _, err = run("render", "b.wav", "--prompt", "ä" * 513, *model)
+    assert code == 0
+    assert err == "--prompt is longer than 1024 bytes: what is beyond them is left out.\n"
