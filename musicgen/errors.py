@@ -30,3 +30,8 @@ class NotANumber(ModelError, FloatingPointError):
             "model or backend."
         )
         self.streams = list(streams)
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether a library has failed, and not somebody asked for the end: Rust's panics are no Exception."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"

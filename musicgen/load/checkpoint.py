@@ -21,7 +21,7 @@ from musicgen.codec import CodecWeights, read_codec
 from musicgen.codec.encoder import CodecEncoder
 from musicgen.decoder import ACTIVATIONS, CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.delay import DelayLine, delays_of
-from musicgen.errors import ModelError
+from musicgen.errors import ModelError, is_failure
 from musicgen.load.fields import STREAMING, TRAINED_FRAMES, check_chroma, check_generation, check_model, check_tokenizer
 from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json, unreadable
 from musicgen.load.lora import Adapted, Adapter, base_folder, is_adapter, read_adapter
@@ -262,7 +262,7 @@ def _text_encoder(files: _Files) -> TextEncoder:
 
         return text_encoder(config, tensors, files.tokenizer)
     bert, tokenizer = read_bert(config, tensors), _tokenizer(numbers)
-    if tokenizer.get_vocab_size() > len(bert.words):
+    if max(tokenizer.get_vocab().values(), default=0) >= len(bert.words):
         raise ModelError(f"{numbers} has more tokens than the text encoder: it is another model's.")
     side = files.tokenizer / "tokenizer_config.json"
     said = check_tokenizer(read_json(side), str(side))
@@ -272,6 +272,7 @@ def _text_encoder(files: _Files) -> TextEncoder:
         tokenize=lambda text: tokenizer.encode(text).ids,
         states=lambda tokens: bert_states(bert, tokens),
         size=bert.words.shape[1],
+        known=len(bert.words),
         device=tensors.device,
         longest=longest,
     )
@@ -280,7 +281,9 @@ def _text_encoder(files: _Files) -> TextEncoder:
 def _tokenizer(path: Path) -> tokenizers.Tokenizer:
     try:
         tokenizer = tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # it raises nothing more special
+    except BaseException as error:  # it raises nothing more special
+        if not is_failure(error):
+            raise
         raise unreadable(path, "cannot be read: download or export the model again") from error
     tokenizer.no_padding()  # which a file may ask for
     return tokenizer

@@ -28,7 +28,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES, AutoModelForTextEncoding
 
-from musicgen.errors import ModelError
+from musicgen.errors import ModelError, is_failure
 from musicgen.load.audiocraft import AudioCraftFiles, read_audiocraft
 from musicgen.load.fields import check_chroma, check_model, check_tokenizer
 from musicgen.load.hub import find_folder, is_audiocraft, is_pointer, read_config, read_json, unreadable
@@ -91,7 +91,8 @@ def text_encoder(config: dict[str, Any], tensors: Tensors, folder: Path) -> Text
     _check_shapes(made, own, tensors, folder)
     model = _pretrained(made, folder, own, tensors.state()).to(tensors.device)
     tokens = tokenizer(folder)
-    if len(tokens) > model.get_input_embeddings().num_embeddings:
+    known = model.get_input_embeddings().num_embeddings
+    if max(tokens.get_vocab().values()) >= known:
         raise ModelError(f"The tokenizer in {folder} has more tokens than the text encoder: it is another model's.")
     longest = min(LONGEST_PROMPT, tokens.model_max_length)
 
@@ -104,7 +105,7 @@ def text_encoder(config: dict[str, Any], tensors: Tensors, folder: Path) -> Text
         found: Tensor = model(numbers[None], attention_mask=torch.ones_like(numbers)[None])[0][0]
         return found
 
-    return TextEncoder(tokenize, states, own.hidden_size, tensors.device, longest)
+    return TextEncoder(tokenize, states, own.hidden_size, known, tensors.device, longest)
 
 
 def tokenizer(folder: Path) -> transformers.PreTrainedTokenizerBase:
@@ -114,12 +115,15 @@ def tokenizer(folder: Path) -> transformers.PreTrainedTokenizerBase:
     try:
         with quiet():
             found = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # of any kind: libraries read what they find
+            words = len(found.get_vocab()) - len(set(found.all_special_ids))
+    except BaseException as error:  # of any kind: libraries read what they find
+        if not is_failure(error):
+            raise
         pointers = (path for path in sorted(folder.iterdir()) if is_pointer(path))
         file = next(pointers, folder / "tokenizer.json")
         raise unreadable(file, "cannot be loaded as a tokenizer: download or export the model again") from error
     # of a folder without a tokenizer's files transformers makes one that knows no word
-    if len(found.get_vocab()) - len(set(found.all_special_ids)) < LEAST_WORDS:
+    if words < LEAST_WORDS:
         raise ModelError(f"{folder} holds no tokenizer, so every prompt would read the same: it needs tokenizer.json.")
     return cast(transformers.PreTrainedTokenizerBase, found)
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from musicgen.decoder import Prompt
-from musicgen.errors import ModelError
+from musicgen.errors import ModelError, is_failure
 
 LONGEST_PROMPT = 256  # tokens; what stands behind is ignored, so that a step's cost stays bounded
 
@@ -45,6 +45,8 @@ class TextEncoder:
         Tokens (S,) int64 to states (S, size) float32.
     size
         Of a state.
+    known
+        Tokens that it knows, numbered from 0.
     device
         Where it computes.
     longest
@@ -54,6 +56,7 @@ class TextEncoder:
     tokenize: Callable[[str], list[int]]
     states: Callable[[Tensor], Tensor]
     size: int
+    known: int
     device: torch.device
     longest: int
 
@@ -86,10 +89,14 @@ class PromptEncoder:
         """
         try:
             tokens = torch.tensor(self._text_encoder.tokenize(text), dtype=torch.int64)
-        except Exception as error:  # of any kind: a checkpoint's tokenizer is read by a library
+        except BaseException as error:  # of any kind: a checkpoint's tokenizer is read by a library
+            if not is_failure(error):
+                raise
             raise ModelError(
                 "The model's tokenizer cannot read this prompt: use other words, or another model."
             ) from error
+        if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < self._text_encoder.known:
+            raise ModelError("The model's tokenizer makes tokens that its text encoder does not know: export it again.")
         if not len(tokens):
             raise ModelError("The model's tokenizer finds nothing in this prompt: use other words, or another model.")
         states = self._text_encoder.states(tokens.to(self._text_encoder.device))

@@ -8,6 +8,7 @@ import shutil
 import struct
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -253,14 +254,14 @@ def mutations(draw: st.DrawFn, content: Any) -> Any:
         if how == "remove":
             del inner[path[-1]]
         elif how == "add" and isinstance(inner, dict):
-            inner[draw(st.text(max_size=8))] = draw(odd)
+            inner[draw(st.text(max_size=8))] = deepcopy(draw(odd))
         elif how == "scale" and isinstance(inner[path[-1]], (int, float)):
             inner[path[-1]] *= draw(st.sampled_from([2, 3, 10, 1000, -1, 0.5]))
         elif how == "swap" and isinstance(inner, dict):
             other = draw(st.sampled_from(sorted(inner)))
             inner[path[-1]], inner[other] = inner[other], inner[path[-1]]
         else:
-            inner[path[-1]] = draw(odd)
+            inner[path[-1]] = deepcopy(draw(odd))
         if not list(places(content)):
             break
     return content
