@@ -277,7 +277,7 @@ def plays_or_refuses(folder: Path) -> None:
         assert sentence.endswith(".") and sentence.isprintable() and len(sentence) < 900, sentence
 
 
-EXAMPLES = int(os.environ.get("DAMAGED_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("DAMAGED_EXAMPLES", "40"))
 hard = settings(
     max_examples=EXAMPLES,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
