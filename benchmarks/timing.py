@@ -48,7 +48,7 @@ def main() -> None:
     instrument.start()
     tape = Tape()
     try:
-        sent = perform(instrument, options.trials, options.ahead)
+        sent, disturbed = perform(instrument, options.trials, options.ahead)
         status, latency = instrument.status(), instrument.player.latency
     finally:
         instrument.close()
@@ -58,8 +58,7 @@ def main() -> None:
     reference = audio[undisturbed : undisturbed + REFERENCE]
     errors: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for kind, reset, due in sent[1:]:
-        start = tape.sample_at(due - latency) - RATE // 2
-        found = change_in(audio, reference, tape.sample_at(reset), max(start, 0))
+        found = change_in(audio, reference, tape.sample_at(reset), tape.sample_at(due - latency) - RATE // 2)
         errors[kind].append(1000 * (tape.time_of(found) + latency - due))
     for kind, own in errors.items():
         print(json.dumps({"change": kind} | figures(own)))
@@ -72,6 +71,7 @@ def main() -> None:
                 "device_ms": round(1000 * latency, 1),
                 "rtf": round(status.rtf, 2),
                 "xruns": status.xruns,
+                "disturbed_trials": disturbed,
             }
         )
     )
@@ -90,17 +90,27 @@ def figures(errors: list[float]) -> dict[str, float]:
     }
 
 
-def perform(instrument: Instrument, trials: int, ahead: float) -> list[tuple[str, float, float]]:
-    """A reset that runs undisturbed, then the trials: what was changed, when the reset was sent, and what for when."""
+def perform(instrument: Instrument, trials: int, ahead: float) -> tuple[list[tuple[str, float, float]], int]:
+    """A reset that runs undisturbed, then the trials: what was changed, when the reset was sent, and what for when.
+
+    A trial with an xrun in it cannot be compared with anything: it is made again, and counted.
+    """
     client = SimpleUDPClient("127.0.0.1", instrument.server.port)
-    time.sleep(4.0)  # the loudness settles
-    reset = time.monotonic()
-    client.send_message("/mg/reset", [])
-    time.sleep(3.5)
+    disturbed = -1
+    xruns, now = -1, 0
+    while xruns != now:
+        time.sleep(4.0)  # the loudness settles
+        xruns = instrument.status().xruns
+        reset = time.monotonic()
+        client.send_message("/mg/reset", [])
+        time.sleep(3.5)
+        now = instrument.status().xruns
+        disturbed += 1
     sent = [("", reset, 0.0)]
     chance = random.Random(SEED)
-    for trial in range(trials * len(KINDS)):
-        kind = list(KINDS)[trial % len(KINDS)]
+    while len(sent) <= trials * len(KINDS):
+        kind = list(KINDS)[(len(sent) - 1) % len(KINDS)]
+        xruns = instrument.status().xruns
         client.send_message("/mg/volume", -12.0)
         client.send_message("/mg/prompt", BEFORE)
         time.sleep(0.15)
@@ -109,9 +119,12 @@ def perform(instrument: Instrument, trials: int, ahead: float) -> list[tuple[str
         time.sleep(chance.uniform(0.8, 1.0))
         moment, due = time.time() + ahead, time.monotonic() + ahead
         client.send(bundle(moment, kind))
-        sent.append((kind, reset, due))
         time.sleep(ahead + 0.4)
-    return sent
+        if instrument.status().xruns == xruns:
+            sent.append((kind, reset, due))
+        else:
+            disturbed += 1
+    return sent, disturbed
 
 
 def bundle(moment: float, kind: str) -> Any:
