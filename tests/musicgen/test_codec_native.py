@@ -94,8 +94,9 @@ def test_any_codec_in_any_chunks_gives_the_samples_of_the_whole_clip(
     decoder = NativeDecoder(NativeCodec(codec_weights(model), kernels=kernels), sides * config["audio_channels"])
     audio = played(decoder, codes, schedule)
     whole = torch.cat([whole_decode(model, codes[side::sides]) for side in range(sides)], 1)
-    assert audio.dtype == np.float32
-    assert relative_error(torch.from_numpy(audio), whole) <= 2e-5
+    assert audio.dtype == np.float32 and audio.shape == whole.shape
+    level = max(0.1, float(whole.square().mean().sqrt()))  # of one sample or a few, which may be next to nothing
+    assert float((torch.from_numpy(audio) - whole).abs().max()) <= 2e-5 * level
 
 
 @settings(max_examples=40, deadline=None)
