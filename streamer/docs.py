@@ -55,6 +55,7 @@ REPLIES = f"""
 | `{PREFIX}/ping` | | `{PREFIX}/pong`; also renews a subscription |
 | `{PREFIX}/subscribe` | `[port] [prefix] [hz]` | the values at or below the prefix, now and at each change |
 | `{PREFIX}/unsubscribe` | `[port]` | |
+| `{PREFIX}/record` | `NAME`, or 0 | the name; records into `recordings/NAME`, for `streamer replay`; 0 ends it |
 
 - **Answers** go to where the question came from, or to the port that this sender has subscribed with.
 - **A subscription** lasts {LEASE:g} s after the last `subscribe` or `ping`. Without a port (or with port 0) feedback
@@ -79,8 +80,12 @@ it was spared. The music goes on whatever arrives.
 
 ## Bundles
 
-All changes of a bundle take effect at one moment, at its time tag; at once if that is past or is "immediately". A get
-in a bundle sees the changes in it. A bundle may lie up to {HORIZON:g} s ahead, and {QUEUE} messages may wait.
+All changes of a bundle are heard from one moment on: that of its time tag, to the frame (20 ms), and volume, mute and
+loudness to the sample. For that it has to arrive as far ahead as the sound is on its way, see
+`{PREFIX}/status/latency_ms`. What arrives later, or is tagged "immediately", takes the next frame, whole; the sender of a late one is told
+`{PREFIX}/late` with the seconds that it missed its time by. A bundle waits for its slowest part, a prompt to encode or
+a melody to read, and holds up nothing else meanwhile. If one part cannot be had, none of it is done. A get in a bundle
+is answered at its time. A bundle may lie up to {HORIZON:g} s ahead, and {QUEUE} messages may wait.
 A datagram holds at most {DEFAULT_LIMITS.size} bytes, {DEFAULT_LIMITS.messages} messages of {DEFAULT_LIMITS.arguments}
 arguments, and bundles {DEFAULT_LIMITS.depth} deep.
 """

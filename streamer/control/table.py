@@ -109,7 +109,7 @@ STATUS: dict[str, str] = {
     "xruns": "How often the sound ran out, since the start.",
     "collapses": "How often the guard brought the music back, since the start.",
     "collapse": "The last time that it did: when, what had happened, and what it did.",
-    "latency_ms": "From a change to its sound, as estimated from what is queued, ms.",
+    "latency_ms": "From a change to its sound, all of it: the frame being made, what is queued, the device, ms.",
 }
 """What the instrument tells about itself, by name; published, never set."""
 

@@ -149,8 +149,8 @@ class Core:
 
     @property
     def frontier(self) -> int:
-        """The sample of the output from which a change that comes now is heard."""
-        return round(self._sample_of(self.frames_done) * self.sample_rate / self._model.sample_rate)
+        """The sample of the output from which a prompt that comes now is heard."""
+        return round(self._sample_of(self.frames_done + ONSET_FRAMES) * self.sample_rate / self._model.sample_rate)
 
     def read(self, samples: int) -> Samples:
         """The next block.

@@ -39,7 +39,7 @@ class Source(Protocol):
 
     @property
     def frontier(self) -> int:
-        """The sample of the output from which a change that comes now is heard."""
+        """The sample of the output from which a prompt that comes now is heard."""
         ...
 
     def change(self, change: Change) -> None:

@@ -23,7 +23,7 @@ class Status:
     ----------
     now : structured array, shape ()
         phase; beat, a counter that never rests while the process is well; samples per channel made; frontier,
-        the one of the engine's from which a change that comes now is heard; rtf, seconds of
+        the one of the engine's from which a prompt that comes now is heard; rtf, seconds of
         sound made in a second of work, over the last seconds; longest, seconds the slowest block took.
     """
 

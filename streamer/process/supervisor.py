@@ -163,7 +163,7 @@ class Supervisor:
 
     @property
     def frontier(self) -> int:
-        """The sample of the ring from which a change that is asked for now is heard."""
+        """The sample of the ring from which a prompt that is asked for now is heard."""
         return self._begins + int(self._status.now["frontier"])
 
     @property
