@@ -82,10 +82,12 @@ it was spared. The music goes on whatever arrives.
 
 All changes of a bundle are heard from one moment on: that of its time tag, to the frame (20 ms), and volume, mute and
 loudness to the sample. For that it has to arrive as far ahead as the sound is on its way, see
-`{PREFIX}/status/latency_ms`. What arrives later, or is tagged "immediately", takes the next frame, whole; the sender of a late one is told
-`{PREFIX}/late` with the seconds that it missed its time by. A bundle waits for its slowest part, a prompt to encode or
-a melody to read, and holds up nothing else meanwhile. If one part cannot be had, none of it is done. A get in a bundle
-is answered at its time. A bundle may lie up to {HORIZON:g} s ahead, and {QUEUE} messages may wait.
+`{PREFIX}/status/latency_ms`. What arrives later, or is tagged "immediately", takes the next frame, whole; the sender of
+a late one is told `{PREFIX}/late` with the seconds that it missed its time by. A bundle waits for its slowest part, a
+prompt to encode or a melody to read, and holds up nothing else meanwhile. If one part cannot be had, none of it is
+done. A get in a bundle is answered at its time. A bundle may lie up to {HORIZON:g} s ahead, and {QUEUE} messages may
+wait.
+
 A datagram holds at most {DEFAULT_LIMITS.size} bytes, {DEFAULT_LIMITS.messages} messages of {DEFAULT_LIMITS.arguments}
 arguments, and bundles {DEFAULT_LIMITS.depth} deep.
 """
