@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 LOCALHOST = "localhost"
 _LOOPBACKS = ("127.0.0.1", "::1")
+BUFFER_BYTES = 4 * 2**20
+"""Room for what comes while a busy machine does not let us read."""
 _TRIES = 8
 """Free ports that are tried until one is free for both kinds of address."""
 
@@ -73,6 +75,7 @@ def _bind(host: str, port: int) -> socket.socket:
     group = ipaddress.ip_address(str(address[0]).partition("%")[0])
     try:
         listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)  # or the most that the system allows
         if group.is_multicast:
             _join(listener, group)
             if sys.platform == "win32":  # which binds to addresses of its own only

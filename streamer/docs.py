@@ -20,7 +20,8 @@ HEAD = f"""\
 
 <!-- Written by `make docs` from the table in streamer/control/controls.py. Change it there. -->
 
-The instrument listens for Open Sound Control on UDP port 7770 of 127.0.0.1. Every address begins with `{PREFIX}`; the
+The instrument listens for Open Sound Control on UDP port 7770 of localhost, which is
+127.0.0.1 and ::1. Every address begins with `{PREFIX}`; the
 command line can change host, port and prefix. Three messages are enough to play:
 
 ```
@@ -38,11 +39,17 @@ NUMBERS = f"""
 - **A value out of range** takes the nearest value in range, and the sender is told which.
 - **`ADDRESS/norm`** takes 0..1 for the whole range, as faders send it; along a log curve equal steps are equal ratios.
 - **A text** is all arguments joined by spaces, so that Pure Data and Max need no quotes. It holds at most {TEXT_BYTES}
-  bytes of UTF-8; what is longer is cut.
+  bytes of UTF-8; what is longer is cut. Control characters become spaces. An address alone is no text: for an empty
+  one send "".
+- **`ADDRESS/z`**, which TouchOSC sends when a finger touches a fader, is ignored.
+- **A pattern** stands for several addresses: `{PREFIX}/{{topk,topp}}/norm`, `{PREFIX}/get/*`. `*` is any characters
+  and `?` one, `[a-c]` and `[!a-c]` one of a set, `{{a,b}}` one of several texts; none crosses a slash. It stands for
+  parameters, actions and `get`.
 - **A seed** that is sent again throws the same dice again, though its value does not change.
 - **A melody** is a path as the instrument's machine sees it, `input` for its default audio input, or `input:DEVICE`
   with a number or a part of a name out of `streamer devices`. It is read beside the music. What cannot be followed is
-  answered by an error, and the value goes back to what plays. A file that is sent again begins anew.
+  answered by an error, and the value goes back to what plays. A file that is sent again begins anew. Other machines
+  name files under `--media` only.
 """
 
 REPLIES = f"""
@@ -57,7 +64,10 @@ REPLIES = f"""
 | `{PREFIX}/unsubscribe` | `[port]` | |
 | `{PREFIX}/record` | `NAME`, or 0 | the name; records into `recordings/NAME`, for `streamer replay`; 0 ends it |
 
-- **Answers** go to where the question came from, or to the port that this sender has subscribed with.
+- **Answers** go to where the question came from, or to the port that this sender has subscribed with. The plain
+  value comes first, in a message by itself, then `/norm` and `/str` in a bundle.
+- **Beyond this machine** a receiver first gets `{PREFIX}/confirm` with a text, and sends it back as it is; until then
+  hardly anything is sent to it: see [network.md](network.md), which also says who can be let in.
 - **A subscription** lasts {LEASE:g} s after the last `subscribe` or `ping`. Without a port (or with port 0) feedback
   goes to the port it was asked from. The prefix narrows it (`{PREFIX}/status`). `hz` is how often feedback is sent at
   most, {LOWEST_HZ:g} to {HIGHEST_HZ:g} times a second, {DEFAULT_HZ:g} if not given; in between only the last value
@@ -77,6 +87,8 @@ ERRORS = f"""
 What cannot be done is answered by `{PREFIX}/error` with two texts: the address it was about (empty for a datagram
 that is no OSC) and a sentence that says what is wrong. A client that sends many errors is told of some, and of how many
 it was spared. The music goes on whatever arrives.
+
+Clients are served in turns. Of a client that sends faster than it can be served, the last value of each name counts.
 
 ## Bundles
 
@@ -102,7 +114,9 @@ def page() -> str:
             table(["address", "type", "range", "default", "curve", ""], map(_row, PARAMETERS)),
             NUMBERS,
             "## Actions\n",
-            "Send them without arguments, or with anything but 0: 0 is the release of a button, and ignored.\n",
+            "Send them without arguments, with a bang (`bang`, "
+            ", nil, an empty array) or with anything but 0: 0 is the "
+            "the release of a button, and ignored.\n",
             table(["address", ""], ([f"`{PREFIX}/{action.name}`", action.doc] for action in ACTIONS)),
             REPLIES,
             "## Status\n",

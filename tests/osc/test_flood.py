@@ -33,7 +33,7 @@ def corpus() -> list[bytes]:
         build("/mg/subscribe", "/mg/volume", 10),
         build("/mg/unsubscribe"),
         build("/mg/ping"),
-        b"/mg/prompt\0\0,[sS]bcIt\0\0\0\0" + b"a\0\0\0b\0\0\0" + b"\0\0\0\5hello\0\0\0" + b"\0\0\0x" + b"\0" * 8,
+        b"/mg/prompt\0\0,[sS]bcIt\0\0\0" + b"a\0\0\0b\0\0\0" + b"\0\0\0\5hello\0\0\0" + b"\0\0\0x" + b"\0" * 8,
     ]
     soon = BUNDLE + struct.pack(">II", int(time.time()) + 2_208_988_800 + 20, 0)
     elements = b"".join(struct.pack(">i", len(message)) + message for message in messages)
