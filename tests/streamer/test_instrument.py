@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.osc_packet import OscPacket
@@ -46,6 +47,9 @@ class Client:
         for argument in arguments:
             builder.add_arg(argument)
         self._socket.send(builder.build().dgram)
+
+    def send_bytes(self, datagram: bytes) -> None:
+        self._socket.send(datagram)
 
     def hear(self, address: str) -> OscMessage:
         """The next message at the address."""
@@ -194,3 +198,38 @@ def test_the_file_holds_what_was_played(tmp_path: Path, reports: Reports) -> Non
     assert heard.samplerate == RATE
     assert heard.duration >= seconds
     assert reports == []
+
+
+def bundle(moment: float, *messages: tuple[str, Any]) -> bytes:
+    builder = OscBundleBuilder(moment)  # type: ignore[arg-type]
+    for address, argument in messages:
+        message = OscMessageBuilder(address)
+        if argument is not None:
+            message.add_arg(argument)
+        builder.add_content(message.build())
+    return bytes(builder.build().dgram)
+
+
+def test_a_late_bundle_is_done_whole_and_its_sender_hears_by_how_much(instrument: Instrument, client: Client) -> None:
+    other = Client(instrument.server.port)
+    other.send("/mg/subscribe")
+    client.send_bytes(bundle(time.time() - 1.5, ("/mg/seed", 9), ("/mg/topk", 7)))
+    (seconds,) = client.hear("/mg/late").params
+    assert 1.5 <= seconds < 10
+    while other.hear("/mg/topk").params != [7]:
+        pass
+    assert (instrument.controls.get("seed"), instrument.controls.get("topk")) == (9, 7)
+    other.close()
+
+
+def test_values_of_a_bundle_stand_when_it_has_taken_effect(instrument: Instrument, client: Client) -> None:
+    due = time.time() + 1.0
+    client.send("/mg/subscribe")
+    client.send_bytes(bundle(due, ("/mg/seed", 9), ("/mg/lead", 150.0), ("/mg/stop", None)))
+    time.sleep(0.3)
+    assert (instrument.controls.get("seed"), instrument.controls.get("lead")) == (3, 200.0)
+    assert instrument.playback.playing
+    until(lambda: not instrument.playback.playing)
+    assert abs(time.time() - due) < 0.3
+    assert instrument.controls.get("seed") == 9
+    until(lambda: instrument.controls.get("lead") == 150.0)
