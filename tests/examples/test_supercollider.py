@@ -12,6 +12,7 @@ SCRIPT = EXAMPLES / "supercollider" / "musicgen-streamer.scd"
 SCLANG = shutil.which("sclang")
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(SCLANG is None, reason="SuperCollider is not installed: apt install supercollider-language")
 def test_the_script_plays_the_instrument_and_hears_it(instrument: Instrument, launch: Callable[..., Peer]) -> None:
     environment = os.environ | {

@@ -30,6 +30,7 @@ def kernels_that_agree(*command: str | Path) -> set[str]:
     return {line.split()[0] for line in done.stdout.splitlines()}
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(platform.system() != "Linux", reason="the sanitizers are tried on Linux")
 @pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
 def test_no_sanitizer_complains(tmp_path: Path, sanitizers: str) -> None:
@@ -38,6 +39,7 @@ def test_no_sanitizer_complains(tmp_path: Path, sanitizers: str) -> None:
     assert "portable" in kernels_that_agree(built(tmp_path, "g++", *options))
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(platform.machine() in ("aarch64", "arm64"), reason="needs no emulator: the other tests ran on ARM")
 def test_arm_agrees_with_plain_code(tmp_path: Path) -> None:
     if shutil.which("qemu-aarch64") is None:

@@ -152,16 +152,13 @@ def test_render_decodes_with_diffusion_where_its_weights_are(run: Run, tmp_path:
     assert code == 2
     assert "mbd_musicgen_32khz.th" in err
     weights = write(tmp_path / "mbd_musicgen_32khz.th")
-    for name, more in (("a.wav", ()), ("b.wav", ()), ("c.wav", ("--seed", "2"))):
-        code, out, err = run("render", tmp_path / name, *arguments, "--diffusion-weights", weights, *more)
-        assert code == 0, err
-        assert "not for commercial use" in err
-        assert "80.0/80.0 steps" in out
+    code, out, err = run("render", tmp_path / "diffusion.wav", *arguments, "--diffusion-weights", weights)
+    assert code == 0, err
+    assert "not for commercial use" in err
+    assert "80.0/80.0 steps" in out
     code, _, err = run("render", tmp_path / "codec.wav", *arguments[:-2])
     assert code == 0, err
-    a, b, c, codec = ((tmp_path / f"{name}.wav").read_bytes() for name in ("a", "b", "c", "codec"))
-    assert a == b
-    assert len({a, c, codec}) == 3
+    assert (tmp_path / "diffusion.wav").read_bytes() != (tmp_path / "codec.wav").read_bytes()
 
 
 def test_a_melody_for_a_model_that_follows_none_is_refused_at_the_start(

@@ -27,6 +27,7 @@ missing = [
     if not there
 ]
 pytestmark = [
+    pytest.mark.realtime,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="JACK's dummy driver is tested on Linux only"),
     pytest.mark.skipif(bool(missing), reason=f"install {', '.join(missing)}"),
 ]

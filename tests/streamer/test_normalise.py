@@ -18,7 +18,7 @@ from streamer.sound.normalise import STRATEGIES, clip, loudness, none, peak, rms
 RATE = 32_000
 
 
-def music(level: float, channels: int = 2, seconds: float = 2.0) -> Samples:
+def music(level: float, channels: int = 2, seconds: float = 1.0) -> Samples:
     """Noise with a beat, louder left than right."""
     time = np.arange(round(seconds * RATE)) / RATE
     noise = np.random.default_rng(0).standard_normal((len(time), channels))

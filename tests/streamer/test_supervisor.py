@@ -26,6 +26,7 @@ from streamer.process.supervisor import Supervisor, backoff
 from tests.streamer import counter
 
 RATE = 8000
+pytestmark = pytest.mark.realtime
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
