@@ -13,7 +13,7 @@ native = Extension(
     sources=sorted(str(path) for path in FOLDER.glob("*.cpp")),
     depends=sorted(str(path) for pattern in ("*.h", "*.inc") for path in FOLDER.glob(pattern)),
     language="c++",
-    extra_compile_args=["-std=c++17", "-O3", "-fvisibility=hidden", "-pthread"],
+    extra_compile_args=["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", "-pthread"],
     extra_link_args=["-pthread"],
     optional=True,
     py_limited_api=True,  # no name of one Python in the file's name

@@ -31,7 +31,6 @@ def environment(packages: Path) -> dict[str, str]:
         "CXX": f"{zig} c++ {target}",
         "LDSHARED": link,
         "LDCXXSHARED": link,
-        "CFLAGS": "-g0",
         "ZIG_GLOBAL_CACHE_DIR": str(packages / "cache"),
         "ZIG_LOCAL_CACHE_DIR": str(packages / "cache"),
     }
