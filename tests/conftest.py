@@ -48,9 +48,11 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 def _nothing_missing(config: pytest.Config, report: Report) -> Report:
     """Make a failure of a skip whose reason says what to install, where nothing should be left to install."""
-    if config.getoption("nothing_to_install") and report.skipped and "install" in str(report.longrepr):
-        report.outcome = "failed"
-        report.longrepr = str(report.longrepr)
+    if config.getoption("nothing_to_install") and report.skipped and isinstance(report.longrepr, tuple):
+        _, _, reason = report.longrepr
+        if "install" in reason:
+            report.outcome = "failed"
+            report.longrepr = reason
     return report
 
 

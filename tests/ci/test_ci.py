@@ -89,8 +89,8 @@ def test_a_skip_for_what_could_be_installed_fails_where_asked_to(
         "def test_missing() -> None: pytest.skip('jackd is not installed')\n"
         "def test_elsewhere() -> None: pytest.skip('needs another system')\n"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "--rootdir", tmp_path, tmp_path, *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "--rootdir", str(tmp_path)]
+    done = subprocess.run([*command, str(tmp_path), *options], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == status, done.stdout + done.stderr
     assert ("1 failed, 1 passed, 1 skipped" if status else "1 passed, 2 skipped") in done.stdout
 
@@ -98,6 +98,6 @@ def test_a_skip_for_what_could_be_installed_fails_where_asked_to(
 def test_the_workflows_say_nothing_that_github_does_not_know() -> None:
     workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
     assert workflows
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run([*command, *map(str, workflows)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
