@@ -98,6 +98,11 @@ class Stream:
         """
         self.set_prompts([(text, 1.0)])
 
+    @property
+    def blends(self) -> bool:
+        """Whether several prompts can be played at once: a melody model has its one prompt in front of the music."""
+        return not self.model.follows_melody
+
     def set_prompts(self, prompts: Iterable[tuple[str, float]]) -> None:
         """Change to a blend of prompts from the next step on. Other weights for the same texts cost next to nothing.
 

@@ -260,10 +260,11 @@ class Desk:
         """Apply all changes at one moment; the commands, so that a get in a bundle sees them when it is answered."""
         changes: list[Change] = []
         commands: list[Message] = []
+        asked: list[Message] = []  # that are changes too, and know what to do with a time
         for message in self._expanded(self._heard(messages, source), source):
             path = self._tree.path(message.address)
             if self._is_command(path or ""):
-                commands.append(message)
+                (asked if self._tree.has_command(path or "") else commands).append(message)
                 continue
             try:
                 change = self._change(path, message, source)
@@ -272,7 +273,17 @@ class Desk:
             else:
                 changes += [change] if change else []
         self._apply(changes, source, at)
+        for message in asked:
+            self._ask(message, source, at)
         return commands
+
+    def _ask(self, message: Message, source: Address, at: float | None) -> None:
+        try:
+            self._check_right(source)
+            asker = Asker(Client(source), at)
+            self._answer(source, self._tree.command(self._tree.path(message.address) or "", message.arguments, asker))
+        except BadValue as error:
+            self._complain(source, message.address, error)
 
     def _answer_all(self, commands: Sequence[Message], source: Address) -> None:
         for message in commands:
@@ -352,9 +363,6 @@ class Desk:
         try:
             if path in self._commands:
                 self._commands[path](source, message.arguments)
-            elif self._tree.has_command(path):
-                self._check_right(source)
-                self._answer(source, self._tree.command(path, message.arguments, Asker(Client(source))))
             else:
                 self._get(path.removeprefix("get/"), source)
         except BadValue as error:

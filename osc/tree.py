@@ -53,6 +53,10 @@ class Parameter:
         How the range lies along a fader from 0 to 1. "log" needs ``low > 0``.
     path : str
         The address below the prefix where it is not the name: "prompt/negative".
+    also : str
+        Another address below the prefix that sets it; "" for none.
+    read : callable, optional
+        Makes of a text the one that is kept, or raises `BadValue` where there is none.
 
     Raises
     ------
@@ -69,6 +73,8 @@ class Parameter:
     doc: str = ""
     curve: Curve = "linear"
     path: str = ""
+    also: str = ""
+    read: Callable[[str], str] | None = None
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
@@ -110,7 +116,7 @@ class Parameter:
         if self.kind in TEXTS:
             if not isinstance(value, str):
                 raise BadValue(f"{self.name} takes a text, not {value!r}")
-            return clean(value)
+            return self.read(clean(value)) if self.read else clean(value)
         numeric = number(value)
         if self.kind == "bool":
             return numeric != 0
@@ -241,9 +247,12 @@ class Asker:
     ----------
     origin : Client
         As the store is told it with a change.
+    at : float or None
+        When it is to be heard, seconds since 1970: the time of the bundle it came in.
     """
 
     origin: Client
+    at: float | None = None
 
 
 Answer = tuple[str, tuple[Value, ...]]
@@ -335,9 +344,14 @@ class Tree:
         self.parameters = {parameter.name: parameter for parameter in parameters}
         self.actions = {action.name: action for action in actions}
         self._by_path: dict[str, Parameter | Action] = {p.path: p for p in self.parameters.values()} | self.actions
+        self._by_path |= {p.also: p for p in self.parameters.values() if p.also}
         self._commands = {command.path: (command, handler) for command, handler in commands}
-        if len(self._by_path | self._commands) != len(self.parameters) + len(self.actions) + len(self._commands):
+        if len(self._by_path | self._commands) != self._addresses():
             raise ValueError("two parameters, actions or commands share an address")
+
+    def _addresses(self) -> int:
+        also = sum(bool(parameter.also) for parameter in self.parameters.values())
+        return len(self.parameters) + also + len(self.actions) + len(self._commands)
 
     def path(self, address: str) -> str | None:
         """The address below the prefix, without its first slash; None where it is not below the prefix."""

@@ -11,6 +11,7 @@ from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
 from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST
 from osc.tree import Parameter
 from streamer.control.table import ACTIONS, PARAMETERS, SAMPLING, STATUS
+from streamer.surfaces.commands import COMMANDS
 
 PREFIX = "/mg"
 """The prefix that the page shows, and the one the instrument has unless it is told otherwise."""
@@ -50,6 +51,17 @@ NUMBERS = f"""
   with a number or a part of a name out of `streamer devices`. It is read beside the music. What cannot be followed is
   answered by an error, and the value goes back to what plays. A file that is sent again begins anew. Other machines
   name files under `--media` only.
+"""
+
+COMMANDS_MORE = f"""
+- **A name** is a parameter as in the table above, with or without its path: `volume`, `prompt/2/weight`.
+- **A glide** follows the fader's own curve and is worked out frame by frame, the volume by the sample. `seed`, `tempo`,
+  `lora/strength` and `lead` jump.
+- **Blends**: each slot N has `{PREFIX}/prompt/N/text` and `{PREFIX}/prompt/N/weight`; `{PREFIX}/prompt` is slot 1. Only
+  the ratios of the weights count. Melody models play the prompt with the greatest weight.
+- **Snapshots** lie as JSON in your configuration folder; they hold everything but `lead`.
+- **`{PREFIX}/quantise`** makes changes of prompts, keys and snapshots, and resets, wait for the next beat, bar, 2 or 4
+  bars. Beats are counted from the last reset, in the tempo of `{PREFIX}/status/tempo`.
 """
 
 REPLIES = f"""
@@ -118,6 +130,10 @@ def page() -> str:
             ", nil, an empty array) or with anything but 0: 0 is the "
             "the release of a button, and ignored.\n",
             table(["address", ""], ([f"`{PREFIX}/{action.name}`", action.doc] for action in ACTIONS)),
+            "## Commands\n",
+            "What is asked for with arguments. In a bundle with a time they act at that time.\n",
+            table(["address", "with", ""], ([f"`{PREFIX}/{c.path}`", c.usage, c.doc] for c in COMMANDS)),
+            COMMANDS_MORE,
             REPLIES,
             "## Status\n",
             "Told to subscribers, and answered to `get`; never set.\n",

@@ -8,13 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from osc.access import NO_RULES, Access
 from osc.sockets import LOCALHOST
-from osc.tree import Answer, Argument, Asker, BadValue, Command, Value
+from osc.tree import Answer, Asker, BadValue, Value
 from streamer.audio.devices import Device
 from streamer.audio.null import NullPlayer
 from streamer.audio.output import Output
@@ -24,26 +24,25 @@ from streamer.control.change import Change, Frame
 from streamer.control.controls import Controls
 from streamer.control.journal import Header, Journal
 from streamer.control.schedule import Schedule
+from streamer.control.snapshots import Snapshots
 from streamer.control.table import GATE, TABLE
+from streamer.control.tempo import BEATS_PER_BAR
 from streamer.control.timeline import Timeline
+from streamer.engine.prompts import tempo_of
 from streamer.errors import UserError
-from streamer.process.events import Applied, Collapsed, Event, Failed, Ready, Refused, Report
+from streamer.process.events import Applied, Collapsed, Event, Failed, Moved, Ready, Refused, Report
 from streamer.process.job import Job
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 from streamer.process.supervisor import Supervisor
+from streamer.surfaces.commands import RECORD, Commands
 from streamer.surfaces.osc import PORT, PREFIX, OscSurface
 
 # The server sends each subscriber as many of these as it asked for.
 _STATUS_SECONDS = 0.05
 RECORDINGS = Path("recordings")
-RECORD = Command(
-    "record",
-    "Record what is heard into a folder of that name, and the journal to replay it from; 0 ends the recording.",
-    (Argument("name", "text"),),
-)
 NAME = re.compile(r"[\w][\w \-]{0,99}")
-_PUBLISHED = ("rtf", "buffer_ms", "xruns", "collapses", "collapse", "latency_ms", "level")
+_PUBLISHED = ("rtf", "buffer_ms", "xruns", "collapses", "collapse", "latency_ms", "level", "tempo", "beat")
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,10 @@ class Status:
         Sound played since the start.
     playing : bool
         Whether the gate is open.
+    tempo : float
+        Beats a minute.
+    beat : float
+        Beats heard since the music began.
     """
 
     prompt: str
@@ -88,6 +91,8 @@ class Status:
     level: float
     seconds: float
     playing: bool
+    tempo: float
+    beat: float
 
 
 class Instrument:
@@ -157,7 +162,8 @@ class Instrument:
         self._closing = threading.Event()
         self._telling = threading.Thread(target=self._publish, name="status", daemon=True)
         with contextlib.ExitStack() as undo:
-            commands = [(RECORD, self._on_record)]
+            self._commands = Commands(self.controls, Snapshots(), lambda: tempo_of(self.controls.values()))
+            commands = [(RECORD, self._on_record), *self._commands.table()]
             self._osc = OscSurface(self.controls, host, port, prefix, access, commands)
             self.server = self._osc.server
             undo.callback(self._osc.close)
@@ -189,6 +195,7 @@ class Instrument:
         self._osc.start()
         self._schedule.start()
         self.worker.start()
+        self._commands.begin()
         self._telling.start()
         while self.ring.fill < self.ring.lead // 2 and self.worker.restarts == 0:
             time.sleep(0.005)
@@ -198,12 +205,14 @@ class Instrument:
 
     def status(self) -> Status:
         """How it goes."""
+        latency = max(0.0, self.timeline.heard(self.worker.frontier) - self.timeline.now())
+        tempo, beats = self.worker.pulse
         return Status(
             prompt=str(self.controls.get("prompt")),
             output=self.player.name,
             rtf=self.worker.rtf,
             buffer_ms=1000 * self.ring.fill / self._rate,
-            latency_ms=1000 * max(0.0, self.timeline.heard(self.worker.frontier) - self.timeline.now()),
+            latency_ms=1000 * latency,
             xruns=self.playback.xruns,
             restarts=self.worker.restarts,
             collapses=self._collapses,
@@ -211,6 +220,8 @@ class Instrument:
             level=decibels(self.playback.peak),
             seconds=self.playback.samples / self._rate,
             playing=self.playback.playing,
+            tempo=tempo,
+            beat=max(0.0, beats - latency * tempo / 60),
         )
 
     def close(self) -> None:
@@ -279,15 +290,17 @@ class Instrument:
         music = {name: value for name, value in change.values.items() if name not in GATE}
         try:
             if gate:
-                self._obey(Change(gate, change.at, change.origin))
+                self._obey(replace(change, values=gate))
             if music:
-                self.worker.send(Change(music, change.at, change.origin))
+                self.worker.send(replace(change, values=music))
         except ValueError as error:  # there is no room to wait in, or no beat
             self._hear(Refused(change.values, next(iter(change.values)), str(error), {}, change.origin))
 
     def _obey(self, change: Change) -> None:
         if change.at is None:
             self._act(change.values)
+            if change.over:  # what the ring obeys does not glide: it is there at once
+                self.controls.settle(change.values, change.origin)
         elif isinstance(change.at, Frame):
             raise ValueError("play, stop, panic and lead take a time, not a frame")
         else:
@@ -318,8 +331,10 @@ class Instrument:
                 self._lives += 1
                 self.controls.adopt(**event.facts["defaults"])
             case Applied():
-                self._journal.applied(event.frame, event.values)
+                self._journal.applied(event.frame, event.values, event.over)
                 self._settle(event)
+            case Moved():
+                self.controls.settle(event.values)
             case Refused():
                 self._osc.refuse(event)
                 self._say(f"{event.name}: {event.sentence}")
@@ -332,7 +347,7 @@ class Instrument:
                 self._report(event.sentence)
 
     def _settle(self, event: Applied) -> None:
-        if event.at is not None:
+        if event.at is not None and not event.over:
             self.controls.settle(event.values, event.origin)
         if event.late > 0:
             self._osc.late(event.origin, event.late)
@@ -340,7 +355,8 @@ class Instrument:
     def _publish(self) -> None:
         while not self._closing.wait(_STATUS_SECONDS):
             now = self.status()
-            self._osc.publish({name: getattr(now, name) for name in _PUBLISHED})
+            bar = int(now.beat // BEATS_PER_BAR)
+            self._osc.publish({name: getattr(now, name) for name in _PUBLISHED} | {"bar": bar})
 
     def _report(self, sentence: str) -> None:
         self._osc.report(sentence)

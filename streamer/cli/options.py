@@ -16,14 +16,14 @@ from rich.markup import escape
 from osc.packet import TEXT_BYTES
 from osc.tree import TEXTS, Parameter, Value
 from streamer.cli.console import complain
-from streamer.control.table import PARAMETERS
+from streamer.control.table import PARAMETERS, SLOTS
 from streamer.errors import UserError
 
 if TYPE_CHECKING:
     from streamer.engine.beginning import Excerpt
 
 PROMPT = "lo-fi hip hop, mellow electric piano, soft drums, warm bass"
-MUSIC, SOUND, OSC, MODEL = "Music", "Sound", "OSC", "Model"
+MUSIC, SLOT, SOUND, OSC, MODEL = "Music", "Prompt slots", "Sound", "OSC", "Model"
 """The groups of options in a command's help."""
 
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
@@ -113,7 +113,8 @@ def _option(parameter: Parameter) -> inspect.Parameter:
         bounds = {"metavar": "TEXT"}
     name = f"--{parameter.name}/--no-{parameter.name}" if parameter.kind == "bool" else f"--{parameter.name}"
     unit = f" [{parameter.unit}]" if parameter.unit else ""
-    panel = SOUND if parameter.name in _OF_SOUND else MUSIC
+    slot = parameter.name in (*SLOTS, *SLOTS.values()) and parameter.name != "prompt"
+    panel = SLOT if slot else SOUND if parameter.name in _OF_SOUND else MUSIC
     option: Any = typer.Option(None, name, help=escape(parameter.doc + unit), rich_help_panel=panel, **bounds)
     kind = _KINDS[parameter.kind]
     return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)

@@ -48,8 +48,11 @@ class Change:
         None: at the next frame boundary.
     origin : object
         Whom to answer, and whom not to echo to.
+    over : float
+        Seconds from that moment on in which numbers glide and prompts fade to these values; 0 for at once.
     """
 
     values: Mapping[str, Value]
     at: Moment | None = None
     origin: object = None
+    over: float = 0.0

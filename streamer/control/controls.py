@@ -123,13 +123,19 @@ class Controls:
         """
         return dict(self.ask(batch, origin, None if at is None else Wall(at)).values)
 
-    def ask(self, batch: Iterable[tuple[str, Value | None]], origin: object = None, at: Moment | None = None) -> Change:
-        """As `apply`, at any kind of moment; returns the change that goes to the followers."""
-        change = Change(self._permitted(accept(batch), origin), at, origin)
+    def ask(
+        self,
+        batch: Iterable[tuple[str, Value | None]],
+        origin: object = None,
+        at: Moment | None = None,
+        over: float = 0.0,
+    ) -> Change:
+        """As `apply`, at any moment and over so many seconds; returns the change that goes to the followers."""
+        change = Change(self._permitted(accept(batch), origin), at, origin, over)
         if change.values:
             with self._lock:
-                over = isinstance(at, Wall) and at.seconds <= time.time()  # it will be late: nothing to wait for
-                stands = dict(change.values) if at is None or over else None
+                late = isinstance(at, Wall) and at.seconds <= time.time()  # nothing to wait for
+                stands = dict(change.values) if (at is None or late) and not over else None
                 self._stand(stands or {})
                 self._news.append(_News(change, stands, origin))
             self._tell()

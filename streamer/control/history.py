@@ -54,7 +54,8 @@ class History:
             return
         now = self._clock()
         last = self._steps[-1] if self._steps else None
-        if last is not None and last.before.keys() == before.keys() and now - last.last < ONE_MOVE_SECONDS:
+        same = last is not None and last.before.keys() == before.keys() and _faders(before)
+        if last is not None and same and now - last.last < ONE_MOVE_SECONDS:
             last.last = now
         else:
             self._steps.append(_Step(before, now))
@@ -71,3 +72,8 @@ class History:
                 self.adopt(before)
                 return before
         return {}
+
+
+def _faders(values: Mapping[str, Value]) -> bool:
+    """Whether a hand that moves sends these over and over: numbers, and no words or switches."""
+    return not any(isinstance(value, (str, bool)) for value in values.values())

@@ -1,8 +1,9 @@
 """The journal of a performance: everything that has to be done again to hear it again, as JSON Lines.
 
 The first line is a header. Then come, in their order: *begin*, an engine starts with these values, and its first sample
-is this one of the ring; *frame*, values that it took over before that frame; *gate*, from this sample of what was heard
-on the ring was let through or not; *collapsed*, what the guard did, which a replay does by itself; *end*.
+is this one of the ring; *frame*, values that it took over before that frame, or began to move to, *over* so many
+seconds; *gate*, from this sample of what was heard on the ring was let through or not; *collapsed*, what the guard did,
+which a replay does by itself; *end*.
 """
 
 from __future__ import annotations
@@ -130,9 +131,9 @@ class Journal:
             self._life, self._complete = [], True
         self._note({"begin": dict(values), "sample": sample, "first": first})
 
-    def applied(self, frame: float, values: Mapping[str, Value]) -> None:
-        """The engine has taken values over."""
-        self._note({"frame": frame, "values": dict(values)})
+    def applied(self, frame: float, values: Mapping[str, Value], over: float = 0.0) -> None:
+        """The engine has taken values over; it reaches them in so many seconds."""
+        self._note({"frame": frame, "values": dict(values)} | ({"over": over} if over else {}))
 
     def collapsed(self, frame: int, sentence: str) -> None:
         """The guard brought the music back."""
@@ -220,7 +221,8 @@ def _understood(path: Path, entries: list[dict[str, Any]]) -> Performance:
         if "begin" in entry:
             lives.append(Life(int(entry["sample"]), accept(entry["begin"].items()), bool(entry["first"]), []))
         elif "values" in entry:
-            lives[-1].changes.append(Change(accept(entry["values"].items()), Frame(float(entry["frame"]))))
+            values, frame = accept(entry["values"].items()), Frame(float(entry["frame"]))
+            lives[-1].changes.append(Change(values, frame, over=float(entry.get("over", 0.0))))
         elif "gate" in entry:
             gates.append(Gate(**entry["gate"]))
         elif "end" in entry:

@@ -8,9 +8,59 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from osc.tree import Action, BadValue, Parameter, Value
+from streamer.control.tempo import FASTEST, QUANTA
+from streamer.control.wording import key_name
+
+
+def _quantum(name: str) -> str:
+    """One of the names of `QUANTA`, however it is written."""
+    known = {choice.replace(" ", "").rstrip("s"): choice for choice in QUANTA} | {"0": "off", "": "off"}
+    found = known.get(name.lower().replace(" ", "").rstrip("s"))
+    if found is None:
+        raise BadValue(f"quantise takes one of {', '.join(QUANTA)}, not {name[:40]!r}")
+    return found
+
+
+def _slot(number: int) -> tuple[Parameter, Parameter]:
+    """A further prompt and its weight."""
+    return (
+        Parameter(
+            f"prompt{number}",
+            "text",
+            default="",
+            path=f"prompt/{number}/text",
+            doc=f"A prompt to blend with the others, in slot {number}; empty: none.",
+        ),
+        Parameter(
+            f"weight{number}",
+            "float",
+            0.0,
+            1.0,
+            default=0.0,
+            path=f"prompt/{number}/weight",
+            doc=f"The share of the prompt in slot {number}, beside the other weights.",
+        ),
+    )
+
 
 PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("prompt", "text", default="", doc="What to play, in words. Empty: the model plays what it likes."),
+    Parameter(
+        "prompt",
+        "text",
+        default="",
+        also="prompt/1/text",
+        doc="What to play, in words. Empty: the model plays what it likes.",
+    ),
+    Parameter(
+        "weight1",
+        "float",
+        0.0,
+        1.0,
+        default=1.0,
+        path="prompt/1/weight",
+        doc="The share of the prompt, beside the weights of the other slots.",
+    ),
+    *(parameter for number in range(2, 9) for parameter in _slot(number)),
     Parameter(
         "negative", "text", default="", path="prompt/negative", doc="What to steer away from, in words. Empty: nothing."
     ),
@@ -66,6 +116,29 @@ PARAMETERS: tuple[Parameter, ...] = (
         path="lora/strength",
         doc="How strongly a LoRA adapter acts: 0 is its base model, 1 as it was trained. Models with an adapter only.",
     ),
+    Parameter(
+        "tempo",
+        "float",
+        0.0,
+        FASTEST,
+        default=0.0,
+        unit="bpm",
+        doc="The tempo to play in, worded into every prompt; 0: what the prompts say.",
+    ),
+    Parameter(
+        "key",
+        "text",
+        default="",
+        read=key_name,
+        doc="The key to play in, such as D minor, worded into every prompt; empty: what the prompts say.",
+    ),
+    Parameter(
+        "quantise",
+        "text",
+        default="off",
+        read=_quantum,
+        doc="What changes of prompts, snapshots and resets wait for: off, beat, bar, 2 bars or 4 bars.",
+    ),
     Parameter("volume", "float", -60.0, 12.0, default=0.0, unit="dB", doc="Output gain."),
     Parameter("mute", "bool", default=False, doc="Silence, while the music goes on unheard."),
     Parameter(
@@ -110,11 +183,26 @@ STATUS: dict[str, str] = {
     "collapses": "How often the guard brought the music back, since the start.",
     "collapse": "The last time that it did: when, what had happened, and what it did.",
     "latency_ms": "From a change to its sound, all of it: the frame being made, what is queued, the device, ms.",
+    "tempo": "Beats a minute that are counted: the tempo asked for, else the prompt's, else 120.",
+    "beat": "Beats heard since the music began, 0 on the first.",
+    "bar": "Bars of four beats heard since the music began, 0 in the first.",
 }
 """What the instrument tells about itself, by name; published, never set."""
 
 SAMPLING: dict[str, str] = {"temperature": "temperature", "topk": "top_k", "topp": "top_p", "cfg": "guidance"}
 """The parameters that are fields of `musicgen.Sampling`, and whose defaults are the model's."""
+
+SLOTS: dict[str, str] = {
+    "prompt": "weight1",
+    **{f"prompt{number}": f"weight{number}" for number in range(2, 9)},
+}
+"""The prompt slots: the name of each text, and of its weight."""
+
+WORDED: frozenset[str] = frozenset({*SLOTS, *SLOTS.values(), "tempo", "key"})
+"""What decides together which words the model is asked to play."""
+
+QUANTISED: frozenset[str] = frozenset({*SLOTS, "key", "reset"})
+"""What waits for the beat that `quantise` names."""
 
 GAINS: frozenset[str] = frozenset({"volume", "mute", "loudness"})
 """What acts by the sample: everything else that the engine plays acts by the frame."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from streamer.errors import UserError
+from osc.tree import BadValue
 
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _FLATS = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb": "A#", "Cb": "B", "Fb": "E", "E#": "F", "B#": "C"}
@@ -27,7 +27,7 @@ def key_name(asked: str) -> str:
 
     Raises
     ------
-    UserError
+    BadValue
         For what is no key.
     """
     words = asked.strip()
@@ -36,7 +36,7 @@ def key_name(asked: str) -> str:
     found = _ASKED.fullmatch(words)
     note = _note(found[1]) if found else ""
     if found is None or note not in NOTES:
-        raise UserError(f"{asked!r} is no key: write one like D minor, F# major or Bb minor")
+        raise BadValue(f"takes a key, not {asked[:40]!r}: write one like D minor, F# major or Bb minor")
     mode = found[2] or ("minor" if found[1][0].islower() else "major")
     short = mode if mode in ("m", "M") else mode.lower()
     return f"{note} {'minor' if short in ('minor', 'min', 'moll', 'm') else 'major'}"

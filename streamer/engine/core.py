@@ -9,19 +9,23 @@ from __future__ import annotations
 import threading
 from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from osc.tree import Value
 from streamer.control.change import Change, Frame
-from streamer.control.table import GAINS, GATE, PARAMETERS, SAMPLING, TABLE
+from streamer.control.glides import Glide, Glides, can_glide
+from streamer.control.table import GAINS, GATE, PARAMETERS, QUANTISED, SAMPLING, SLOTS, TABLE, WORDED
+from streamer.control.tempo import QUANTA, Tempo
 from streamer.engine.beginning import Beginning, join
-from streamer.engine.events import Applied, Collapsed, Event, Refused
+from streamer.engine.events import Applied, Collapsed, Event, Moved, Refused
 from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model, Stream
 from streamer.engine.outlet import Outlet
+from streamer.engine.prompts import Blend, Prompts, blend_of, strongest, tempo_of, texts_of
 from streamer.errors import UserError
 from streamer.sound.dynamics import REFERENCE, Crossfade, Samples, amplitude
 
@@ -32,7 +36,10 @@ ONSET_FRAMES = 1
 """From the frame at which a prompt changes to the one at which that is first heard, in the median (see
 `benchmarks.timing`): a step draws the last codebook of that frame, but the first one of a frame to come."""
 
-_MUSICAL = {"prompt", "negative", "melody", "lora", *SAMPLING}  # what decides which music is usual
+_JUMPS = {"seed", "tempo", "lora"}  # numbers that take a text encoder, or have nothing between two of them
+_TELL_EVERY = 5  # frames between two words on where gliding values are
+
+_MUSICAL = {*WORDED, "negative", "melody", "lora", *SAMPLING}  # what decides which music is usual
 
 
 class _Due(NamedTuple):
@@ -108,6 +115,8 @@ class Core:
         self.frames_done = 0
         self._model = model
         self._chunk_frames = chunk_frames
+        self._begun = 0  # the first frame that nobody has begun to make
+        self._fps = model.sample_rate / model.hop
         self._level = level
         self._outlet = Outlet(model.sample_rate, model.channels, self.sample_rate, channels, model.hop, level)
         self._tell = tell
@@ -124,7 +133,11 @@ class Core:
         self._origin = (0, 0)  # a frame, and the sample of the stream's sound that it begins at
         if self.values["lora"] != TABLE["lora"].default:
             _told(model.set_lora_strength, float(self.values["lora"]))
-        self.stream = _start(model, self.values)
+        self.tempo = Tempo(tempo_of(self.values))
+        self._glides = Glides()
+        blend = blend_of(self.values)
+        self.stream = _start(model, self.values, blend)
+        self._prompts = Prompts(self.stream, blend)
         self._melodies = melodies or Melodies(model)
         if self.values["melody"]:
             self._melodies.follow(str(self.values["melody"]), self.stream)
@@ -151,6 +164,11 @@ class Core:
     def frontier(self) -> int:
         """The sample of the output from which a prompt that comes now is heard."""
         return round(self._sample_of(self.frames_done + ONSET_FRAMES) * self.sample_rate / self._model.sample_rate)
+
+    @property
+    def pulse(self) -> tuple[float, float]:
+        """Beats a minute, and the beats that have passed at the frontier."""
+        return self.tempo.bpm, self.tempo.beat_at(self.frames_done + ONSET_FRAMES)
 
     def read(self, samples: int) -> Samples:
         """The next block.
@@ -188,12 +206,19 @@ class Core:
         values = {name: value for name, value in change.values.items() if name not in GATE}
         if not values:
             return
-        if change.at is None:
+        change = replace(change, values=values)
+        beats = QUANTA[str(self.values["quantise"])] if values.keys() & QUANTISED else 0
+        if isinstance(change.at, Frame):
+            line = self._gains if values.keys() <= GAINS and not change.over else self._scheduled
+            self._wait_in(line, change, change.at.number)
+        elif beats:
+            frame = self.tempo.next(self._begun, beats)
+            self._wait_in(self._scheduled, replace(change, at=Frame(frame)), frame)
+        elif change.over:
+            self._wait_in(self._scheduled, change, self._begun)
+        else:
             with self._lock:
                 self._next.update(values)
-            return
-        line = self._gains if values.keys() <= GAINS else self._scheduled
-        self._wait_in(line, Change(values, change.at, change.origin), change.at.number)
 
     def stands(self, names: Iterable[str]) -> dict[str, Value]:
         """What is played from the next boundary on, by name; actions are left out. From any thread."""
@@ -211,8 +236,13 @@ class Core:
         UserError
             The melody cannot be followed, or the model has no adapter: why, and what to do.
         """
+        if values.keys() & WORDED:
+            with self._lock:
+                ahead = self.values | self._taken | self._next | dict(values)
+            for text in texts_of(ahead):
+                _told(self._model.encode_prompt, text)
         for name, value in values.items():
-            if name in ("prompt", "negative"):
+            if name == "negative":
                 _told(self._model.encode_prompt, str(value))
             elif name == "melody":
                 self._melodies.prepare(str(value))
@@ -244,9 +274,12 @@ class Core:
         if reset:
             self._reset()
             return 0
+        moving = self._move()
         with self._lock:
             ahead = round(self._scheduled[0].frame) - self.frames_done if self._scheduled else self._chunk_frames
-        return max(1, min(self._chunk_frames, ahead))
+        frames = 1 if moving else max(1, min(self._chunk_frames, ahead))
+        self._begun = self.frames_done + frames
+        return frames
 
     def play(self, frames: int) -> None:
         """Make the next frames."""
@@ -313,7 +346,7 @@ class Core:
         with self._lock:
             self._taken = {}
         for frame, _, _, change in due:
-            reset |= self._take(change, self._seconds(self.frames_done - round(frame)))
+            reset |= self._take(change, self._seconds(self.frames_done - round(frame)) if change.at else 0.0)
         return reset
 
     def _take(self, change: Change, late: float) -> bool:
@@ -332,23 +365,63 @@ class Core:
             self._tell(Refused(values, name, str(error), stands, change.origin))
             return False
         reset = "reset" in values
-        for name, value in values.items():
-            if name in self.values and name not in GAINS:
-                self.values[name] = value
-                self._steer(name, value)
+        gliding = self._begin_glides(change)
+        there = [name for name in values if name in self.values and name not in GAINS and name not in gliding]
+        self.values.update({name: values[name] for name in there})
+        if WORDED.intersection(there):
+            self._prompts.to(blend_of(self.values), self.frames_done, self._frames(change.over))
+            self.tempo = self.tempo.at(self.frames_done, tempo_of(self.values))
+        for name in there:
+            self._steer(name, values[name])
         if values.keys() & _MUSICAL:
             self._guard.asked()
-        if gains := {name: value for name, value in values.items() if name in GAINS}:
+        if gains := {name: value for name, value in values.items() if name in GAINS and name not in gliding}:
             # heard with what is made now, which may leave the stream later; a reset drops what is still in there
             at = self._frame_of(self._outlet.taken) if reset else float(self.frames_done)
             self._wait_in(self._gains, Change(gains), at, untold=False)
-        self._tell(Applied(self.frames_done, values, change.at, change.origin, max(0.0, late)))
+        self._tell(Applied(self.frames_done, values, change.at, change.origin, max(0.0, late), change.over))
+        if change.over and (arrived := {name: value for name, value in values.items() if name not in gliding}):
+            self._tell(Moved(self.frames_done, arrived))
         return reset
 
+    def _begin_glides(self, change: Change) -> set[str]:
+        """Send the numbers of a batch on their way, where it takes its time; their names. What is set glides no more.
+
+        Weights that change together with a prompt's words are part of its fade.
+        """
+        self._glides.stop(change.values)
+        frames = self._frames(change.over)
+        if not frames:
+            return set()
+        gliding = {name for name in change.values if name in TABLE and can_glide(TABLE[name])} - _JUMPS
+        if change.values.keys() & (WORDED - set(SLOTS.values())):
+            gliding -= set(SLOTS.values())
+        for name in gliding:
+            start, target = float(self.values[name]), float(change.values[name])
+            self._glides.start(Glide(TABLE[name], start, target, self.frames_done, frames))
+        return gliding
+
+    def _move(self) -> bool:
+        """Bring what glides and fades to where it is in the next frame; whether anything was on its way."""
+        moving = bool(len(self._glides)) or self._prompts.fading
+        self._prompts.move(self.frames_done)
+        moved = self._glides.at(self.frames_done)
+        for name, value in moved.items():
+            self.values[name] = value
+            self._steer(name, value)
+        if moved.keys() & GAINS:
+            self._outlet.fade_to(self._gain())
+        if moved.keys() & WORDED:
+            self._prompts.to(blend_of(self.values), self.frames_done)
+        if moved and (self.frames_done % _TELL_EVERY == 0 or not len(self._glides)):
+            self._tell(Moved(self.frames_done, moved))
+        return moving
+
+    def _frames(self, seconds: float) -> int:
+        return round(seconds * self._fps)
+
     def _steer(self, name: str, value: Value) -> None:
-        if name == "prompt":
-            self.stream.set_prompt(str(value))
-        elif name == "negative":
+        if name == "negative":
             self.stream.set_negative_prompt(str(value))
         elif name in SAMPLING:
             setattr(self.stream.sampling, SAMPLING[name], value)
@@ -370,6 +443,7 @@ class Core:
     def _take_gain(self, due: _Due) -> None:
         """It acts from the next sample on that leaves the stream."""
         values = due.change.values
+        self._glides.stop(values)
         self.values.update(values)
         if not self._fading_out:
             self._outlet.fade_to(self._gain())
@@ -405,6 +479,7 @@ class Core:
         self._leaving = None
         self._guard.begin()
         self._begin_anew(int(self.values["seed"]))
+        self.tempo = self.tempo.restarted(self.frames_done)
         self._outlet.fade_to(self._gain())
 
     def _go_on(self, collapse: Collapse, old: Callable[[], Samples]) -> None:
@@ -473,9 +548,9 @@ def _without(due: _Due, values: Mapping[str, Value]) -> _Due:
     return due._replace(change=Change(left))
 
 
-def _start(model: Model, values: Mapping[str, Value]) -> Stream:
-    return model.stream(
-        str(values["prompt"]),
+def _start(model: Model, values: Mapping[str, Value], blend: Blend) -> Stream:
+    stream = model.stream(
+        strongest(blend),
         negative_prompt=str(values["negative"]),
         temperature=float(values["temperature"]),
         top_k=int(values["topk"]),
@@ -483,3 +558,6 @@ def _start(model: Model, values: Mapping[str, Value]) -> Stream:
         guidance=float(values["cfg"]),
         seed=int(values["seed"]),
     )
+    if len(blend) > 1 and stream.blends:
+        stream.set_prompts(blend)
+    return stream

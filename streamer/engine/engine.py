@@ -10,7 +10,7 @@ from streamer.control.controls import Controls
 from streamer.control.table import accept
 from streamer.engine.beginning import Beginning
 from streamer.engine.core import Core, defaults
-from streamer.engine.events import Applied, Event, Refused
+from streamer.engine.events import Applied, Event, Moved, Refused
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model
 
@@ -77,7 +77,9 @@ class Engine(Core):
 
     def _show(self, event: Event) -> None:
         """What the controls do not know yet."""
-        if isinstance(event, Applied) and event.at is not None:
+        if isinstance(event, Applied) and event.at is not None and not event.over:
             self.controls.settle(event.values, event.origin)
+        elif isinstance(event, Moved):
+            self.controls.settle(event.values)
         elif isinstance(event, Refused):
             self.controls.retract(event.values, event.stands)

@@ -26,6 +26,8 @@ class Applied:
         Of the change, where it had a moment.
     late : float
         Seconds by which it was missed; 0 where it was not.
+    over : float
+        Seconds in which they are reached: until then `Moved` tells where they are.
     """
 
     frame: float
@@ -33,6 +35,23 @@ class Applied:
     at: Moment | None = None
     origin: object = None
     late: float = 0.0
+    over: float = 0.0
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Where gliding values have come to; it follows from the change that began their glide.
+
+    Parameters
+    ----------
+    frame : int
+        From which.
+    values : mapping
+        By name.
+    """
+
+    frame: int
+    values: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -76,4 +95,4 @@ class Collapsed:
     sentence: str
 
 
-Event = Applied | Refused | Collapsed
+Event = Applied | Moved | Refused | Collapsed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -159,7 +160,7 @@ class _Music:
         left_out = {"guard"} if self._deaf else set[str]()
         values = {name: value for name, value in life.values.items() if name not in left_out}
         changes = [
-            Change({name: value for name, value in change.values.items() if name not in left_out}, change.at)
+            replace(change, values={name: value for name, value in change.values.items() if name not in left_out})
             for change in life.changes
         ]
         return values | ({"guard": False} if self._deaf else {}), changes

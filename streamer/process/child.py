@@ -132,5 +132,6 @@ def _play(source: Source, rate: int, intake: Intake, ring: Ring, status: Status)
         now["rtf"] = made / max(busy, 1e-9)
         now["samples"] += samples
         now["frontier"] = source.frontier
+        now["bpm"], now["beats"] = source.pulse
         now["beat"] += 1
         now["phase"] = PLAYING

@@ -5,16 +5,17 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from osc.tree import Value
 from streamer.control.change import Beat, Change, Frame, Wall
+from streamer.control.table import WORDED
 from streamer.control.timeline import Timeline
 from streamer.engine.events import Refused
 from streamer.process.job import Source, Tell
 
-TEXTS = frozenset({"prompt", "negative"})
+TEXTS = WORDED | {"negative"}
 """Changes that take as long as the text encoder."""
 SLOW = TEXTS | {"melody", "lora"}
 """Changes that take their time to prepare; a melody (a file, a device, Demucs) may take minutes."""
@@ -110,7 +111,7 @@ class Intake:
                     return
                 heapq.heappop(self._timed)
             frame = self._source.frame_at(sample, change.values)
-            self._source.change(Change(change.values, Frame(frame), change.origin))
+            self._source.change(replace(change, at=Frame(frame)))
 
     def _supersede(self, values: Iterable[str]) -> None:
         """What is asked for now is no longer wanted of those that wait for no moment."""
@@ -118,7 +119,7 @@ class Intake:
             overtaken = entry.change.values.keys() & set(values)
             if overtaken and entry.change.at is None:
                 left = {name: value for name, value in entry.change.values.items() if name not in overtaken}
-                entry.change = Change(left, None, entry.change.origin)
+                entry.change = replace(entry.change, values=left)
                 entry.needs -= overtaken
 
     def _release(self) -> None:
@@ -142,30 +143,30 @@ class Intake:
             with self._changed:
                 while (found := self._next(names)) is None:
                     self._changed.wait(AHEAD / 4)
-                entry, name = found
-                value = entry.change.values[name]
-            self._prepare(entry, name, value)
+                entry, needed = found
+                values = {name: entry.change.values[name] for name in needed}
+            self._prepare(entry, values)
 
-    def _next(self, names: frozenset[str]) -> tuple[_Waiting, str] | None:
-        """What to prepare next: the earliest moment first, of those that are near."""
+    def _next(self, names: frozenset[str]) -> tuple[_Waiting, set[str]] | None:
+        """What to prepare next, together: the earliest moment first, of those that are near."""
         horizon = self._timeline.now() + AHEAD
         near = [entry for entry in self._waiting if entry.needs & names and entry.moment < horizon]
         entry = min(near, key=lambda entry: entry.moment, default=None)
-        return None if entry is None else (entry, min(entry.needs & names))
+        return None if entry is None else (entry, entry.needs & names)
 
-    def _prepare(self, entry: _Waiting, name: str, value: Value) -> None:
+    def _prepare(self, entry: _Waiting, values: Mapping[str, Value]) -> None:
         problem = ""
         try:
-            self._source.prepare({name: value})
+            self._source.prepare(values)
         except Exception as error:  # whatever a client sent, the music goes on
             problem = self._explain(error)
         with self._changed:
-            if entry.gone or entry.change.values.get(name) != value:
+            wanted = entry.change.values
+            if entry.gone or any(wanted.get(name) != value for name, value in values.items()):
                 return  # refused for another part, or no longer wanted
             if problem:
                 self._remove(entry)
-                values = entry.change.values
-                stands = self._source.stands(values)
-                self._tell(Refused(values, name, problem, stands, entry.change.origin))
-            entry.needs.discard(name)
+                stands = self._source.stands(wanted)
+                self._tell(Refused(wanted, min(values), problem, stands, entry.change.origin))
+            entry.needs -= values.keys()
             self._release()

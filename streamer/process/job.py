@@ -42,6 +42,11 @@ class Source(Protocol):
         """The sample of the output from which a prompt that comes now is heard."""
         ...
 
+    @property
+    def pulse(self) -> tuple[float, float]:
+        """Beats a minute, and the beats that have passed at the frontier."""
+        ...
+
     def change(self, change: Change) -> None:
         """Take over a change, from any thread: at the next frame boundary, or at its frame."""
 

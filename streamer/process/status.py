@@ -12,7 +12,10 @@ LOADING, STARTING, PLAYING = 0, 1, 2
 
 # One writer for each field: the engine's process, or before its start the parent.
 SIGNS = np.dtype(
-    [("phase", "i8"), ("beat", "i8"), ("samples", "i8"), ("frontier", "i8"), ("rtf", "f8"), ("longest", "f8")]
+    [
+        *((name, "i8") for name in ("phase", "beat", "samples", "frontier")),
+        *((name, "f8") for name in ("rtf", "longest", "bpm", "beats")),
+    ]
 )
 
 
@@ -24,7 +27,8 @@ class Status:
     now : structured array, shape ()
         phase; beat, a counter that never rests while the process is well; samples per channel made; frontier,
         the one of the engine's from which a prompt that comes now is heard; rtf, seconds of
-        sound made in a second of work, over the last seconds; longest, seconds the slowest block took.
+        sound made in a second of work, over the last seconds; longest, seconds the slowest block took; bpm and
+        beats, the tempo, and the beats that have passed at the frontier.
     """
 
     def __init__(self, name: str | None = None) -> None:

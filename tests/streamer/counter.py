@@ -56,6 +56,8 @@ class Counter:
         self._changes: list[Change] = []
         self._encoded: list[str] = []
 
+    pulse = (120.0, 0.0)
+
     @property
     def frontier(self) -> int:
         return self._done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +48,13 @@ class SineStream:
     def set_prompt(self, text: str) -> None:
         self.calls.append(f"prompt {text}")
         self.prompt = text
+
+    blends = True
+
+    def set_prompts(self, prompts: Iterable[tuple[str, float]]) -> None:
+        blend = list(prompts)
+        self.calls.append("blend " + " + ".join(f"{weight:.2f} {text}" for text, weight in blend))
+        self.prompt = max(blend, key=lambda prompt: prompt[1])[0]
 
     def set_negative_prompt(self, text: str) -> None:
         self.calls.append(f"negative {text}")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from osc.tree import BadValue
 from streamer.control.wording import NOTES, key_name, tempo_in, worded
-from streamer.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_key_has_one_name(asked: str, name: str) -> None:
 
 @pytest.mark.parametrize("asked", ["H minor", "loud", "D minor seventh", "12", "D#b minor", "minor"])
 def test_what_is_no_key_is_a_sentence(asked: str) -> None:
-    with pytest.raises(UserError, match="no key"):
+    with pytest.raises(BadValue, match="takes a key"):
         key_name(asked)
 
 

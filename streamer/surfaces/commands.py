@@ -1,0 +1,199 @@
+"""What is asked for with arguments: glides, fades, weights, snapshots, undo. Any surface may ask."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from osc.tree import Answer, Argument, Asker, BadValue, Command, Handler, Value
+from streamer.control.change import Moment, Wall
+from streamer.control.controls import Controls
+from streamer.control.glides import can_glide
+from streamer.control.history import History
+from streamer.control.snapshots import Snapshots
+from streamer.control.table import SLOTS, TABLE
+from streamer.errors import UserError
+
+LONGEST = 3600.0
+"""Seconds that a glide or a fade may take."""
+USUAL = 1.0
+"""Seconds that it takes where nobody says."""
+
+_NAME = Argument("name", "text")
+_SECONDS = Argument("seconds", "float", needed=False)
+_BEATS = Argument("beats", "float")
+_TARGET = Argument("target", "float")
+
+RAMP = Command(
+    "ramp",
+    "Glide a number to a target, evenly along its fader; a new value or glide takes over from where it is.",
+    (_NAME, _TARGET, _SECONDS),
+)
+RAMP_BEATS = Command("ramp/beats", "The same, in beats.", (_NAME, _TARGET, _BEATS))
+WEIGHTS = Command(
+    "prompt/weights",
+    "The weights of the prompt slots, from the first on; those of the others become 0.",
+    (Argument("weight", "float", repeats=True),),
+)
+FADE = Command(
+    "prompt/fade",
+    "Crossfade from what plays to one prompt, which is then in the first slot, alone.",
+    (Argument("prompt", "text"), _SECONDS),
+)
+FADE_BEATS = Command("prompt/fade/beats", "The same, in beats.", (Argument("prompt", "text"), _BEATS))
+SAVE = Command("snapshot/save", "Keep all values under a name.", (_NAME,))
+LOAD = Command(
+    "snapshot/load",
+    "Take the values of a snapshot; over seconds numbers glide and prompts fade to them.",
+    (_NAME, _SECONDS),
+)
+LIST = Command("snapshot/list", "Answered at `snapshot/names` with the names of all snapshots.")
+DELETE = Command("snapshot/delete", "Remove a snapshot.", (_NAME,))
+RECORD = Command(
+    "record",
+    "Record what is heard into a folder of that name, and the journal to replay it from; 0 ends the recording.",
+    (_NAME,),
+)
+UNDO = Command("undo", "Take back the last change of values; again: the one before it.")
+
+COMMANDS: tuple[Command, ...] = (RAMP, RAMP_BEATS, WEIGHTS, FADE, FADE_BEATS, SAVE, LOAD, LIST, DELETE, RECORD, UNDO)
+
+
+class Commands:
+    """Does what commands ask for, through the controls.
+
+    Parameters
+    ----------
+    controls
+        What is steered.
+    snapshots
+        Where snapshots are kept.
+    bpm : callable
+        The tempo that beats are counted by, beats a minute.
+    """
+
+    def __init__(self, controls: Controls, snapshots: Snapshots, bpm: Callable[[], float]) -> None:
+        self._controls = controls
+        self._snapshots = snapshots
+        self._bpm = bpm
+        self._lock = threading.Lock()
+        self._history = History(controls.values())
+        controls.listen(self._note)
+
+    def begin(self) -> None:
+        """What has changed up to now nobody will want to undo."""
+        with self._lock:
+            self._history = History(self._controls.values())
+
+    def table(self) -> list[tuple[Command, Handler]]:
+        """All commands, and what does them."""
+        handlers: dict[Command, Callable[[Sequence[Value], Asker], Iterable[Answer] | None]] = {
+            RAMP: self._ramp,
+            RAMP_BEATS: self._ramp_beats,
+            WEIGHTS: self._weights,
+            FADE: self._fade,
+            FADE_BEATS: self._fade_beats,
+            SAVE: self._save,
+            LOAD: self._load,
+            LIST: self._list,
+            DELETE: self._delete,
+            UNDO: self._undo,
+        }
+        return [(command, _answering(handler)) for command, handler in handlers.items()]
+
+    def _note(self, changed: dict[str, Value], origin: object) -> None:
+        with self._lock:
+            self._history.note(changed)
+
+    # ---- glides and fades
+
+    def _ramp(self, arguments: Sequence[Value], asker: Asker) -> None:
+        self._glide(str(arguments[0]), float(arguments[1]), _seconds(arguments[2:], USUAL), asker)
+
+    def _ramp_beats(self, arguments: Sequence[Value], asker: Asker) -> None:
+        self._glide(str(arguments[0]), float(arguments[1]), self._beats(arguments[2]), asker)
+
+    def _glide(self, asked: str, target: float, seconds: float, asker: Asker) -> None:
+        by_path = {parameter.path: name for name, parameter in TABLE.items()}
+        name = asked if asked in TABLE else by_path.get(asked.strip("/"), "")
+        if not name or not can_glide(TABLE[name]):
+            numbers = ", ".join(parameter.path for parameter in TABLE.values() if can_glide(parameter))
+            raise BadValue(f"glides numbers, and {asked[:40]!r} is none: choose one of {numbers}")
+        self._ask({name: target}, asker, seconds)
+
+    def _weights(self, arguments: Sequence[Value], asker: Asker) -> None:
+        if len(arguments) > len(SLOTS):
+            raise BadValue(f"takes {len(SLOTS)} weights at most, not {len(arguments)}")
+        given = [*map(float, arguments), *[0.0] * (len(SLOTS) - len(arguments))]
+        self._ask(dict(zip(SLOTS.values(), given, strict=True)), asker)
+
+    def _fade(self, arguments: Sequence[Value], asker: Asker) -> None:
+        self._fade_to(str(arguments[0]), _seconds(arguments[1:], USUAL), asker)
+
+    def _fade_beats(self, arguments: Sequence[Value], asker: Asker) -> None:
+        self._fade_to(str(arguments[0]), self._beats(arguments[1]), asker)
+
+    def _fade_to(self, prompt: str, seconds: float, asker: Asker) -> None:
+        text, weight, *others = (*next(iter(SLOTS.items())), *list(SLOTS.values())[1:])
+        self._ask({text: prompt, weight: 1.0, **dict.fromkeys(others, 0.0)}, asker, seconds)
+
+    def _beats(self, beats: Value) -> float:
+        return _seconds([float(beats) * 60.0 / self._bpm()], USUAL)
+
+    def _ask(self, values: dict[str, Value], asker: Asker, over: float = 0.0) -> None:
+        at: Moment | None = None if asker.at is None else Wall(asker.at)
+        self._controls.ask(values.items(), asker.origin, at, over)
+
+    # ---- snapshots
+
+    def _save(self, arguments: Sequence[Value], asker: Asker) -> None:
+        self._snapshots.save(str(arguments[0]), self._controls.values())
+
+    def _load(self, arguments: Sequence[Value], asker: Asker) -> None:
+        snapshot = self._snapshots.load(str(arguments[0]))
+        standing = self._controls.values()
+        # What stands already is left alone: a seed that is sent again would throw its dice again.
+        moved = {name: value for name, value in snapshot.values.items() if standing[name] != value}
+        if moved:
+            self._ask(moved, asker, _seconds(arguments[1:], 0.0))
+
+    def _list(self, arguments: Sequence[Value], asker: Asker) -> list[Answer]:
+        return [("snapshot/names", tuple(self._snapshots.names()))]
+
+    def _delete(self, arguments: Sequence[Value], asker: Asker) -> None:
+        self._snapshots.delete(str(arguments[0]))
+
+    # ---- undo
+
+    def _undo(self, arguments: Sequence[Value], asker: Asker) -> None:
+        with self._lock:
+            before = self._history.undo()
+        if not before:
+            raise BadValue("finds nothing to undo")
+        self._ask(before, asker)
+
+
+def _seconds(given: Sequence[Value], usual: float) -> float:
+    """How long something takes.
+
+    Raises
+    ------
+    BadValue
+        It is below 0, or too long.
+    """
+    seconds = float(given[0]) if given else usual
+    if not 0 <= seconds <= LONGEST:
+        raise BadValue(f"takes from 0 to {LONGEST:g} seconds, not {seconds:g}")
+    return seconds
+
+
+def _answering(handler: Callable[[Sequence[Value], Asker], Iterable[Answer] | None]) -> Handler:
+    """A handler whose sentences reach whoever asked."""
+
+    def handle(arguments: Sequence[Value], asker: Asker) -> Iterable[Answer]:
+        try:
+            return handler(arguments, asker) or []
+        except UserError as error:
+            raise BadValue(str(error)) from None
+
+    return handle
