@@ -2,7 +2,8 @@
 
     python -m training.export --codec runs/polish/codec.pt --text runs/text/text.pt --model runs/model/model.pt
 
-The same checkpoints give the same bytes. The text encoder, which never changes, is a file of its own.
+The same checkpoints give the same bytes. The text encoder, which never changes, is a file of its own, and so is the
+codec's decoder, which can be trained without anything else.
 """
 
 import argparse
@@ -15,6 +16,8 @@ import musicgen  # noqa: F401 (lets transformers import torchaudio, so it comes 
 # isort: split
 import torch
 from safetensors.torch import save_file
+from tokenizers import Regex, Tokenizer
+from tokenizers.normalizers import Replace, Sequence
 from transformers import GenerationConfig, MusicgenConfig, MusicgenForConditionalGeneration
 
 from training import text
@@ -22,7 +25,15 @@ from training.card import write_card
 from training.codec import load_codec
 from training.model import LENGTH, PAD, load_nano
 
-SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+TEXT, MODEL, PLAYER = (
+    "model-00001-of-00002.safetensors",
+    "model-00002-of-00002.safetensors",
+    "model-codec-decoder.safetensors",
+)
+SHARDS = (TEXT, MODEL, PLAYER)
+# Keys in words that the text encoder reads wrong (training/README.md), and the same keys in words that it reads right.
+SPELLINGS = {"d[ -]?flat": "c sharp", "g[ -]?flat": "f sharp", "gb": "f sharp", "a[ -]?sharp": "b flat"}
+OF_A_KEY = r"(?=[ -]?(?:major|minor|maj|min)\b)"  # not "a sharp sound"
 SAMPLING = {"guidance_scale": 3.2, "do_sample": True, "temperature": 1.05, "top_k": 250}
 
 
@@ -42,15 +53,22 @@ def assemble(codec: Path, words: Path | None, model: Path) -> Any:
     return whole.eval()
 
 
+def shard_of(name: str) -> str:
+    """The file that a tensor is written to."""
+    if name.startswith("text_encoder."):
+        return TEXT
+    return PLAYER if name.startswith("audio_encoder.decoder.") else MODEL
+
+
 def write_weights(model: Any, out: Path) -> None:
-    """Two float16 shards and their index."""
+    """Float16 shards and their index."""
     state: dict[str, torch.Tensor] = {}
     for name, tensor in model.state_dict().items():
         # The codebooks' running averages serve training only, but transformers expects them: zeros compress to nothing
         # that matters, and keep the file free of what is not used.
         value = torch.zeros_like(tensor) if name.endswith(".embed_avg") else tensor
         state[name] = value.half().contiguous().clone() if value.is_floating_point() else value.contiguous().clone()
-    place = {name: SHARDS[0] if name.startswith("text_encoder.") else SHARDS[1] for name in sorted(state)}
+    place = {name: shard_of(name) for name in sorted(state)}
     for shard in SHARDS:
         parts = {name: state[name] for name in place if place[name] == shard}
         save_file(parts, out / shard, metadata={"format": "pt"})
@@ -88,11 +106,20 @@ def write_settings(model: Any, out: Path) -> None:
 
 
 def write_tokenizer(out: Path) -> None:
-    """The text encoder's tokenizer, told to leave token types out: `generate` would hand them to the decoder."""
+    """The text encoder's tokenizer, which spells keys as the encoder reads them.
+
+    It is told to leave token types out: `generate` would hand them to the decoder.
+    """
     tokenizer, _ = text.load(None)
     tokenizer.save_pretrained(out)
+    rules = Tokenizer.from_file(str(out / "tokenizer.json"))
+    spell = [Replace(Regex(rf"\b{words}{OF_A_KEY}"), right) for words, right in SPELLINGS.items()]
+    rules.normalizer = Sequence([rules.normalizer, *spell])
+    rules.save(str(out / "tokenizer.json"))
     path = out / "tokenizer_config.json"
-    write_json(path, {**json.loads(path.read_text()), "model_input_names": ["input_ids", "attention_mask"]})
+    # transformers' BertTokenizer would not take the rules from tokenizer.json but make its own.
+    told = {"model_input_names": ["input_ids", "attention_mask"], "tokenizer_class": "PreTrainedTokenizerFast"}
+    write_json(path, {**json.loads(path.read_text()), **told})
 
 
 def export(codec: Path, words: Path | None, model: Path, metrics: Path, out: Path) -> None:

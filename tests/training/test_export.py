@@ -67,12 +67,14 @@ def test_streamer_loads_it_with_its_policy(exported: Path) -> None:
     assert settings["streaming"] == {"policy": "reanchor", "keep": model.LENGTH // 2, "max_position": model.LENGTH}
 
 
-def test_text_encoder_is_a_file_of_its_own(exported: Path) -> None:
-    for number, shard in enumerate(export.SHARDS):
+def test_text_encoder_and_the_codecs_decoder_are_files_of_their_own(exported: Path) -> None:
+    own = {export.TEXT: "text_encoder.", export.PLAYER: "audio_encoder.decoder."}
+    for shard in export.SHARDS:
         with safe_open(exported / shard, "pt") as file:
-            is_text = [name.startswith("text_encoder.") for name in file.keys()]  # noqa: SIM118 (not a dict)
-        assert all(is_text) if number == 0 else not any(is_text)
-        assert (exported / shard).stat().st_size < 50e6
+            names = list(file.keys())
+        assert names and (exported / shard).stat().st_size < 50e6
+        for place, start in own.items():
+            assert {name.startswith(start) for name in names} == {place == shard}
 
 
 def test_nothing_of_the_machine_it_was_made_on_is_shipped(exported: Path) -> None:
@@ -85,3 +87,21 @@ def test_same_checkpoints_same_bytes(exported: Path, checkpoints: tuple[Path, Pa
     export.export(checkpoints[0], None, checkpoints[1], Path("none"), tmp_path)
     for path in exported.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    ("asked", "read"),
+    [
+        ("house in D flat major", "house in C sharp major"),
+        ("Gb minor, rock", "f sharp minor, rock"),
+        ("G-flat minor groove", "F sharp minor groove"),
+        ("funk, A sharp minor", "funk, B flat minor"),
+        ("a sharp snare and a flat bass", "a sharp snare and a flat bass"),
+        ("F sharp major", "F sharp major"),
+    ],
+)
+def test_keys_are_read_alike_however_they_are_spelt(exported: Path, asked: str, read: str) -> None:
+    plain, _ = text.load(None)
+    for spelling in (AutoTokenizer.from_pretrained(exported), MusicGen.load(str(exported)).prompts):
+        numbers = spelling(asked)["input_ids"] if callable(spelling) else spelling._text_encoder.tokenize(asked)
+        assert numbers == plain(read)["input_ids"]

@@ -7,4 +7,5 @@ figures.py    combs, tones, attacks, levels: what a spectrogram tells
 opus.py       the codec that everyone has, for comparison
 measures.py   one function a part of the report (training/card.py writes it to the model card)
 pictures.py   twelve prompts as spectrograms
+page.py       pictures and samples for docs/sound.md
 """
