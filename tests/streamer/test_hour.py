@@ -21,7 +21,7 @@ CHUNK = 100  # frames; prime to what an anchor lasts, so that every position is 
 
 
 @pytest.mark.skipif(bool(obstacle("native")), reason="takes minutes without the native backend")
-@pytest.mark.parametrize("minutes", [6, pytest.param(60, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("minutes", [8, pytest.param(60, marks=pytest.mark.heavy)])
 def test_an_hour_is_like_its_first_minutes(tmp_path: Path, minutes: int) -> None:
     """Memory, positions, time, anchors and sound; and nothing that the guard would have to answer."""
     folder = tiny_checkpoint(
