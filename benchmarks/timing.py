@@ -31,6 +31,7 @@ from streamer.instrument import Instrument
 from streamer.process.job import music
 
 PERIOD = 1024
+AROUND = 12  # blocks, a quarter of a second
 KINDS = {"volume": -60.0, "prompt": AFTER, "reset": None}
 FRAME_MS = 20.0
 
@@ -170,11 +171,17 @@ class Tape:
         self._blocks.append(np.frombuffer(port.get_buffer(), np.float32).copy())
 
     def close(self) -> None:
-        """Record no more, and find out when each block began: JACK's clock is steady, its callbacks are not."""
+        """Record no more, and find out when each block began.
+
+        JACK's clock is steady and its callbacks are not; but on a busy machine it waits for its clients, and what comes
+        then comes later. So the middle of the blocks around each of them tells.
+        """
         self._client.deactivate()
         self._client.close()
-        count = np.arange(len(self._times))
-        self._start = float(np.median(np.array(self._times) - count * PERIOD / RATE))
+        steady = np.arange(len(self._times)) * PERIOD / RATE
+        apart = np.pad(np.array(self._times) - steady, AROUND, mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(apart, 2 * AROUND + 1)
+        self._began = steady + np.median(windows, axis=1)
 
     def audio(self) -> Mono:
         """Everything."""
@@ -182,11 +189,13 @@ class Tape:
 
     def sample_at(self, moment: float) -> int:
         """The sample that is played at a moment."""
-        return round((moment - self._start) * RATE)
+        block = max(0, int(np.searchsorted(self._began, moment, side="right")) - 1)
+        return block * PERIOD + round((moment - self._began[block]) * RATE)
 
     def time_of(self, sample: int) -> float:
         """When a sample is played."""
-        return self._start + sample / RATE
+        block = sample // PERIOD
+        return float(self._began[block]) + (sample - block * PERIOD) / RATE
 
 
 if __name__ == "__main__":
