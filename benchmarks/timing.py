@@ -190,7 +190,7 @@ class Tape:
     def sample_at(self, moment: float) -> int:
         """The sample that is played at a moment."""
         block = max(0, int(np.searchsorted(self._began, moment, side="right")) - 1)
-        return block * PERIOD + round((moment - self._began[block]) * RATE)
+        return block * PERIOD + round((moment - float(self._began[block])) * RATE)
 
     def time_of(self, sample: int) -> float:
         """When a sample is played."""
