@@ -21,9 +21,9 @@ HEAD = f"""\
 
 <!-- Written by `make docs` from the table in streamer/control/controls.py. Change it there. -->
 
-The instrument listens for Open Sound Control on UDP port 7770 of localhost, which is
-127.0.0.1 and ::1. Every address begins with `{PREFIX}`; the
-command line can change host, port and prefix. Three messages are enough to play:
+The instrument listens for Open Sound Control on UDP port 7770 of localhost, which is 127.0.0.1
+and ::1. Every address begins with `{PREFIX}`; the command line can change host, port and prefix.
+Three messages are enough to play:
 
 ```
 oscsend localhost 7770 {PREFIX}/prompt s "slow ambient pads"
@@ -31,37 +31,43 @@ oscsend localhost 7770 {PREFIX}/temperature f 1.2
 oscsend localhost 7770 {PREFIX}/volume/norm f 0.8
 ```
 
-A change is heard from the next 20 ms frame of the music on; what is queued already (`{PREFIX}/lead`) plays first.
+A change is heard from the next 20 ms frame of the music on; what is queued already
+(`{PREFIX}/lead`) plays first.
 """
 
 NUMBERS = f"""
-- **Numbers** may come as any OSC type that holds one: i, f, h, d, T, F, or a text that spells a number. An int is
-  rounded, a bool is off at 0 and on at anything else. NaN and infinity are refused.
+- **Numbers** may come as any OSC type that holds one: i, f, h, d, T, F, or a text that spells a
+  number. An int is rounded, a bool is off at 0 and on at anything else. NaN and infinity are
+  refused.
 - **A value out of range** takes the nearest value in range, and the sender is told which.
-- **`ADDRESS/norm`** takes 0..1 for the whole range, as faders send it; along a log curve equal steps are equal ratios.
-- **A text** is all arguments joined by spaces, so that Pure Data and Max need no quotes. It holds at most {TEXT_BYTES}
-  bytes of UTF-8; what is longer is cut. Control characters become spaces. An address alone is no text: for an empty
-  one send "".
+- **`ADDRESS/norm`** takes 0..1 for the whole range, as faders send it; along a log curve equal
+  steps are equal ratios.
+- **A text** is all arguments joined by spaces, so that Pure Data and Max need no quotes. It holds
+  at most {TEXT_BYTES} bytes of UTF-8; what is longer is cut. Control characters become spaces. An
+  address alone is no text: for an empty one send "".
 - **`ADDRESS/z`**, which TouchOSC sends when a finger touches a fader, is ignored.
-- **A pattern** stands for several addresses: `{PREFIX}/{{topk,topp}}/norm`, `{PREFIX}/get/*`. `*` is any characters
-  and `?` one, `[a-c]` and `[!a-c]` one of a set, `{{a,b}}` one of several texts; none crosses a slash. It stands for
-  parameters, actions and `get`.
+- **A pattern** stands for several addresses: `{PREFIX}/{{topk,topp}}/norm`, `{PREFIX}/get/*`.
+  `*` is any characters and `?` one, `[a-c]` and `[!a-c]` one of a set, `{{a,b}}` one of
+  several texts; none crosses a slash. It stands for parameters, actions and `get`.
 - **A seed** that is sent again throws the same dice again, though its value does not change.
-- **A melody** is a path as the instrument's machine sees it, `input` for its default audio input, or `input:DEVICE`
-  with a number or a part of a name out of `streamer devices`. It is read beside the music. What cannot be followed is
-  answered by an error, and the value goes back to what plays. A file that is sent again begins anew. Other machines
-  name files under `--media` only.
+- **A melody** is a path as the instrument's machine sees it, `input` for its default audio input,
+  or `input:DEVICE` with a number or a part of a name out of `streamer devices`. It is read beside
+  the music. What cannot be followed is answered by an error, and the value goes back to what
+  plays. A file that is sent again begins anew. Other machines name files under `--media` only.
 """
 
 COMMANDS_MORE = f"""
-- **A name** is a parameter as in the table above, with or without its path: `volume`, `prompt/2/weight`.
-- **A glide** follows the fader's own curve and is worked out frame by frame, the volume by the sample. `seed`, `tempo`,
-  `lora/strength` and `lead` jump.
-- **Blends**: each slot N has `{PREFIX}/prompt/N/text` and `{PREFIX}/prompt/N/weight`; `{PREFIX}/prompt` is slot 1. Only
-  the ratios of the weights count. Melody models play the prompt with the greatest weight.
+- **A name** is a parameter as in the table above, with or without its path: `volume`,
+  `prompt/2/weight`.
+- **A glide** follows the fader's own curve and is worked out frame by frame, the volume by the
+  sample. `seed`, `tempo`, `lora/strength` and `lead` jump.
+- **Blends**: each slot N has `{PREFIX}/prompt/N/text` and `{PREFIX}/prompt/N/weight`;
+  `{PREFIX}/prompt` is slot 1. Only the ratios of the weights count. Melody models play the prompt
+  with the greatest weight.
 - **Snapshots** lie as JSON in your configuration folder; they hold everything but `lead`.
-- **`{PREFIX}/quantise`** makes changes of prompts, keys and snapshots, and resets, wait for the next beat, bar, 2 or 4
-  bars. Beats are counted from the last reset, in the tempo of `{PREFIX}/status/tempo`.
+- **`{PREFIX}/quantise`** makes changes of prompts, keys and snapshots, and resets, wait for the
+  next beat, bar, 2 or 4 bars. Beats are counted from the last reset, in the tempo of
+  `{PREFIX}/status/tempo`.
 """
 
 REPLIES = f"""
@@ -76,44 +82,49 @@ REPLIES = f"""
 | `{PREFIX}/unsubscribe` | `[port]` | |
 | `{PREFIX}/record` | `NAME`, or 0 | the name; records into `recordings/NAME`, for `streamer replay`; 0 ends it |
 
-- **Answers** go to where the question came from, or to the port that this sender has subscribed with. The plain
-  value comes first, in a message by itself, then `/norm` and `/str` in a bundle.
-- **Beyond this machine** a receiver first gets `{PREFIX}/confirm` with a text, and sends it back as it is; until then
-  hardly anything is sent to it: see [network.md](network.md), which also says who can be let in.
-- **A subscription** lasts {LEASE:g} s after the last `subscribe` or `ping`. Without a port (or with port 0) feedback
-  goes to the port it was asked from. The prefix narrows it (`{PREFIX}/status`). `hz` is how often feedback is sent at
-  most, {LOWEST_HZ:g} to {HIGHEST_HZ:g} times a second, {DEFAULT_HZ:g} if not given; in between only the last value
+- **Answers** go to where the question came from, or to the port that this sender has subscribed
+  with. The plain value comes first, in a message by itself, then `/norm` and `/str` in a bundle.
+- **Beyond this machine** a receiver first gets `{PREFIX}/confirm` with a text, and sends it back
+  as it is; until then hardly anything is sent to it: see [network.md](network.md), which also
+  says who can be let in.
+- **A subscription** lasts {LEASE:g} s after the last `subscribe` or `ping`. Without a port (or
+  with port 0) feedback goes to the port it was asked from. The prefix narrows it
+  (`{PREFIX}/status`). `hz` is how often feedback is sent at most, {LOWEST_HZ:g} to
+  {HIGHEST_HZ:g} times a second, {DEFAULT_HZ:g} if not given; in between only the last value
   counts. {MOST} clients can subscribe at a time.
 - **No echo**: a client does not hear of its own changes, unless a value had to be clamped.
 
 ## Feedback
 
-A number arrives as three messages: `ADDRESS` in its unit, `ADDRESS/norm` (0..1), and `ADDRESS/str` as a person reads
-it, with the unit. A bool does so too, as the int 0 or 1 and as "off" or "on". A text arrives as itself. Datagrams are
-shorter than {DATAGRAM_BYTES} bytes; several messages travel in a bundle.
+A number arrives as three messages: `ADDRESS` in its unit, `ADDRESS/norm` (0..1), and
+`ADDRESS/str` as a person reads it, with the unit. A bool does so too, as the int 0 or 1 and as
+"off" or "on". A text arrives as itself. Datagrams are shorter than {DATAGRAM_BYTES} bytes;
+several messages travel in a bundle.
 """
 
 ERRORS = f"""
 ## Errors
 
-What cannot be done is answered by `{PREFIX}/error` with two texts: the address it was about (empty for a datagram
-that is no OSC) and a sentence that says what is wrong. A client that sends many errors is told of some, and of how many
-it was spared. The music goes on whatever arrives.
+What cannot be done is answered by `{PREFIX}/error` with two texts: the address it was about
+(empty for a datagram that is no OSC) and a sentence that says what is wrong. A client that sends
+many errors is told of some, and of how many it was spared. The music goes on whatever arrives.
 
-Clients are served in turns. Of a client that sends faster than it can be served, the last value of each name counts.
+Clients are served in turns. Of a client that sends faster than it can be served, the last value
+of each name counts.
 
 ## Bundles
 
-All changes of a bundle are heard from one moment on: that of its time tag, to the frame (20 ms), and volume, mute and
-loudness to the sample. For that it has to arrive as far ahead as the sound is on its way, see
-`{PREFIX}/status/latency_ms`. What arrives later, or is tagged "immediately", takes the next frame, whole; the sender of
-a late one is told `{PREFIX}/late` with the seconds that it missed its time by. A bundle waits for its slowest part, a
-prompt to encode or a melody to read, and holds up nothing else meanwhile. If one part cannot be had, none of it is
-done. A get in a bundle is answered at its time. A bundle may lie up to {HORIZON:g} s ahead, and {QUEUE} messages may
-wait.
+All changes of a bundle are heard from one moment on: that of its time tag, to the frame (20 ms),
+and volume, mute and loudness to the sample. For that it has to arrive as far ahead as the sound
+is on its way, see `{PREFIX}/status/latency_ms`. What arrives later, or is tagged "immediately",
+takes the next frame, whole; the sender of a late one is told `{PREFIX}/late` with the seconds
+that it missed its time by. A bundle waits for its slowest part, a prompt to encode or a melody to
+read, and holds up nothing else meanwhile. If one part cannot be had, none of it is done. A get in
+a bundle is answered at its time. A bundle may lie up to {HORIZON:g} s ahead, and {QUEUE} messages
+may wait.
 
-A datagram holds at most {DEFAULT_LIMITS.size} bytes, {DEFAULT_LIMITS.messages} messages of {DEFAULT_LIMITS.arguments}
-arguments, and bundles {DEFAULT_LIMITS.depth} deep.
+A datagram holds at most {DEFAULT_LIMITS.size} bytes, {DEFAULT_LIMITS.messages} messages of
+{DEFAULT_LIMITS.arguments} arguments, and bundles {DEFAULT_LIMITS.depth} deep.
 """
 
 
@@ -126,9 +137,8 @@ def page() -> str:
             table(["address", "type", "range", "default", "curve", ""], map(_row, PARAMETERS)),
             NUMBERS,
             "## Actions\n",
-            "Send them without arguments, with a bang (`bang`, "
-            ", nil, an empty array) or with anything but 0: 0 is the "
-            "the release of a button, and ignored.\n",
+            'Send them without arguments, with a bang (`bang`, "", nil, an empty array) or with anything but 0:\n'
+            "0 is the release of a button, and ignored.\n",
             table(["address", ""], ([f"`{PREFIX}/{action.name}`", action.doc] for action in ACTIONS)),
             "## Commands\n",
             "What is asked for with arguments. In a bundle with a time they act at that time.\n",

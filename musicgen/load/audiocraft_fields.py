@@ -205,7 +205,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 
 TABLES: Mapping[str, tuple[str, Mapping[str, Rule]]] = {
     "AudioCraft's state_dict.bin, xp.cfg": (
-        "The language model. Sections that are not here are about training, and nothing that plays reads them.",
+        "The language model. Sections that are not here are about training: nothing that plays reads them.",
         LANGUAGE_MODEL,
     ),
     "AudioCraft's compression_state_dict.bin, xp.cfg": (

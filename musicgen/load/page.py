@@ -11,10 +11,10 @@ INTRODUCTION = """\
 # What becomes of a checkpoint's configuration
 
 Every field of every file that says how a model is built or played has a rule here. It is **used**,
-or it **must be** what this package computes, or it is **harmless**, for the reason given. A file that
-breaks a rule is refused with one sentence, and so is one with a field that is not listed: it could
-change the sound. Only names that begin with an underscore, or that end in `_version` and hold a
-text, pass as notes. Numbers out of bounds are refused before anything is built from them.
+or it **must be** what this package computes, or it is **harmless**, for the reason given. A file
+that breaks a rule is refused with one sentence, and so is one with a field that is not listed: it
+could change the sound. Only names that begin with an underscore, or that end in `_version` and hold
+a text, pass as notes. Numbers out of bounds are refused before anything is built from them.
 
 This page is written from the tables that do the checking (`make docs`); a test walks transformers'
 own classes, so that a field they add cannot slip through.
