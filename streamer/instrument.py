@@ -224,6 +224,11 @@ class Instrument:
             beat=max(0.0, beats - latency * tempo / 60),
         )
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the player has played, silence counted."""
+        return self.playback.elapsed / self._rate
+
     def close(self) -> None:
         """Fade out, and end everything that was started."""
         self._closing.set()

@@ -43,6 +43,8 @@ class Playback:
         What was asked for by `play` and `stop`; sound also needs a ring with something in it.
     samples : int
         Samples per channel of sound played, silence not counted.
+    elapsed : int
+        Samples per channel of all blocks, silence counted.
     tap : Tap or None
         What a copy of every block goes to; set by whoever records.
     latency : float
@@ -60,6 +62,7 @@ class Playback:
         self.rate = rate
         self.playing = True
         self.samples = 0
+        self.elapsed = 0
         self.latency = 0.0
         self.tap: Tap | None = None
         self.underruns = 0
@@ -117,6 +120,7 @@ class Playback:
         if tap is not None:
             tap.take(out)
         self._measure(out)
+        self.elapsed += len(out)
 
     def _opens(self, needed: int) -> bool:
         wanted = self.playing and not self._drop

@@ -225,7 +225,7 @@ def _watch(instrument: Instrument, seconds: float | None) -> None:
                 raise UserError(instrument.player.error)
             if instrument.worker.ended:
                 raise UserError(instrument.worker.ended)
-            left = REFRESH_SECONDS if seconds is None else seconds - now.seconds
+            left = REFRESH_SECONDS if seconds is None else seconds - instrument.elapsed
             if left <= 0:
                 return
             time.sleep(min(REFRESH_SECONDS, left))

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 from streamer.control.controls import Controls
+from streamer.instrument import Instrument
 from streamer.offline.render import render, seeds
 from tests.musicgen.audiocraft_files import audiocraft_twin
 from tests.streamer.sine import SineModel
@@ -334,6 +335,27 @@ def test_render_and_play_without_a_device_agree_in_rate(
         code, _, err = run(*command, *model)
         assert code == 0, err
     assert soundfile.info("a.wav").samplerate == soundfile.info("b.wav").samplerate == rate
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_play_leaves_a_file_of_the_seconds_asked_for(
+    run: Run,  # noqa: F811
+    folder: Path,
+    tiny_model_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stopped: bool,
+) -> None:
+    begin = Instrument.start
+
+    def start(instrument: Instrument) -> None:
+        begin(instrument)
+        instrument.playback.playing = not stopped
+
+    monkeypatch.setattr(Instrument, "start", start)
+    model = ("--model", tiny_model_dir, "--backend", "torch")
+    code, _, err = run("play", "--osc-port", "0", "--wav-out", "b.wav", "--seconds", "0.2", *model)
+    assert code == 0, err
+    assert 0.2 <= soundfile.info("b.wav").duration < 1.0
 
 
 def test_a_rate_that_the_format_cannot_hold_is_a_sentence(run: Run, folder: Path) -> None:  # noqa: F811
