@@ -15,7 +15,7 @@ import time
 
 from fresh import PROJECT, ROOT, BareRoot, NoBareRoot, bare_root
 
-PLAY = "python3 .ci/hear.py make play SECONDS=10 ARGS='--wav-out /tmp/heard.wav {}'"
+PLAY = "python3 .ci/hear.py make play SECONDS=10 ARGS='--wav-out /tmp/heard.wav --force {}'"
 WHEEL = "/root/wheel/bin/"
 STEPS = {
     "set up without a compiler": "! command -v c++ && ! command -v cc && python3 .ci/setup.py play",
@@ -31,7 +31,7 @@ STEPS = {
     ),
     "play from the wheel": (
         f"cd /root && python3 {PROJECT}/.ci/hear.py {WHEEL}streamer play --backend native --seconds 10 "
-        "--wav-out /tmp/heard.wav"
+        "--wav-out /tmp/heard.wav --force"
     ),
     "make test-all": "make test-all ARGS=--nothing-to-install",
     "play with a compiler": PLAY.format(""),

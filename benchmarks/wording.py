@@ -63,9 +63,9 @@ def keys(seed: int) -> list[Asked]:
     """Keys that the style is played in, every tonic as often."""
     rng = np.random.default_rng(seed)
     asked = []
-    for number, style in enumerate(s for s in STYLES for _ in range(EACH)):
-        modes = [mode for mode in ("major", "minor") if mode in TABLE[style].modes]
-        tonic, mode = 5 * number % 12, modes[int(rng.integers(len(modes)))]
+    modes = {style: [mode for mode in ("major", "minor") if mode in TABLE[style].modes] for style in STYLES}
+    for number, style in enumerate(s for s in STYLES for _ in range(EACH) if modes[s]):
+        tonic, mode = 5 * number % 12, modes[style][int(rng.integers(len(modes[style])))]
         asked.append(Asked(style, f"{NOTES[tonic]} {mode}", key_number(tonic, mode)))
     return asked
 
