@@ -19,7 +19,7 @@ PREFIX = "/mg"
 HEAD = f"""\
 # Control over OSC
 
-<!-- Written by `make docs` from the table in streamer/control/controls.py. Change it there. -->
+<!-- Written by `make docs` from the table in streamer/control/table.py. Change it there. -->
 
 The instrument listens for Open Sound Control on UDP port 7770 of localhost, which is 127.0.0.1
 and ::1. Every address begins with `{PREFIX}`; the command line can change host, port and prefix.
@@ -57,8 +57,8 @@ NUMBERS = f"""
 """
 
 COMMANDS_MORE = f"""
-- **A name** is a parameter as in the table above, with or without its path: `volume`,
-  `prompt/2/weight`.
+- **A name** is a parameter as in the table above, as its address or the end of it:
+  `{PREFIX}/volume`, `volume`, `prompt/2/weight`.
 - **A glide** follows the fader's own curve and is worked out frame by frame, the volume by the
   sample. `seed`, `tempo`, `lora/strength` and `lead` jump.
 - **Blends**: each slot N has `{PREFIX}/prompt/N/text` and `{PREFIX}/prompt/N/weight`;
@@ -68,6 +68,8 @@ COMMANDS_MORE = f"""
 - **`{PREFIX}/quantise`** makes changes of prompts, keys and snapshots, and resets, wait for the
   next beat, bar, 2 or 4 bars. Beats are counted from the last reset, in the tempo of
   `{PREFIX}/status/tempo`.
+- **`{PREFIX}/record`** writes into `recordings/NAME` below the folder that the instrument was
+  started in, and answers with the name. Only this machine may record.
 """
 
 REPLIES = f"""
@@ -80,7 +82,6 @@ REPLIES = f"""
 | `{PREFIX}/ping` | | `{PREFIX}/pong`; also renews a subscription |
 | `{PREFIX}/subscribe` | `[port] [prefix] [hz]` | the values at or below the prefix, now and at each change |
 | `{PREFIX}/unsubscribe` | `[port]` | |
-| `{PREFIX}/record` | `NAME`, or 0 | the name; records into `recordings/NAME`, for `streamer replay`; 0 ends it |
 
 - **Answers** go to where the question came from, or to the port that this sender has subscribed
   with. The plain value comes first, in a message by itself, then `/norm` and `/str` in a bundle.
@@ -138,10 +139,10 @@ def page() -> str:
             NUMBERS,
             "## Actions\n",
             'Send them without arguments, with a bang (`bang`, "", nil, an empty array) or with anything but 0:\n'
-            "0 is the release of a button, and ignored.\n",
+            "a 0 is the release of a button, and is ignored.\n",
             table(["address", ""], ([f"`{PREFIX}/{action.name}`", action.doc] for action in ACTIONS)),
-            "## Commands\n",
-            "What is asked for with arguments. In a bundle with a time they act at that time.\n",
+            "\n## Commands\n",
+            "They take arguments. In a bundle with a time they act at that time.\n",
             table(["address", "with", ""], ([f"`{PREFIX}/{c.path}`", c.usage, c.doc] for c in COMMANDS)),
             COMMANDS_MORE,
             REPLIES,

@@ -14,9 +14,9 @@ import typer
 from rich.markup import escape
 
 from osc.packet import TEXT_BYTES
-from osc.tree import TEXTS, Parameter, Value
+from osc.tree import TEXTS, BadValue, Parameter, Value
 from streamer.cli.console import complain
-from streamer.control.table import PARAMETERS, SLOTS
+from streamer.control.table import PARAMETERS, SLOTS, clamp
 from streamer.errors import UserError
 
 if TYPE_CHECKING:
@@ -131,6 +131,10 @@ def with_controls(*left_out: str) -> Callable[[Callable[..., None]], Callable[..
             for name, value in values.items():
                 if isinstance(value, str) and len(value.encode(errors="surrogateescape")) > TEXT_BYTES:
                     complain(f"--{name} is longer than {TEXT_BYTES} bytes: what is beyond them is left out.")
+                try:
+                    clamp(name, value)
+                except BadValue as error:
+                    raise UserError(f"--{error}") from None
             command(**given, **values)
 
         signature = inspect.signature(command, eval_str=True)

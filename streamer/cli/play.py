@@ -166,7 +166,7 @@ def _access(allow: list[str] | None, read_only: list[str] | None, secret: str) -
 
 def _folder(path: Path | None) -> Path | None:
     if path is not None and not path.is_dir():
-        raise UserError(f"{path} is no folder: give --media the one whose files other machines may name")
+        raise UserError(f"the path {path} is no folder: give --media the one whose files other machines may name")
     return path
 
 

@@ -44,9 +44,9 @@ def replay(
 
     check_decoder(decoder, diffusion_weights)
     if out.suffix.lower() != ".wav":
-        raise UserError(f"{out} has another ending than .wav: name a WAV file")
+        raise UserError(f"the file {out} has another ending than .wav: name a WAV file")
     if out.exists():
-        raise UserError(f"{out} exists already: choose another name")
+        raise UserError(f"the file {out} exists already: choose another name")
     head = read_performance(folder)[0].header
     anchor = str(head.arguments.get("anchor", "card"))
     loaded = load_model(model or head.model, backend or head.backend, threads or head.threads or None, anchor)

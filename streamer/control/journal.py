@@ -199,8 +199,12 @@ def read_journal(path: Path) -> Performance:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the journal {path} cannot be read: {error}") from None
+    except FileNotFoundError:
+        raise UserError(f"there is no recording in {path.parent}: name a folder that was recorded into") from None
+    except OSError as error:
+        raise UserError(f"the journal {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"the journal {path} is broken (it is no UTF-8 text): it cannot be replayed") from None
     try:
         entries = [json.loads(line) for line in lines if line.endswith("\n")]
         return _understood(path, entries)

@@ -214,7 +214,7 @@ def check_path(path: str | Path) -> None:
     if not is_folder(target.parent):
         raise UserError(f"the folder {target.parent} does not exist: create it first, or choose another")
     if is_folder(target):
-        raise UserError(f"{target} is a folder: name a file")
+        raise UserError(f"the path {target} is a folder: name a file")
     if not os.access(target.parent, os.W_OK):
         raise UserError(f"the folder {target.parent} may not be written to: choose another")
 
@@ -228,7 +228,7 @@ def check_seconds(seconds: float) -> None:
         For zero, a negative or an infinite number, and NaN.
     """
     if not (math.isfinite(seconds) and seconds > 0):
-        raise UserError(f"{seconds:g} seconds is no length: choose a number above 0")
+        raise UserError(f"a length cannot be {seconds:g} seconds: choose a number above 0")
 
 
 def check_longer(seconds: float, beginning: float) -> None:

@@ -88,14 +88,14 @@ def replay(
     try:
         wav = WavWriter(out, performance.header.rate, performance.header.channels)
     except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}") from None
+        raise UserError(f"the file {out} cannot be written: {error.strerror or error}") from None
     try:
         for block in _heard(source, performance, samples, told, deaf=decode is not None):
             wav.write(block)
             if progress is not None:
                 progress(wav.samples / max(1, samples))
     except OSError as error:
-        raise UserError(f"{out} could not be written to its end: {error.strerror or error}") from None
+        raise UserError(f"the file {out} could not be written to its end: {error.strerror or error}") from None
     finally:
         wav.close()
     return wav.samples

@@ -114,8 +114,7 @@ class Commands:
         self._glide(str(arguments[0]), float(arguments[1]), self._beats(arguments[2]), asker)
 
     def _glide(self, asked: str, target: float, seconds: float, asker: Asker) -> None:
-        by_path = {parameter.path: name for name, parameter in TABLE.items()}
-        name = asked if asked in TABLE else by_path.get(asked.strip("/"), "")
+        name = _named(asked)
         if not name or not can_glide(TABLE[name]):
             numbers = ", ".join(parameter.path for parameter in TABLE.values() if can_glide(parameter))
             raise BadValue(f"glides numbers, and {asked[:40]!r} is none: choose one of {numbers}")
@@ -171,6 +170,15 @@ class Commands:
         if not before:
             raise BadValue("finds nothing to undo")
         self._ask(before, asker)
+
+
+def _named(asked: str) -> str:
+    """The parameter that a name, a path or a whole address means; "" for none."""
+    by_path = {parameter.path: name for name, parameter in TABLE.items()}
+    parts = asked.strip("/").split("/")
+    # An address begins with the prefix that a surface was given, which nobody knows here.
+    ends = ("/".join(parts[skipped:]) for skipped in range(len(parts) if asked.startswith("/") else 1))
+    return asked if asked in TABLE else next((by_path[end] for end in ends if end in by_path), "")
 
 
 def _seconds(given: Sequence[Value], usual: float) -> float:

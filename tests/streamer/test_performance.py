@@ -186,7 +186,15 @@ def test_a_glide_in_beats_follows_the_tempo() -> None:
     assert stage.engine.values["weight2"] == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize("name", ["prompt", "mute", "warp", ""])
+@pytest.mark.parametrize("name", ["weight2", "prompt/2/weight", "/prompt/2/weight", "/mg/prompt/2/weight", "/a/b/volume"])
+def test_a_glide_may_be_named_by_its_address(name: str) -> None:
+    stage = Stage(weight2=1.0, volume=1.0)
+    stage.ask("ramp", name, 0.0, 0.0)
+    stage.play(2)
+    assert stage.engine.values["volume" if name.endswith("volume") else "weight2"] == 0.0
+
+
+@pytest.mark.parametrize("name", ["prompt", "mute", "warp", "", "/mg/volume/norm", "mg/volume", "/mg"])
 def test_what_does_not_glide_is_answered(name: str) -> None:
     with pytest.raises(BadValue, match="glides numbers"):
         Stage().ask("ramp", name, 1.0)

@@ -369,3 +369,40 @@ def test_a_prompt_that_is_too_long_is_cut_with_a_word(run: Run, folder: Path, ti
     code, _, err = run("render", "b.wav", "--prompt", "ä" * 513, *model)
     assert code == 0
     assert err == "--prompt is longer than 1024 bytes: what is beyond them is left out.\n"
+
+
+@pytest.mark.parametrize("command", [("render", "a.wav"), ("play", "--wav-out", "a.wav")])
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--key", "nonsense", "--key takes a key, not 'nonsense': write one like D minor, F# major or Bb minor"),
+        ("--quantise", "3", "--quantise takes one of off, beat, bar, 2 bars, 4 bars, not '3'"),
+    ],
+)
+def test_a_word_that_an_option_does_not_know_is_answered_at_once(
+    run: Run,  # noqa: F811
+    folder: Path,
+    command: tuple[str, ...],
+    option: str,
+    value: str,
+    sentence: str,
+) -> None:
+    assert run(*command, option, value) == (2, "", sentence + "\n")
+    assert not Path("a.wav").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nowhere", "x.mp3"), "The file x.mp3 has another ending than .wav: name a WAV file"),
+        (("nowhere", "good.wav"), "The file good.wav exists already: choose another name"),
+        (("nowhere", "x.wav"), "There is no recording in nowhere: name a folder that was recorded into"),
+    ],
+)
+def test_replay_names_files_as_they_are(
+    run: Run,  # noqa: F811
+    folder: Path,
+    arguments: tuple[str, str],
+    sentence: str,
+) -> None:
+    assert run("replay", *arguments) == (2, "", sentence + "\n")
