@@ -186,7 +186,9 @@ def test_a_glide_in_beats_follows_the_tempo() -> None:
     assert stage.engine.values["weight2"] == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize("name", ["weight2", "prompt/2/weight", "/prompt/2/weight", "/mg/prompt/2/weight", "/a/b/volume"])
+@pytest.mark.parametrize(
+    "name", ["weight2", "prompt/2/weight", "/prompt/2/weight", "/mg/prompt/2/weight", "/a/b/volume"]
+)
 def test_a_glide_may_be_named_by_its_address(name: str) -> None:
     stage = Stage(weight2=1.0, volume=1.0)
     stage.ask("ramp", name, 0.0, 0.0)
