@@ -120,9 +120,11 @@ and volume, mute and loudness to the sample. For that it has to arrive as far ah
 is on its way, see `{PREFIX}/status/latency_ms`. What arrives later, or is tagged "immediately",
 takes the next frame, whole; the sender of a late one is told `{PREFIX}/late` with the seconds
 that it missed its time by. A bundle waits for its slowest part, a prompt to encode or a melody to
-read, and holds up nothing else meanwhile. If one part cannot be had, none of it is done. A get in
-a bundle is answered at its time. A bundle may lie up to {HORIZON:g} s ahead, and {QUEUE} messages
-may wait.
+read, and holds up nothing else meanwhile. If that part cannot be had, none of its values change. A
+message that is refused as it comes, such as `{PREFIX}/key nonsense`, is left out of its bundle.
+Each command in a bundle is a change of its own: one that fails holds up nothing, and undo takes
+them back one by one. A get in a bundle is answered at its time. A bundle may lie up to
+{HORIZON:g} s ahead, and {QUEUE} messages may wait.
 
 A datagram holds at most {DEFAULT_LIMITS.size} bytes, {DEFAULT_LIMITS.messages} messages of
 {DEFAULT_LIMITS.arguments} arguments, and bundles {DEFAULT_LIMITS.depth} deep.

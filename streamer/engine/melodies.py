@@ -86,7 +86,8 @@ class Melodies:
         source, _, device = text.partition(":")
         if text and not self._model.follows_melody:
             raise UserError(
-                f"{self._model.name} follows no melody: load a model that does, such as facebook/musicgen-melody"
+                f"the model {self._model.name} follows no melody: load a model that does, "
+                "such as facebook/musicgen-melody"
             )
         made: Melody | Listener | None = None
         if source == INPUT:
