@@ -164,6 +164,10 @@ class MusicGen:
         """Encode a prompt, or find it among the last ones. From any thread: prepare here what a stream takes over."""
         return self._conditioning(text)
 
+    def prompt_limit(self, text: str) -> int:
+        """Tokens that are heard of a prompt that has more; 0 for one that is heard to its end."""
+        return self.prompts.longest if text and self.prompts.cuts(text) else 0
+
     def _encode(self, text: str) -> Conditioning:
         if not text:
             return Conditioning("", None)

@@ -30,7 +30,7 @@ from streamer.control.tempo import BEATS_PER_BAR
 from streamer.control.timeline import Timeline
 from streamer.engine.prompts import tempo_of
 from streamer.errors import UserError
-from streamer.process.events import Applied, Collapsed, Event, Failed, Moved, Ready, Refused, Report
+from streamer.process.events import Applied, Collapsed, Event, Failed, Moved, Noted, Ready, Refused, Report
 from streamer.process.job import Job
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
@@ -340,6 +340,9 @@ class Instrument:
                 self._settle(event)
             case Moved():
                 self.controls.settle(event.values)
+            case Noted():
+                self._osc.refuse(event)
+                self._say(f"{event.name}: {event.sentence}")
             case Refused():
                 self._osc.refuse(event)
                 self._say(f"{event.name}: {event.sentence}")

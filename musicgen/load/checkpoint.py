@@ -275,6 +275,7 @@ def _text_encoder(files: _Files) -> TextEncoder:
         known=len(bert.words),
         device=tensors.device,
         longest=longest,
+        cuts=lambda text: bool(tokenizer.encode(text).overflowing),
     )
 
 

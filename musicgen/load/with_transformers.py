@@ -105,7 +105,10 @@ def text_encoder(config: dict[str, Any], tensors: Tensors, folder: Path) -> Text
         found: Tensor = model(numbers[None], attention_mask=torch.ones_like(numbers)[None])[0][0]
         return found
 
-    return TextEncoder(tokenize, states, own.hidden_size, known, tensors.device, longest)
+    def cuts(text: str) -> bool:
+        return len(tokens(text, truncation=True, max_length=longest + 1)["input_ids"]) > longest
+
+    return TextEncoder(tokenize, states, own.hidden_size, known, tensors.device, longest, cuts)
 
 
 def tokenizer(folder: Path) -> transformers.PreTrainedTokenizerBase:

@@ -51,6 +51,8 @@ class TextEncoder:
         Where it computes.
     longest
         Tokens that are heard of a prompt, ``LONGEST_PROMPT`` at the most.
+    cuts
+        Whether a text has more tokens than that.
     """
 
     tokenize: Callable[[str], list[int]]
@@ -59,6 +61,7 @@ class TextEncoder:
     known: int
     device: torch.device
     longest: int
+    cuts: Callable[[str], bool]
 
 
 class PromptEncoder:
@@ -77,6 +80,15 @@ class PromptEncoder:
         self._projection = projection
         self.longest = text_encoder.longest
         """Tokens that are heard of a prompt."""
+
+    def cuts(self, text: str) -> bool:
+        """Whether the end of a prompt is not heard: it has more than `longest` tokens."""
+        try:
+            return self._text_encoder.cuts(text)
+        except BaseException as error:  # of any kind, see `states`, which says what is wrong
+            if not is_failure(error):
+                raise
+            return False
 
     @torch.inference_mode()
     def states(self, text: str) -> Tensor:

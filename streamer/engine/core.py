@@ -20,7 +20,7 @@ from streamer.control.glides import Glide, Glides, can_glide
 from streamer.control.table import GAINS, GATE, PARAMETERS, QUANTISED, SAMPLING, SLOTS, TABLE, WORDED
 from streamer.control.tempo import QUANTA, Tempo
 from streamer.engine.beginning import Beginning, join
-from streamer.engine.events import Applied, Collapsed, Event, Moved, Refused
+from streamer.engine.events import Applied, Collapsed, Event, Moved, Noted, Refused
 from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model, Stream
@@ -147,6 +147,8 @@ class Core:
         self._broke: int | None = None  # the frame at which the model last computed no numbers
         self._latest = self._opening[:0]  # the last chunk, as the stream made it
         self._outlet.fade_to(self._gain())
+        for note in self._cut(self.values):
+            tell(note)
 
     # ---- for whoever plays
 
@@ -226,10 +228,10 @@ class Core:
             ahead = self.values | self._taken | self._next
         return {name: ahead[name] for name in names if name in self.values}
 
-    def prepare(self, values: Mapping[str, Value]) -> None:
+    def prepare(self, values: Mapping[str, Value]) -> list[Noted]:
         """Encode the prompts of a batch that is about to be applied, and hear its melody: the music need not wait.
 
-        From any thread.
+        From any thread. What is not taken as it was asked for is noted.
 
         Raises
         ------
@@ -241,6 +243,9 @@ class Core:
                 ahead = self.values | self._taken | self._next | dict(values)
             for text in texts_of(ahead):
                 _told(self._model.encode_prompt, text)
+            blend = sorted(text for text, _ in blend_of(ahead))
+            if len(blend) > 1 and self.stream.blends:
+                _told(self._model.encode_blend, blend)
         for name, value in values.items():
             if name == "negative":
                 _told(self._model.encode_prompt, str(value))
@@ -248,6 +253,21 @@ class Core:
                 self._melodies.prepare(str(value))
             elif name == "lora":
                 _told(self._model.prepare_lora, float(value))
+        return self._cut(values)
+
+    def _cut(self, values: Mapping[str, Value]) -> list[Noted]:
+        """A word on each prompt whose end the model does not hear."""
+        texts = {name: str(values[name]) for name in (*SLOTS, "negative") if values.get(name)}
+        limits = {name: self._model.prompt_limit(text) for name, text in texts.items()}
+        return [
+            Noted(
+                name,
+                f"this model hears the first {limit} tokens of a prompt, and this one is longer: put first "
+                "what matters",
+            )
+            for name, limit in limits.items()
+            if limit
+        ]
 
     def frame_at(self, sample: float, values: Mapping[str, Value]) -> float:
         """The frame at which a batch has to change to be heard from a sample of the output on.
@@ -535,7 +555,7 @@ def defaults(model: Model) -> dict[str, Value]:
     return {name: getattr(model.defaults, field) for name, field in SAMPLING.items()}
 
 
-def _told(do: Callable[[Any], object], value: Value) -> None:
+def _told(do: Callable[[Any], object], value: object) -> None:
     """Have the model do something; a ModelError, which is a ValueError, is told to the user."""
     try:
         do(value)

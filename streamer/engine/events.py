@@ -80,6 +80,25 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """A change is taken over, and not quite as it was asked for.
+
+    Parameters
+    ----------
+    name : str
+        Of the value that is meant.
+    sentence : str
+        What is made of it.
+    origin : object
+        Of the change.
+    """
+
+    name: str
+    sentence: str
+    origin: object = None
+
+
+@dataclass(frozen=True)
 class Collapsed:
     """The music collapsed and was brought back.
 
@@ -95,4 +114,4 @@ class Collapsed:
     sentence: str
 
 
-Event = Applied | Moved | Refused | Collapsed
+Event = Applied | Moved | Noted | Refused | Collapsed

@@ -18,7 +18,7 @@ import soundfile
 from streamer.control.controls import Controls
 from streamer.engine.beginning import Beginning
 from streamer.engine.engine import Engine, LogEntry
-from streamer.engine.events import Collapsed, Event, Refused
+from streamer.engine.events import Collapsed, Event, Noted, Refused
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model
 from streamer.engine.together import read_together
@@ -289,7 +289,7 @@ def _told(report: Callable[[str], None] | None, variation: int | None) -> Callab
     """Reports what went wrong, and in which of several variations."""
 
     def tell(event: Event) -> None:
-        if report is not None and isinstance(event, (Collapsed, Refused)):
+        if report is not None and isinstance(event, (Collapsed, Noted, Refused)):
             report(event.sentence if variation is None else f"Variation {variation}: {event.sentence}")
 
     return tell

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from osc.tree import Value
-from streamer.engine.events import Applied, Collapsed, Moved, Refused
+from streamer.engine.events import Applied, Collapsed, Moved, Noted, Refused
 
-__all__ = ["Applied", "Collapsed", "Event", "Facts", "Failed", "Moved", "Ready", "Refused", "Report"]
+__all__ = ["Applied", "Collapsed", "Event", "Facts", "Failed", "Moved", "Noted", "Ready", "Refused", "Report"]
 
 Facts = dict[str, Any]
 
@@ -56,4 +56,4 @@ class Report:
     sentence: str
 
 
-Event = Ready | Applied | Moved | Refused | Collapsed | Failed | Report
+Event = Ready | Applied | Moved | Noted | Refused | Collapsed | Failed | Report

@@ -12,7 +12,7 @@ from osc.tree import Value
 from streamer.control.change import Beat, Change, Frame, Wall
 from streamer.control.table import WORDED
 from streamer.control.timeline import Timeline
-from streamer.engine.events import Refused
+from streamer.engine.events import Noted, Refused
 from streamer.process.job import Source, Tell
 
 TEXTS = WORDED | {"negative"}
@@ -155,15 +155,17 @@ class Intake:
         return None if entry is None else (entry, entry.needs & names)
 
     def _prepare(self, entry: _Waiting, values: Mapping[str, Value]) -> None:
-        problem = ""
+        problem, notes = "", list[Noted]()
         try:
-            self._source.prepare(values)
+            notes += self._source.prepare(values)
         except Exception as error:  # whatever a client sent, the music goes on
             problem = self._explain(error)
         with self._changed:
             wanted = entry.change.values
             if entry.gone or any(wanted.get(name) != value for name, value in values.items()):
                 return  # refused for another part, or no longer wanted
+            for note in notes:
+                self._tell(replace(note, origin=entry.change.origin))
             if problem:
                 self._remove(entry)
                 stands = self._source.stands(wanted)

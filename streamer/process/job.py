@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from osc.tree import Value
 from streamer.control.change import Change
 from streamer.errors import UserError
-from streamer.process.events import Event, Facts, Report
+from streamer.process.events import Event, Facts, Noted, Report
 
 if TYPE_CHECKING:
     from streamer.engine.beginning import Excerpt
@@ -58,8 +58,9 @@ class Source(Protocol):
         """The frame at which values have to change to be heard from a sample of the output on."""
         ...
 
-    def prepare(self, values: Mapping[str, Value]) -> None:
-        """Do the slow part of changes ahead of them; called on other threads than `read`."""
+    def prepare(self, values: Mapping[str, Value]) -> Sequence[Noted]:
+        """Do the slow part of changes ahead of them, on other threads than `read`; what is to be said of them."""
+        ...
 
     def read(self, samples: int) -> NDArray[np.float32]:
         """The next block, (samples, channels). A `UserError` is its end: another process would fare no better."""

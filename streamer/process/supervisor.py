@@ -23,7 +23,7 @@ from osc.tree import Value
 from streamer.control.change import Change
 from streamer.errors import UserError
 from streamer.process import child as engine
-from streamer.process.events import Applied, Event, Facts, Failed, Ready, Refused, Report
+from streamer.process.events import Applied, Event, Facts, Failed, Noted, Ready, Refused, Report
 from streamer.process.job import Job
 from streamer.process.outbox import Outbox
 from streamer.process.playhead import Playhead
@@ -258,8 +258,12 @@ class Supervisor:
 
     def _returned(self, event: Event) -> Event:
         """An event with the origin of its change in place of the ticket."""
-        if not isinstance(event, Applied | Refused) or event.origin is None:
+        if not isinstance(event, Applied | Refused | Noted) or event.origin is None:
             return event
+        if isinstance(event, Noted):  # its change is yet to be applied
+            with self._lock:
+                noted = self._pending.get(event.origin) if isinstance(event.origin, int) else None
+            return replace(event, origin=None if noted is None else noted.origin)
         with self._lock:
             change = self._pending.pop(event.origin, None) if isinstance(event.origin, int) else None
         if change is None:

@@ -10,7 +10,7 @@ from osc.tree import Command, Handler, Tree, Value
 from osc.udp import OscServer
 from streamer.control.controls import Controls
 from streamer.control.table import ACTIONS, PARAMETERS, TABLE
-from streamer.engine.events import Refused
+from streamer.engine.events import Noted, Refused
 from streamer.errors import UserError
 
 PREFIX = "/mg"
@@ -75,8 +75,8 @@ class OscSurface:
         """Tell subscribers what they should know."""
         self.server.error(f"{self._prefix}/status", sentence)
 
-    def refuse(self, refused: Refused) -> None:
-        """Tell whoever asked, and subscribers, why it cannot be."""
+    def refuse(self, refused: Refused | Noted) -> None:
+        """Tell whoever asked, and subscribers, why it cannot be, or not quite."""
         path = TABLE[refused.name].path if refused.name in TABLE else refused.name
         self.server.error(f"{self._prefix}/{path}", refused.sentence, refused.origin)
 

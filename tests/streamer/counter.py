@@ -14,7 +14,7 @@ from streamer.control.change import Change, Frame
 from streamer.control.table import TABLE
 from streamer.engine.events import Applied, Collapsed
 from streamer.errors import UserError
-from streamer.process.events import Report
+from streamer.process.events import Noted, Report
 from streamer.process.job import Job, Tell
 
 NAME = "tests.streamer.counter:count"
@@ -74,7 +74,7 @@ class Counter:
     def frame_at(self, sample: float, values: Mapping[str, Value]) -> float:
         return sample / self._rate * FRAME_RATE
 
-    def prepare(self, values: Mapping[str, Value]) -> None:
+    def prepare(self, values: Mapping[str, Value]) -> list[Noted]:
         prompt = str(values.get("prompt", ""))
         if prompt == "unspeakable":
             raise ValueError("no such word")
@@ -82,11 +82,14 @@ class Counter:
             raise ValueError(f"{len(self._encoded)} prompts were encoded")
         if prompt == "warn":
             self._tell(Report("as asked: a warning"))
+        if prompt == "long":
+            return [Noted("prompt", "as asked: a word on it")]
         if prompt.startswith("slow"):
             time.sleep(0.2)
         self._encoded.append(prompt)
         while values.get("melody") == ENDLESS:
             time.sleep(1)
+        return []
 
     def read(self, samples: int) -> NDArray[np.float32]:
         block = np.concatenate([self._make(part) for part in self._parts(samples)])

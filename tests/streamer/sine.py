@@ -135,6 +135,13 @@ class SineModel:
         self.encoded.append(text)
         return text
 
+    def encode_blend(self, texts: Iterable[str]) -> object:
+        self.encoded.append(" + ".join(texts))
+        return None
+
+    def prompt_limit(self, text: str) -> int:
+        return 64 if len(text.split()) > 64 else 0
+
     def prepare_lora(self, strength: float) -> None:
         raise ModelError(f"{self.name} has no LoRA adapter.")
 
