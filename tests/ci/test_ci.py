@@ -101,3 +101,20 @@ def test_the_workflows_say_nothing_that_github_does_not_know() -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
     done = subprocess.run([*command, *map(str, workflows)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("answers", "passes"), [((True,), True), ((False, False, True), True), ((False,) * 3, False)])
+def test_playing_is_bad_when_it_was_bad_three_times(
+    answers: tuple[bool, ...], passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear = tool("hear", monkeypatch)
+    left = list(answers)
+    monkeypatch.setattr(hear, "judge", lambda command: left.pop(0))
+    monkeypatch.setattr(sys, "argv", ["hear.py", "true"])
+    if passes:
+        hear.main()
+    else:
+        with pytest.raises(SystemExit) as end:
+            hear.main()
+        assert end.value.code == 1
+    assert left == []
