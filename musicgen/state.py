@@ -1,6 +1,11 @@
 """What a stream tells of itself: what its last chunk was made of, and where it stands."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,3 +58,52 @@ class StreamState:
     sampling: Sampling
     random: NDArray[np.uint8]
     frames_done: int
+
+    def to_bytes(self) -> bytes:
+        """The state as bytes, some 13 kB: a header in JSON with its length before it, the columns, the random state."""
+        past = self.remembered
+        header = {
+            "steps": past.steps,
+            "columns": past.columns.shape,
+            "scenes": past.scenes,
+            "lanes": past.lanes,
+            "scene": self.scene,
+            "melody_start": self.melody_start,
+            "sampling": asdict(self.sampling),
+            "frames_done": self.frames_done,
+        }
+        head = json.dumps(header).encode()
+        columns = np.ascontiguousarray(past.columns, "<i4").tobytes()
+        return struct.pack("<I", len(head)) + head + columns + self.random.tobytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> StreamState:
+        """What `to_bytes` has written.
+
+        Raises
+        ------
+        ValueError
+            It is not a state's.
+        """
+        try:
+            start = 4 + struct.unpack_from("<I", data)[0]
+            header = json.loads(data[4:start])
+            turns, codebooks = header["columns"]
+            columns = np.frombuffer(data, "<i4", turns * codebooks, start).reshape(turns, codebooks)
+            scenes = tuple((int(first), _scene(scene)) for first, scene in header["scenes"])
+            lanes = tuple(int(lane) for lane in header["lanes"])
+            return cls(
+                Remembered(int(header["steps"]), columns.astype(np.int64), scenes, lanes),
+                _scene(header["scene"]),
+                int(header["melody_start"]),
+                Sampling(**header["sampling"]),
+                np.frombuffer(data, np.uint8, offset=start + columns.nbytes).copy(),
+                int(header["frames_done"]),
+            )
+        except (struct.error, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"this is no stream's state: {error}") from None
+
+
+def _scene(written: Any) -> Scene:
+    prompts, negative = written
+    return Scene(tuple((str(text), float(weight)) for text, weight in prompts), str(negative))

@@ -332,7 +332,7 @@ class Instrument:
     def _hear(self, event: Event) -> None:
         match event:
             case Ready():
-                self._journal.begin(event.sample, event.values, first=self._lives == 0)
+                self._journal.begin(event.sample, event.values, first=self._lives == 0, state=event.state)
                 self._lives += 1
                 self.controls.adopt(**event.facts["defaults"])
             case Applied():

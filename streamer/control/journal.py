@@ -8,8 +8,10 @@ which a replay does by itself; *end*.
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,12 +91,15 @@ class Life:
         Whether it was the first one, which may have gone on from a file.
     changes : list of Change
         At frames.
+    state : bytes
+        That it went on from, where the one before it was replaced; empty where it began anew.
     """
 
     sample: int
     values: dict[str, Value]
     first: bool
     changes: list[Change]
+    state: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -125,11 +130,12 @@ class Journal:
         self._complete = True
         self._file: TextIO | None = None
 
-    def begin(self, sample: int, values: Mapping[str, Value], first: bool) -> None:
-        """An engine starts, with these values and at this sample of the ring."""
+    def begin(self, sample: int, values: Mapping[str, Value], first: bool, state: bytes = b"") -> None:
+        """An engine starts, with these values and at this sample of the ring; it may go on from a state."""
+        goes_on = {"state": base64.b64encode(zlib.compress(state)).decode()} if state else {}
         with self._lock:
             self._life, self._complete = [], True
-        self._note({"begin": dict(values), "sample": sample, "first": first})
+        self._note({"begin": dict(values), "sample": sample, "first": first} | goes_on)
 
     def applied(self, frame: float, values: Mapping[str, Value], over: float = 0.0) -> None:
         """The engine has taken values over; it reaches them in so many seconds."""
@@ -208,7 +214,7 @@ def read_journal(path: Path) -> Performance:
     try:
         entries = [json.loads(line) for line in lines if line.endswith("\n")]
         return _understood(path, entries)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, BadValue) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, BadValue, zlib.error) as error:
         raise UserError(f"the journal {path} is broken ({error}): it cannot be replayed") from None
 
 
@@ -223,7 +229,8 @@ def _understood(path: Path, entries: list[dict[str, Any]]) -> Performance:
     samples = None
     for entry in rest:
         if "begin" in entry:
-            lives.append(Life(int(entry["sample"]), accept(entry["begin"].items()), bool(entry["first"]), []))
+            state = zlib.decompress(base64.b64decode(entry["state"])) if "state" in entry else b""
+            lives.append(Life(int(entry["sample"]), accept(entry["begin"].items()), bool(entry["first"]), [], state))
         elif "values" in entry:
             values, frame = accept(entry["values"].items()), Frame(float(entry["frame"]))
             lives[-1].changes.append(Change(values, frame, over=float(entry.get("over", 0.0))))

@@ -10,7 +10,7 @@ import threading
 from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -23,9 +23,10 @@ from streamer.engine.beginning import Beginning, join
 from streamer.engine.events import Applied, Collapsed, Event, Moved, Noted, Refused
 from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.engine.melodies import Melodies
-from streamer.engine.model import Model, Stream
+from streamer.engine.model import Model, Resumable, Stream
 from streamer.engine.outlet import Outlet
 from streamer.engine.prompts import Blend, Prompts, blend_of, strongest, tempo_of, texts_of
+from streamer.engine.standing import Standing
 from streamer.errors import UserError
 from streamer.sound.dynamics import REFERENCE, Crossfade, Samples, amplitude
 
@@ -77,6 +78,8 @@ class Core:
         What prepares melodies; one for files, as they are, unless given.
     tell : callable, optional
         Called with every event, on the thread that reads.
+    goes_on : Standing, optional
+        Where another engine with the same model stood: its music goes on, with these values from its next frame on.
 
     Attributes
     ----------
@@ -106,6 +109,7 @@ class Core:
         beginning: Beginning | None = None,
         melodies: Melodies | None = None,
         tell: Callable[[Event], None] = lambda event: None,
+        goes_on: Standing | None = None,
     ) -> None:
         if chunk_frames < 1:
             raise UserError(f"a chunk of {chunk_frames} frames holds no music: choose 1 or more")
@@ -141,6 +145,8 @@ class Core:
         self._melodies = melodies or Melodies(model)
         if self.values["melody"]:
             self._melodies.follow(str(self.values["melody"]), self.stream)
+        if goes_on is not None:
+            self._go_on_from(goes_on, blend)
         self._guard = Guard(model.sample_rate, model.hop)
         self._opening = self._open(beginning)
         self._leaving: Crossfade | None = None  # from music that the guard has given up
@@ -171,6 +177,13 @@ class Core:
     def pulse(self) -> tuple[float, float]:
         """Beats a minute, and the beats that have passed at the frontier."""
         return self.tempo.bpm, self.tempo.beat_at(self.frames_done + ONSET_FRAMES)
+
+    def state(self) -> bytes:
+        """Where the engine stands, see `Standing`; empty while it plays a beginning, which no other goes on from."""
+        if self.opening:
+            return b""
+        stream = cast(Resumable, self.stream)
+        return Standing(stream.state(), self.tempo.beat_at(self.frames_done), int(self.values["seed"])).to_bytes()
 
     def read(self, samples: int) -> Samples:
         """The next block.
@@ -518,6 +531,23 @@ class Core:
         """A codec that looks ahead loses what it still owed: what comes is heard that much earlier."""
         self.stream.reset(seed)
         self._origin = (self.frames_done, self._outlet.taken)
+
+    def _go_on_from(self, standing: Standing, blend: Blend) -> None:
+        """The stream's past becomes the other engine's; what is asked for is what this one was given."""
+        stream = cast(Resumable, self.stream)
+        sampling = replace(stream.sampling)
+        stream.restore(standing.stream)
+        for name in SAMPLING.values():
+            setattr(self.stream.sampling, name, getattr(sampling, name))
+        scene = standing.stream.scene
+        wanted = tuple(sorted(blend)) if self.stream.blends else ((strongest(blend), 1.0),)
+        if scene.prompts != wanted:  # else nothing changes, not even for a past that would prepare for it
+            self.stream.set_prompts(wanted)
+        if scene.negative != self.values["negative"]:
+            self.stream.set_negative_prompt(str(self.values["negative"]))
+        if self.values["seed"] != standing.seed:
+            self.stream.reseed(int(self.values["seed"]))
+        self.tempo = replace(self.tempo, beat=standing.beat)
 
     def _open(self, beginning: Beginning | None) -> Samples:
         """The beginning's sound, to be played before the stream, which goes on from it."""

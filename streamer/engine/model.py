@@ -12,6 +12,8 @@ from streamer.sound.dynamics import Samples
 
 if TYPE_CHECKING:
     from musicgen import Melody, StreamingPolicy
+    from musicgen import Sampling as MusicSampling
+    from musicgen.state import StreamState
 
 Frames = NDArray[np.int64]
 """(K, F)"""
@@ -58,6 +60,15 @@ class Stream(Following, Protocol):
     def continue_from(self, frames: Frames, seed: int) -> Samples: ...
     def reanchor(self, frames: Frames, seed: int) -> None: ...
     def next_chunk(self, frames: int) -> Samples: ...
+
+
+class Resumable(Protocol):
+    """A stream that another one can go on from, see `streamer.engine.standing`."""
+
+    @property
+    def sampling(self) -> MusicSampling: ...
+    def state(self) -> StreamState: ...
+    def restore(self, state: StreamState) -> None: ...
 
 
 class Encoder(Protocol):

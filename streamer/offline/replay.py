@@ -21,6 +21,7 @@ from streamer.engine.core import Core
 from streamer.engine.events import Event, Refused
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model
+from streamer.engine.standing import Standing
 from streamer.errors import UserError
 from streamer.offline.drafts import Decode, Drafts
 from streamer.sound.dynamics import Samples
@@ -143,17 +144,30 @@ class _Music:
         life = self._lives.popleft()
         self._at = life.sample
         values, changes = self._own(life)
-        self._core = Core(
-            self._model,
-            values,
-            sample_rate=self._header.rate,
-            channels=self._header.channels,
-            beginning=self._beginning() if life.first else None,
-            melodies=self._melodies,
-            tell=self._tell,
-        )
+        self._core = self._engine(life, values)
         for change in changes:
             self._core.change(change)
+
+    def _engine(self, life: Life, values: dict[str, Any]) -> Core:
+        """One that goes on where the one before it stood, where this model can."""
+
+        def engine(goes_on: Standing | None) -> Core:
+            return Core(
+                self._model,
+                values,
+                sample_rate=self._header.rate,
+                channels=self._header.channels,
+                beginning=self._beginning() if life.first else None,
+                melodies=self._melodies,
+                tell=self._tell,
+                goes_on=goes_on,
+            )
+
+        if life.state and self._model.name == self._header.model and not self._deaf:
+            return engine(Standing.from_bytes(life.state))
+        if life.state:
+            self._report("the engine was replaced here: another model or decoder begins anew")
+        return engine(None)
 
     def _own(self, life: Life) -> tuple[dict[str, Any], list[Change]]:
         """What this model is given to do: a guard that cannot hear has no say."""

@@ -9,34 +9,54 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection
+from typing import Any
 
 from osc.tree import Value
 from streamer.control.timeline import Timeline
 from streamer.errors import UserError
-from streamer.process.events import Facts, Failed, Ready
+from streamer.process.events import Facts, Failed, Loaded, Ready, Report
+from streamer.process.handover import Handover
 from streamer.process.intake import Intake
 from streamer.process.job import Job, Source, Tell
 from streamer.process.playhead import Playhead
+from streamer.process.priority import lower_priority
 from streamer.process.ring import Ring
 from streamer.process.status import PLAYING, STARTING, Status
 
 BLOCK_SECONDS = 0.02
+STATE_SECONDS = 0.5
 _POLL_SECONDS = 0.001
 
 
-def main(connection: Connection, ring: Ring, playhead: Playhead, status: Status, imports: Sequence[str]) -> None:
-    """The process."""
+def main(
+    connection: Connection,
+    ring: Ring,
+    playhead: Playhead,
+    status: Status,
+    handover: Handover,
+    imports: Sequence[str],
+    spare: Job | None,
+) -> None:
+    """The process. A spare loads its job's model, and rehearses, before the word to start."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     tell = _voice(connection)
     gc.disable()  # imports leave little behind, and to look for it over and over takes a tenth of their time
     try:
         for module in imports:
             importlib.import_module(module)
-        job, values = connection.recv()
-        source, facts = build(job, values, tell)
-        _perform(source, facts, values, job, connection, ring, playhead, status, tell)
+        loaded = None
+        if spare is not None:
+            with lower_priority():
+                loaded = load(spare)
+                _rehearse(spare, loaded, handover.read())
+            tell(Loaded())
+        job, values, state = connection.recv()
+        source, facts, state = go_on(job, values, tell, loaded or load(job), state)
+        word = Ready(facts, {name: source.values[name] for name in values}, 0, state)
+        _perform(source, word, job, connection, ring, playhead, status, handover, tell)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent has gone
         pass
     except Exception as error:
@@ -45,15 +65,47 @@ def main(connection: Connection, ring: Ring, playhead: Playhead, status: Status,
     os._exit(1)
 
 
-def build(job: Job, values: Mapping[str, Value], tell: Tell) -> tuple[Source, Facts]:
+def load(job: Job) -> dict[str, Any]:
+    """What the job's loader makes, as arguments for its factory; none where it has no loader."""
+    return {"loaded": _named(job.loader)(**job.arguments)} if job.loader else {}
+
+
+def build(
+    job: Job, values: Mapping[str, Value], tell: Tell, loaded: Mapping[str, Any], state: bytes = b""
+) -> tuple[Source, Facts]:
     """What the job's factory makes, and what it tells of it."""
-    module, _, function = job.factory.partition(":")
-    factory = getattr(importlib.import_module(module), function)
-    source, facts = factory(tell, values, job.rate, job.channels, **job.arguments)
+    goes_on = {"state": state} if state else {}
+    source: Source
+    facts: Facts
+    source, facts = _named(job.factory)(tell, values, job.rate, job.channels, **job.arguments, **loaded, **goes_on)
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not walk it while the music plays
     gc.enable()
     return source, facts
+
+
+def go_on(
+    job: Job, values: Mapping[str, Value], tell: Tell, loaded: Mapping[str, Any], state: bytes
+) -> tuple[Source, Facts, bytes]:
+    """As `build`, and the state that it goes on from: one that it cannot go on from is answered by beginning anew."""
+    if state:
+        try:
+            return *build(job, values, tell, loaded, state), state
+        except ValueError as error:
+            tell(Report(f"The music cannot go on where it was ({error}): it begins anew."))
+    return *build(job, values, tell, loaded), b""
+
+
+def _rehearse(job: Job, loaded: Mapping[str, Any], state: bytes) -> None:
+    """Go the way of a takeover once, so that prompts are encoded and caches are warm when it is needed."""
+    source, _, _ = go_on(job, {}, lambda event: None, loaded, state)
+    source.read(round(BLOCK_SECONDS * job.rate))
+
+
+def _named(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def explained(error: Exception) -> str:
@@ -80,23 +132,23 @@ def _voice(connection: Connection) -> Tell:
 
 def _perform(
     source: Source,
-    facts: Facts,
-    values: Mapping[str, Value],
+    word: Ready,
     job: Job,
     connection: Connection,
     ring: Ring,
     playhead: Playhead,
     status: Status,
+    handover: Handover,
     tell: Tell,
 ) -> None:
     ring.cut()  # a predecessor's sound may still wait in there
     begins = ring.written
-    tell(Ready(facts, {name: source.values[name] for name in values}, begins))
+    tell(replace(word, sample=begins))
     intake = Intake(source, Timeline(job.rate, playhead.read), begins, tell, explained)
     intake.start()
     threading.Thread(target=_receive, args=(connection, intake), name="receiving", daemon=True).start()
     try:
-        _play(source, job.rate, intake, ring, status)
+        _play(source, job, intake, ring, status, handover)
     except UserError as error:
         tell(Failed(str(error), final=True))
 
@@ -111,10 +163,11 @@ def _receive(connection: Connection, intake: Intake) -> None:
         intake.put(change)
 
 
-def _play(source: Source, rate: int, intake: Intake, ring: Ring, status: Status) -> None:
-    now = status.now
+def _play(source: Source, job: Job, intake: Intake, ring: Ring, status: Status, handover: Handover) -> None:
+    now, rate = status.now, job.rate
     now["phase"] = STARTING
     made = busy = 0.0
+    left = 0  # samples made when the state was left for a successor
     while True:
         samples = max(1, min(round(BLOCK_SECONDS * rate), ring.lead // 2))
         while ring.room < samples:
@@ -135,3 +188,6 @@ def _play(source: Source, rate: int, intake: Intake, ring: Ring, status: Status)
         now["bpm"], now["beats"] = source.pulse
         now["beat"] += 1
         now["phase"] = PLAYING
+        if job.loader and now["samples"] - left >= STATE_SECONDS * rate:
+            left = int(now["samples"])
+            handover.write(source.state())

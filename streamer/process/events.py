@@ -9,7 +9,7 @@ from typing import Any
 from osc.tree import Value
 from streamer.engine.events import Applied, Collapsed, Moved, Noted, Refused
 
-__all__ = ["Applied", "Collapsed", "Event", "Facts", "Failed", "Moved", "Noted", "Ready", "Refused", "Report"]
+__all__ = ["Applied", "Collapsed", "Event", "Facts", "Failed", "Loaded", "Moved", "Noted", "Ready", "Refused", "Report"]
 
 Facts = dict[str, Any]
 
@@ -26,11 +26,19 @@ class Ready:
         That it was given to begin with, by name: the model's and the table's defaults stand for the rest.
     sample : int
         Of the ring, that its first one becomes.
+    state : bytes
+        That it goes on from, see `Source.state`; empty where it begins anew.
     """
 
     facts: Facts
     values: Mapping[str, Value]
     sample: int
+    state: bytes = b""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A spare has its model and waits."""
 
 
 @dataclass(frozen=True)
@@ -56,4 +64,4 @@ class Report:
     sentence: str
 
 
-Event = Ready | Applied | Moved | Noted | Refused | Collapsed | Failed | Report
+Event = Ready | Loaded | Applied | Moved | Noted | Refused | Collapsed | Failed | Report

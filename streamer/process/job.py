@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +21,15 @@ from streamer.errors import UserError
 from streamer.process.events import Event, Facts, Noted, Report
 
 if TYPE_CHECKING:
+    from musicgen import MusicGen
     from streamer.engine.beginning import Excerpt
 
 Tell = Callable[[Event], None]
 """Takes an event to the parent, from any thread."""
 
+
+SMALL = 2**29
+"""Bytes of weights that a spare may always load a second time."""
 
 _PART = 2**20  # bytes
 
@@ -62,6 +67,10 @@ class Source(Protocol):
         """Do the slow part of changes ahead of them, on other threads than `read`; what is to be said of them."""
         ...
 
+    def state(self) -> bytes:
+        """Where it stands, for the factory of a successor; asked for only where the job has a loader."""
+        ...
+
     def read(self, samples: int) -> NDArray[np.float32]:
         """The next block, (samples, channels). A `UserError` is its end: another process would fare no better."""
         ...
@@ -85,6 +94,10 @@ class Job:
         "imports", among its facts: what turned out to be needed.
     opening : mapping
         Further arguments for the first process alone: what its successors are not to repeat.
+    loader : str
+        "package.module:function" of what can be done ahead, called as ``function(**arguments)``; what it returns goes
+        to the factory as `loaded`. A spare has done it before it is needed, where the fact "spare" is true, and its
+        factory gets a `state` to go on from, if there is one; one that it cannot use is a `ValueError`.
     """
 
     factory: str
@@ -93,6 +106,15 @@ class Job:
     arguments: Mapping[str, Value] = field(default_factory=dict)
     imports: tuple[str, ...] = ()
     opening: Mapping[str, Value] = field(default_factory=dict)
+    loader: str = ""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model, and what is told of it."""
+
+    model: MusicGen
+    facts: Facts
 
 
 def music(
@@ -115,7 +137,36 @@ def music(
     opening: dict[str, Value] = {"strict": True}
     if excerpt is not None:
         opening |= {"path": str(excerpt.path), "start": excerpt.start, "end": excerpt.end or 0.0}
-    return Job("streamer.process.job:play_model", rate, channels, arguments, imports, opening)
+    return Job(
+        "streamer.process.job:play_model",
+        rate,
+        channels,
+        arguments,
+        imports,
+        opening,
+        loader="streamer.process.job:load_model",
+    )
+
+
+def load_model(model: str, backend: str, threads: int, anchor: str, **_: Value) -> Loaded:
+    """The loader behind `music`; 0 threads are None.
+
+    Raises
+    ------
+    UserError
+        When the model cannot be loaded.
+    """
+    from musicgen.backends import advice
+    from musicgen.load.hub import find_folder
+    from streamer.engine.core import defaults
+    from streamer.engine.loading import load
+
+    loaded = load(model, backend, threads or None, anchor=anchor)
+    folder, stepping = find_folder(model), loaded.backend
+    computed = {"backend": stepping.name, "threads": stepping.threads, "advice": advice(stepping.name)}
+    facts = {"model": loaded.name, "licence": loaded.licence, "defaults": defaults(loaded), **computed}
+    facts |= {"content": content(folder), "versions": versions(), "spare": has_room(weights(folder))}
+    return Loaded(loaded, facts)
 
 
 def play_model(
@@ -128,6 +179,8 @@ def play_model(
     threads: int,
     stems: bool,
     anchor: str,
+    loaded: Loaded | None = None,
+    state: bytes = b"",
     path: str = "",
     start: float = 0.0,
     end: float = 0.0,
@@ -141,20 +194,19 @@ def play_model(
         When the model cannot be loaded or the file to go on from not be read. Where it is strict also when the melody
         cannot be followed: else it is left out, and that is reported.
     """
-    from musicgen.backends import advice
-    from musicgen.load.hub import find_folder
     from streamer.audio.input import open_input
     from streamer.engine.beginning import Excerpt, read_beginning
-    from streamer.engine.core import Core, defaults
-    from streamer.engine.loading import load
+    from streamer.engine.core import Core
     from streamer.engine.melodies import Melodies
+    from streamer.engine.standing import Standing
 
     def report(sentence: str) -> None:
         tell(Report(sentence))
 
-    loaded = load(model, backend, threads or None, anchor=anchor)
-    beginning = read_beginning(Excerpt(Path(path), start, end or None), loaded) if path else None
-    melodies = Melodies(loaded, stems=stems, open_input=open_input, report=report)
+    loaded = loaded or load_model(model, backend, threads, anchor)
+    own = loaded.model
+    beginning = read_beginning(Excerpt(Path(path), start, end or None), own) if path else None
+    melodies = Melodies(own, stems=stems, open_input=open_input, report=report)
     try:
         melodies.prepare(str(values.get("melody", "")))
     except UserError as error:
@@ -162,12 +214,34 @@ def play_model(
             raise
         report(f"{error}: the music goes on without a melody")
         values = {**values, "melody": ""}
-    core = Core(loaded, values, sample_rate=rate, channels=channels, beginning=beginning, melodies=melodies, tell=tell)
-    stepping = loaded.backend
-    computed = {"backend": stepping.name, "threads": stepping.threads, "advice": advice(stepping.name)}
-    facts = {"model": loaded.name, "licence": loaded.licence, "defaults": defaults(loaded), **computed}
+    core = Core(
+        own,
+        values,
+        sample_rate=rate,
+        channels=channels,
+        beginning=beginning,
+        melodies=melodies,
+        tell=tell,
+        goes_on=Standing.from_bytes(state) if state else None,
+    )
     imports = [name for name in sys.modules if name.partition(".")[0] in ("musicgen", "streamer")]
-    return core, {"imports": imports, "content": content(find_folder(model)), "versions": versions(), **facts}
+    return core, {"imports": imports, **loaded.facts}
+
+
+def weights(folder: Path) -> int:
+    """Bytes of a model's weights."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".th"))
+
+
+def has_room(size: int) -> bool:
+    """Whether a second process may load so many bytes of weights: few always, more where memory is plenty."""
+    if size < SMALL:
+        return True
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # this system does not tell
+        return False
+    return free > 3 * size
 
 
 def versions() -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The engine's process, seen from its parent: started, watched, and replaced when it dies or hangs.
 
 The parent owns the shared memory, so a killed process leaves nothing behind, and its successor goes on filling where it
-stopped. A warm standby (interpreter and imports done, no model yet) waits to be that successor.
+stopped. A spare waits to be that successor: with its model loaded where there is room, else with its imports done. It
+goes on where the engine stood when it last left its state.
 """
 
 from __future__ import annotations
@@ -23,18 +24,20 @@ from osc.tree import Value
 from streamer.control.change import Change
 from streamer.errors import UserError
 from streamer.process import child as engine
-from streamer.process.events import Applied, Event, Facts, Failed, Noted, Ready, Refused, Report
+from streamer.process.events import Applied, Event, Facts, Failed, Loaded, Noted, Ready, Refused, Report
+from streamer.process.handover import Handover
 from streamer.process.job import Job
 from streamer.process.outbox import Outbox
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 from streamer.process.status import PLAYING, Status
 
-HANG_SECONDS = 1.0
+HANG_SECONDS = 0.8  # noticed within a second
 PENDING = 1024
 """Changes whose senders may have to be answered."""
 _FIRST_BLOCK_SECONDS = 60.0
 _HEALTHY_SECONDS = 10.0
+_KILLED = {-signal.SIGTERM, -getattr(signal, "SIGKILL", 9)}
 _LONGEST_BACKOFF_SECONDS = 30.0
 _SEND_SECONDS = 0.001  # from one message to the next: more of them would only take the engine's interpreter
 
@@ -47,6 +50,7 @@ class _Child:
     connection: Connection
     outbox: Outbox = field(default_factory=Outbox)
     ready: bool = False
+    loaded: bool = False  # a spare with a model
     failure: Failed | None = None
     started: float = 0.0  # when the music began
     beat: int = -1
@@ -94,6 +98,8 @@ class Supervisor:
         self._values = values
         self._hear = hear
         self._status = Status()
+        self._handover = Handover()
+        self._roomless = ""  # why no spare has a model, once that was told
         self._context = multiprocessing.get_context("spawn")  # fork would copy PortAudio's and torch's threads' locks
         self._closing = threading.Event()
         self._settled = threading.Event()
@@ -152,6 +158,11 @@ class Supervisor:
         return [child.process.pid for child in children if child.process.pid is not None]
 
     @property
+    def spare(self) -> bool:
+        """Whether a successor with a model waits."""
+        return self._standby is not None and self._standby.loaded
+
+    @property
     def rtf(self) -> float:
         """Seconds of sound made in one second of work, over the last seconds; 0 before the first sound."""
         return float(self._status.now["rtf"])
@@ -186,15 +197,24 @@ class Supervisor:
             if child is not None:
                 _kill(child)
         self._status.close()
+        self._handover.close()
 
     # ---- processes
 
-    def _spawn(self) -> _Child:
+    def _spawn(self, spare: bool = False) -> _Child:
         ours, theirs = self._context.Pipe()
         imports = (*self._job.imports, *self.facts.get("imports", ()))
         process = self._context.Process(
             target=engine.main,
-            args=(theirs, self._ring, self._playhead, self._status, imports),
+            args=(
+                theirs,
+                self._ring,
+                self._playhead,
+                self._status,
+                self._handover,
+                imports,
+                self._job if spare else None,
+            ),
             name="engine",
             daemon=True,
         )
@@ -212,7 +232,9 @@ class Supervisor:
             again = {ticket: change for ticket, change in self._pending.items() if change.at is not None}
             self._pending = OrderedDict(again)
         # Values are asked for after changes go to the new outbox: one that comes in between is sent twice, never lost.
-        start = (job, self._values())
+        # A state that engines die of is not handed on again.
+        state = self._handover.read() if self._quick_deaths <= 1 else b""
+        start = (job, self._values(), state)
         for ticket, change in again.items():
             child.outbox.put(replace(change, origin=ticket))
         threading.Thread(target=_send, args=(child, start), name="sending", daemon=True).start()
@@ -234,7 +256,32 @@ class Supervisor:
             if trouble:
                 self._replace(child, trouble)
             elif self._standby is None and self._at_ease():
-                self._standby = self._spawn()
+                self._standby = self._stand_by()
+            self._look_after_standby()
+
+    def _stand_by(self) -> _Child:
+        """A successor; whether it may load the model is the engine's to say."""
+        if self._job.loader and not self.facts.get("spare"):
+            self._go_without("There is no room for a second model")
+        return self._spawn(spare=bool(self._job.loader) and not self._roomless)
+
+    def _look_after_standby(self) -> None:
+        """Hear whether it is ready, and let go of one that died: one that could not load has no successor that does."""
+        standby = self._standby
+        if standby is None:
+            return
+        if not standby.loaded:
+            self._listen(standby)
+        if not standby.process.is_alive():
+            self._standby = None
+            if self._job.loader and not standby.loaded:
+                self._go_without("A second model could not be loaded")
+            _kill(standby)
+
+    def _go_without(self, why: str) -> None:
+        if not self._roomless:
+            self._roomless = why
+            self._hear(Report(f"{why}: after a crash the music waits until one is loaded."))
 
     def _at_ease(self) -> bool:
         """Whether the music can spare the core that a standby's imports take for seconds."""
@@ -247,6 +294,9 @@ class Supervisor:
                 event = child.connection.recv()
                 if isinstance(event, Failed):
                     child.failure = event
+                    continue
+                if isinstance(event, Loaded):
+                    child.loaded = True
                     continue
                 if isinstance(event, Ready):
                     child.ready = True
@@ -296,9 +346,12 @@ class Supervisor:
         return max(HANG_SECONDS, 4 * float(self._status.now["longest"]))
 
     def _replace(self, child: _Child, trouble: str) -> None:
+        own_fault = not child.ready or child.failure is not None or _died_by_itself(child.process)
         _kill(child)
         lived = time.monotonic() - child.started if child.ready else 0.0
-        self._quick_deaths = 0 if lived > _HEALTHY_SECONDS else self._quick_deaths + 1
+        if lived > _HEALTHY_SECONDS:
+            self._quick_deaths = 0
+        self._quick_deaths += own_fault
         delay = backoff(self._quick_deaths)
         self._hear(Report(f"{trouble} Starting it again{f' in {delay:g} s' if delay else ''}."))
         if self._closing.wait(delay):
@@ -325,6 +378,11 @@ def _kill(child: _Child) -> None:
     child.outbox.close()
     with contextlib.suppress(OSError):
         child.connection.close()
+
+
+def _died_by_itself(process: BaseProcess) -> bool:
+    """Whether it ended, and nobody asked for that: one that somebody kills or holds up is none the worse for it."""
+    return process.exitcode is not None and process.exitcode not in _KILLED
 
 
 def backoff(quick_deaths: int) -> float:

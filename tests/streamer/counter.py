@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,18 +25,35 @@ TOPK = 123  # the default of a model that counts
 FRAME_RATE = 50
 
 
-def job(rate: int, channels: int = 2, **arguments: Value) -> Job:
-    """The job of counting."""
-    return Job(NAME, rate, channels, arguments, ("numpy",))
+def job(rate: int, channels: int = 2, *, loads: bool = False, **arguments: Value) -> Job:
+    """The job of counting; with something to load it can be spared, and a successor counts on."""
+    return Job(NAME, rate, channels, arguments, ("numpy",), loader="tests.streamer.counter:load" if loads else "")
+
+
+def load(spare: bool = True, broken: str = "", **_: Value) -> bool:
+    """The loader: whether a spare may load as well."""
+    if broken and Path(broken).exists():
+        raise RuntimeError("cannot be loaded again")
+    Path(broken or os.devnull).write_text("loaded once")
+    return spare
 
 
 def count(
-    tell: Tell, values: Mapping[str, Value], rate: int, channels: int, sine: bool = False, problem: str = ""
+    tell: Tell,
+    values: Mapping[str, Value],
+    rate: int,
+    channels: int,
+    sine: bool = False,
+    problem: str = "",
+    loaded: bool = False,
+    state: bytes = b"",
+    **_: Value,
 ) -> tuple[Counter, dict[str, Any]]:
     """The factory."""
     if problem:
         raise RuntimeError(problem)
-    return Counter(tell, values, rate, channels, sine), {
+    return Counter(tell, values, rate, channels, sine, int(state or b"0")), {
+        "spare": loaded,
         "model": "counter",
         "imports": ["tests.streamer.marker"],
         "licence": "MIT",
@@ -45,14 +64,16 @@ def count(
 class Counter:
     """Channel 0 is 1, 2, 3 ...; channel 1 the seed as it is now (or a sine). Changes act on their samples."""
 
-    def __init__(self, tell: Tell, values: Mapping[str, Value], rate: int, channels: int, sine: bool) -> None:
+    def __init__(
+        self, tell: Tell, values: Mapping[str, Value], rate: int, channels: int, sine: bool, done: int
+    ) -> None:
         self.values: dict[str, Value] = {name: parameter.default for name, parameter in TABLE.items()}
         self.values |= {"topk": TOPK} | dict(values)
         self._tell = tell
         self._rate = rate
         self._channels = channels
         self._sine = sine
-        self._done = 0
+        self._done = self._began = done
         self._changes: list[Change] = []
         self._encoded: list[str] = []
 
@@ -60,7 +81,10 @@ class Counter:
 
     @property
     def frontier(self) -> int:
-        return self._done
+        return self._done - self._began
+
+    def state(self) -> bytes:
+        return b"none" if self.values["prompt"] == "unspoken" else str(self._done).encode()
 
     def change(self, change: Change) -> None:
         self._changes.append(change)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from osc.tree import Value
 from streamer.control.change import Change, Wall
 from streamer.control.controls import Controls
 from streamer.errors import UserError
@@ -41,14 +42,18 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
 class Bench:
     """A supervised counter, its ring, its controls, and what it told."""
 
-    def __init__(self, problem: str = "") -> None:
+    def __init__(self, problem: str = "", loads: bool = False, **arguments: Value) -> None:
         self.ring = Ring(RATE, 2)
         self.ring.lead = RATE // 5
         self.playhead = Playhead()
         self.controls = Controls(seed=1)
         self.told: list[Event] = []
         self.worker = Supervisor(
-            counter.job(RATE, problem=problem), self.ring, self.playhead, self.controls.chosen, self.told.append
+            counter.job(RATE, loads=loads, problem=problem, **arguments),
+            self.ring,
+            self.playhead,
+            self.controls.chosen,
+            self.told.append,
         )
         self.controls.follow(self.worker.send)
 
@@ -329,9 +334,10 @@ def test_nanos_first_sound_waits_for_no_slow_import() -> None:
     """Each of these takes longer than loading nano."""
     code = """
 import sys
-from streamer.process.child import build
+from streamer.process.child import build, load
 from streamer.process.job import music
-engine, _ = build(music("nano", 48_000, 2), {}, print)
+job = music("nano", 48_000, 2)
+engine, _ = build(job, {}, print, load(job))
 engine.read(960)
 print(*{"transformers", "torchaudio", "scipy", "huggingface_hub", "onnxruntime", "torch._dynamo"} & sys.modules.keys())
 """
