@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -164,9 +165,10 @@ class _Music:
             )
 
         if life.state and self._model.name == self._header.model and not self._deaf:
-            return engine(Standing.from_bytes(life.state))
+            with contextlib.suppress(ValueError):
+                return engine(Standing.from_bytes(life.state))
         if life.state:
-            self._report("the engine was replaced here: another model or decoder begins anew")
+            self._report("an engine was replaced: this model or decoder cannot go on where it was, and begins anew")
         return engine(None)
 
     def _own(self, life: Life) -> tuple[dict[str, Any], list[Change]]:

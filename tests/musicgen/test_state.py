@@ -128,5 +128,18 @@ def test_a_state_of_nothing_yet(tiny_model: MusicGen) -> None:
     stream, spare = tiny_model.stream("deep house", seed=4), tiny_model.stream()
     spare.next_frame()
     state: StreamState = stream.state()
+    spare.restore(StreamState.from_bytes(state.to_bytes()))
+    np.testing.assert_array_equal(played(spare, 12), played(stream, 12))
+
+
+def test_a_state_as_bytes_is_the_same_state(tiny_model: MusicGen) -> None:
+    stream, spare = tiny_model.stream("deep house", seed=4), tiny_model.stream()
+    played(stream, 9)
+    stream.set_prompts([("räin", 0.3), ("jazz", 0.5)])
+    stream.set_negative_prompt("noise")
+    stream.sampling.temperature = 0.7
+    played(stream, 9)
+    state = StreamState.from_bytes(stream.state().to_bytes())
+    assert (state.scene, state.sampling) == (stream.state().scene, stream.state().sampling)
     spare.restore(state)
     np.testing.assert_array_equal(played(spare, 12), played(stream, 12))

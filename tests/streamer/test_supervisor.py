@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc.tree import Value
 from streamer.control.change import Change, Wall
 from streamer.control.controls import Controls
 from streamer.errors import UserError
@@ -42,14 +41,15 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
 class Bench:
     """A supervised counter, its ring, its controls, and what it told."""
 
-    def __init__(self, problem: str = "", loads: bool = False, **arguments: Value) -> None:
+    def __init__(self, problem: str = "", loads: bool = False, spare: bool = True, broken: str = "") -> None:
         self.ring = Ring(RATE, 2)
         self.ring.lead = RATE // 5
         self.playhead = Playhead()
         self.controls = Controls(seed=1)
         self.told: list[Event] = []
+        job = counter.job(RATE, loads=loads, problem=problem, spare=spare, broken=broken)
         self.worker = Supervisor(
-            counter.job(RATE, loads=loads, problem=problem, **arguments),
+            job,
             self.ring,
             self.playhead,
             self.controls.chosen,
