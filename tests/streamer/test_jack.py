@@ -183,6 +183,8 @@ def test_a_counter_arrives_whole_at_48_kHz_beside_a_busy_neighbour(server: Serve
 def test_a_stalled_engine_is_one_counted_underrun_that_fades_out_and_in(server: Server, counting: Counting) -> None:
     recorder = Recorder(server, 4)
     until(lambda: recorder.done > RATE)
+    counting.say("lead 300")  # so that the sound runs out before the engine is given up
+    until(lambda: counting.status()["buffer_ms"] < 400)
     counting.say("prompt stall")
     until(lambda: not counting.status()["sounding"])
     stalled = counting.status()
