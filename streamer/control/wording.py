@@ -62,7 +62,9 @@ def worded(prompt: str, tempo: float = 0.0, key: str = "") -> str:
         prompt = _without(_TEMPO, prompt)
     if key:
         prompt = _without(_KEY, prompt)
-    parts = [_EDGES.sub("", prompt), key, f"{tempo:.0f} bpm" if tempo else ""]
+    words = _EDGES.sub("", prompt)
+    keyed = f"{words} in {key}" if words and key else words or key  # nano keeps more keys with "in" before them
+    parts = [keyed, f"{tempo:.0f} bpm" if tempo else ""]
     return ", ".join(part for part in parts if part) if tempo or key else prompt
 
 

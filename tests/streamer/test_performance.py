@@ -280,7 +280,7 @@ def test_tempo_and_key_are_worded_into_every_prompt() -> None:
     stage.calls.clear()
     stage.controls.set(tempo=124.0, key="d minor")
     stage.play(1)
-    assert stage.calls == ["blend 0.50 house, D minor, 124 bpm + 0.50 piano, D minor, 124 bpm"]
+    assert stage.calls == ["blend 0.50 house in D minor, 124 bpm + 0.50 piano in D minor, 124 bpm"]
     assert stage.controls.get("key") == "D minor"
 
 
