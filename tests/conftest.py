@@ -27,6 +27,17 @@ hypothesis.settings.load_profile("house")
 def pytest_addoption(parser: pytest.Parser) -> None:
     words = "Fail what is skipped because something is not installed: for machines on which our set-up may install it."
     parser.addoption("--nothing-to-install", action="store_true", help=words)
+    words = "Try so many times as many examples in every property test: a search for faults, not a check."
+    parser.addoption("--deep", type=int, default=1, metavar="TIMES", help=words)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    times: int = config.getoption("deep")
+    tests = {item.obj for item in items if isinstance(item, pytest.Function)} if times > 1 else set()
+    for test in tests:
+        if hypothesis.is_hypothesis_test(test):
+            own = test._hypothesis_internal_use_settings
+            test._hypothesis_internal_use_settings = hypothesis.settings(own, max_examples=own.max_examples * times)
 
 
 @pytest.hookimpl(wrapper=True)

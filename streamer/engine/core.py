@@ -44,15 +44,16 @@ _MUSICAL = {*WORDED, "negative", "melody", "lora", *SAMPLING}  # what decides wh
 
 
 class _Due(NamedTuple):
-    """A change that waits for its frame; sorted by frames, and those of one frame as they are told of.
-
-    What is gain in a batch that was taken over at its frame has been told of already, so it comes first.
-    """
+    """A change that waits for its frame; sorted by frames, and those of one frame as they were asked for."""
 
     frame: float
-    untold: bool
     order: int
     change: Change
+    untold: bool = True
+
+
+def _place(due: _Due) -> tuple[float, int]:
+    return due.frame, due.order
 
 
 class Core:
@@ -375,15 +376,20 @@ class Core:
             if fresh:
                 self._wait_in(self._gains, Change(fresh), self._frame_of(self._outlet.taken))
         else:
-            reset = self._take(Change(fresh), 0.0)
+            reset = self._take(Change(fresh), 0.0, 0)
         with self._lock:
             self._taken = {}
-        for frame, _, _, change in due:
-            reset |= self._take(change, self._seconds(self.frames_done - round(frame)) if change.at else 0.0)
+        order = 0
+        for frame, asked, change, _ in due:
+            order = max(order, asked)  # two that round to one frame act in the order of their moments
+            reset |= self._take(change, self._seconds(self.frames_done - round(frame)) if change.at else 0.0, order)
         return reset
 
-    def _take(self, change: Change, late: float) -> bool:
-        """Take over a batch before the next frame is made, or refuse it; whether it asks for a reset."""
+    def _take(self, change: Change, late: float, order: int) -> bool:
+        """Take over a batch before the next frame is made, or refuse it; whether it asks for a reset.
+
+        order: its place among those of its frame; 0 comes before all that waited for this frame.
+        """
         values = change.values
         name = ""
         try:
@@ -411,7 +417,9 @@ class Core:
         if gains := {name: value for name, value in values.items() if name in GAINS and name not in gliding}:
             # heard with what is made now, which may leave the stream later; a reset drops what is still in there
             at = self._frame_of(self._outlet.taken) if reset else float(self.frames_done)
-            self._wait_in(self._gains, Change(gains), at, untold=False)
+            self._tell_gains_of_frame(order)
+            with self._lock:
+                insort(self._gains, _Due(at, order, Change(gains), untold=False), key=_place)
         self._tell(Applied(self.frames_done, values, change.at, change.origin, max(0.0, late), change.over))
         if change.over and (arrived := {name: value for name, value in values.items() if name not in gliding}):
             self._tell(Moved(self.frames_done, arrived))
@@ -463,10 +471,18 @@ class Core:
         elif name == "guard":
             self._guard.begin()
 
-    def _wait_in(self, line: list[_Due], change: Change, frame: float, *, untold: bool = True) -> None:
+    def _wait_in(self, line: list[_Due], change: Change, frame: float) -> None:
         with self._lock:
             self._order += 1
-            insort(line, _Due(frame, untold, self._order, change))
+            insort(line, _Due(frame, self._order, change), key=_place)
+
+    def _tell_gains_of_frame(self, order: int) -> None:
+        """Tell of the gains of this frame that act before a batch, so that a journal has them in their order."""
+        with self._lock:
+            here = [own for own in self._gains if own.untold and own.frame == self.frames_done and own.order < order]
+            self._gains = [own._replace(untold=False) if own in here else own for own in self._gains]
+        for own in here:
+            self._tell(Applied(self.frames_done, own.change.values, own.change.at, own.change.origin, 0.0))
 
     def _next_gain(self, end: int) -> _Due | None:
         """The next of the gains that acts before a sample of the stream's sound."""

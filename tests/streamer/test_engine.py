@@ -8,7 +8,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 import soxr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from musicgen import MusicGen
@@ -95,6 +95,8 @@ def test_another_seed_is_other_music() -> None:
 
 
 @given(schedule, st.integers(1, 3))
+@example([(0, [("volume", 1.0)]), (0, [("volume", 0.0), ("prompt", "")])], 1)
+@example([(0, [("volume", 1.0), ("prompt", "")]), (0, [("volume", 0.0)]), (0, [("mute", True), ("seed", 1)])], 1)
 @settings(max_examples=30, deadline=None)
 def test_a_performance_is_played_again_exactly_from_its_log(
     moves: list[tuple[int, list[tuple[str, Value | None]]]], chunk: int
