@@ -16,7 +16,7 @@ from rich.markup import escape
 from osc.packet import TEXT_BYTES
 from osc.tree import TEXTS, BadValue, Parameter, Value
 from streamer.cli.console import complain
-from streamer.control.table import PARAMETERS, SLOTS, clamp
+from streamer.control.table import EFFECTS, PARAMETERS, SLOTS, clamp
 from streamer.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 MODELS_RATE = 32_000
 """Samples a second of nano and of every released model."""
 
-_OF_SOUND = {"volume", "mute", "lead", "loudness"}
+_OF_SOUND = {"volume", "mute", "lead", "loudness", *EFFECTS}
 """The parameters that change no token: the others are about the music."""
 # None: not asked for, so that the model's own default stands.
 _KINDS: dict[str, Any] = {"float": float | None, "int": int | None, "bool": bool | None}

@@ -161,6 +161,27 @@ PARAMETERS: tuple[Parameter, ...] = (
         doc="The loudness the music is slowly brought to, before the volume.",
     ),
     Parameter(
+        "lowcut",
+        "float",
+        20.0,
+        1000.0,
+        default=20.0,
+        unit="Hz",
+        curve="log",
+        doc="Thins the sound below this frequency, to leave room for a bass; 20 is off.",
+    ),
+    Parameter("tilt", "float", -12.0, 12.0, default=0.0, unit="dB", doc="Brightness: positive is brighter."),
+    Parameter("echo", "float", 0.0, 1.0, default=0.0, doc="How loud the echoes are, on dotted eighths of the tempo."),
+    Parameter("space", "float", 0.0, 1.0, default=0.0, doc="How loud the room is: reverb."),
+    Parameter(
+        "width",
+        "float",
+        0.0,
+        1.0,
+        default=0.0,
+        doc="How far mono music is opened to both sides; on one loudspeaker nothing changes.",
+    ),
+    Parameter(
         "guard",
         "bool",
         default=True,
@@ -206,6 +227,9 @@ QUANTISED: frozenset[str] = frozenset({*SLOTS, "key", "reset"})
 
 GAINS: frozenset[str] = frozenset({"volume", "mute", "loudness"})
 """What acts by the sample: everything else that the engine plays acts by the frame."""
+
+EFFECTS: tuple[str, ...] = ("lowcut", "tilt", "echo", "space", "width")
+"""The built-in effects: they act by the frame, on what leaves the stream then."""
 
 GATE: frozenset[str] = frozenset({"play", "stop", "panic", "lead"})
 """What the audio callback and the ring obey; the engine has no use for it."""

@@ -17,7 +17,7 @@ import numpy as np
 from osc.tree import Value
 from streamer.control.change import Change, Frame
 from streamer.control.glides import Glide, Glides, can_glide
-from streamer.control.table import GAINS, GATE, PARAMETERS, QUANTISED, SAMPLING, SLOTS, TABLE, WORDED
+from streamer.control.table import EFFECTS, GAINS, GATE, PARAMETERS, QUANTISED, SAMPLING, SLOTS, TABLE, WORDED
 from streamer.control.tempo import QUANTA, Tempo
 from streamer.engine.beginning import Beginning, join
 from streamer.engine.events import Applied, Collapsed, Event, Moved, Noted, Refused
@@ -29,6 +29,7 @@ from streamer.engine.prompts import Blend, Prompts, blend_of, strongest, tempo_o
 from streamer.engine.standing import Standing
 from streamer.errors import UserError
 from streamer.sound.dynamics import REFERENCE, Crossfade, Samples, amplitude
+from streamer.sound.effects import Amounts
 
 CROSSFADE_FRAMES = 10
 """That the old music goes on for where the guard begins anew; they are made at once, so not many."""
@@ -123,7 +124,7 @@ class Core:
         self._begun = 0  # the first frame that nobody has begun to make
         self._fps = model.sample_rate / model.hop
         self._level = level
-        self._outlet = Outlet(model.sample_rate, model.channels, self.sample_rate, channels, model.hop, level)
+        self._outlet = Outlet(model.sample_rate, self.sample_rate, channels, model.hop, level)
         self._tell = tell
 
         # Handed in by any thread.
@@ -294,7 +295,9 @@ class Core:
         at = self._frame_of(round(sample * self._model.sample_rate / self.sample_rate))
         if values.keys() & _MUSICAL:
             at -= ONSET_FRAMES
-        if "reset" in values:  # acts on what leaves the stream then, not on what is made then
+        if "reset" in values or values.keys() <= set(
+            EFFECTS
+        ):  # acts on what leaves the stream then, not on what is made then
             owed = self._sample_of(self.frames_done) - self._outlet.taken
             return at + owed / self._model.hop
         return at
@@ -508,6 +511,7 @@ class Core:
     def _finish(self, chunk: Samples, frames: int) -> None:
         """From what the stream made of so many frames to what is heard of it, with the gains at their samples."""
         start = self._outlet.taken
+        chunk = self._outlet.colour(chunk, Amounts(*(float(self.values[name]) for name in EFFECTS)), self.tempo.bpm)
         self.frames_done += frames
         done = 0
         while (gain := self._next_gain(start + len(chunk))) is not None:

@@ -10,6 +10,7 @@ import soxr
 
 from streamer.errors import UserError
 from streamer.sound.dynamics import Fader, Limiter, Loudness, Samples
+from streamer.sound.effects import Amounts, Effects
 
 RATES = (8_000, 384_000)
 """Sample rates an output may have, Hz."""
@@ -18,18 +19,19 @@ RATES = (8_000, 384_000)
 class Outlet:
     """What the stream makes goes in, what is heard comes out.
 
-    The sound's way: `Loudness` -> `Fader` (volume, mute) -> resampling -> `Limiter`. Without levelling, for a piece
-    that is finished before it is heard: `Fader` -> resampling. Nothing here shifts the sound: sample n that goes in is
-    heard at sample n * sample_rate / source_rate, however much of it is held back meanwhile.
+    The sound's way: `Effects` -> `Loudness` -> `Fader` (volume, mute) -> resampling -> `Limiter`. Without levelling,
+    for a piece that is finished before it is heard, there is no `Loudness` and no `Limiter`. Nothing here shifts the
+    sound: sample n that goes in is heard at sample n * sample_rate / source_rate, however much of it is held back
+    meanwhile.
 
     Parameters
     ----------
-    source_rate, source_channels : int
+    source_rate : int
         Of what goes in.
     sample_rate, channels : int
         Of what comes out; 1 or 2 channels. Mono plays on both loudspeakers, stereo is mixed down for one.
-    ramp : int
-        Length of the fader's ramps, samples that go in.
+    frame : int
+        Samples that go in a frame; the fader's ramps are as long.
     level : bool
         Whether the loudness is moved to its reference and peaks are limited.
 
@@ -46,33 +48,35 @@ class Outlet:
         For an output that nobody can listen to.
     """
 
-    def __init__(
-        self, source_rate: int, source_channels: int, sample_rate: int, channels: int, ramp: int, level: bool
-    ) -> None:
+    def __init__(self, source_rate: int, sample_rate: int, channels: int, frame: int, level: bool) -> None:
         _check(sample_rate, channels)
         self.taken = 0
         self.ready = 0
         self._channels = channels
         self._blocks: deque[Samples] = deque()
         self._shaped: list[Samples] = []
+        self._effects = Effects(source_rate, frame)
         # From silence: a clip that begins in the middle of a wave would click.
-        self._fader = Fader(ramp, 0.0)
-        wide = min(source_channels, channels)
-        self._resample = _resampler(source_rate, sample_rate, wide)
+        self._fader = Fader(frame, 0.0)
+        self._resample = _resampler(source_rate, sample_rate, channels)
         self._loudness = self._limit = _as_it_is
         if level:
-            self._loudness = Loudness(source_rate, wide, copies=channels // wide).process
-            self._limit = Limiter(sample_rate, wide).process
+            self._loudness = Loudness(source_rate, channels).process
+            self._limit = Limiter(sample_rate, channels).process
 
     def fade_to(self, gain: float) -> None:
         """Ramp to this factor, from the next sample on that goes in."""
         self._fader.to(gain)
 
+    def colour(self, chunk: Samples, amounts: Amounts, bpm: float) -> Samples:
+        """A chunk of the stream's, (n, 1) or (n, 2), with the effects on it and as wide as the output: to be put."""
+        self._effects.set(amounts, bpm)
+        pair = self._effects.process(chunk if chunk.shape[1] == 2 else np.repeat(chunk, 2, axis=1))
+        return pair if self._channels == 2 else pair.mean(axis=1, keepdims=True, dtype=np.float32)
+
     def put(self, sound: Samples) -> None:
-        """Take in samples (n, source_channels); they can be read after `finish`."""
+        """Take in samples (n, channels); they can be read after `finish`."""
         self.taken += len(sound)
-        if sound.shape[1] > self._channels:
-            sound = sound.mean(axis=1, keepdims=True, dtype=np.float32)
         self._shaped.append(self._fader.process(self._loudness(sound)))
 
     def finish(self) -> None:
@@ -83,7 +87,7 @@ class Outlet:
         self.ready += len(block)
 
     def take(self, samples: int) -> Samples:
-        """The next samples, at most `ready`, all channels wide: a mono block fills both."""
+        """The next samples, (samples, channels), at most `ready`."""
         out = np.empty((samples, self._channels), np.float32)
         done = 0
         while done < samples:

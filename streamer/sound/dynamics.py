@@ -37,8 +37,6 @@ class Loudness:
         Samples a second.
     channels : int
         1 or 2.
-    copies : int
-        How many loudspeakers play each channel: a mono signal on two of them is 3 dB louder.
     """
 
     HISTORY = 3.0
@@ -48,9 +46,8 @@ class Loudness:
     MOST = 20.0
     SILENCE = -60.0
 
-    def __init__(self, rate: int, channels: int, copies: int = 1) -> None:
+    def __init__(self, rate: int, channels: int) -> None:
         self._rate = rate
-        self._copies_db = 10.0 * np.log10(copies)
         self._history = np.zeros((0, channels), np.float32)
         self._heard: list[Samples] = []
         self._total = 0
@@ -78,7 +75,7 @@ class Loudness:
         self._history, self._heard = history[-round(self.HISTORY * self._rate) :], []
         early = len(history) < self.HISTORY * self._rate
         up, down = (self.UP_EARLY, self.DOWN_EARLY) if early else (self.UP, self.DOWN)
-        measured = integrated_loudness(self._history, self._rate) + self._copies_db
+        measured = integrated_loudness(self._history, self._rate)
         before = self.gain_db
         if measured > self.SILENCE:
             wanted = float(np.clip(REFERENCE - measured, -self.MOST, self.MOST))

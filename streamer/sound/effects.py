@@ -1,18 +1,20 @@
 """Built-in effects: low cut, tilt, echo, space and width, in numpy, each transparent at its neutral value.
 
-They work in blocks that divide a frame's samples, always of one size, so how a sound is cut into calls changes no bit.
-Amounts move evenly through a block: nothing clicks when a knob is turned.
+They work frame by frame, in blocks of one size, so how many frames come in one call changes no bit. Amounts move evenly
+through a frame: nothing clicks when a knob is turned.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-Samples = npt.NDArray[np.float32]
+from streamer.sound.dynamics import Samples
+
 Block = npt.NDArray[np.float64]
 
 LOWEST_CUT = 20.0
@@ -61,7 +63,7 @@ class Effects:
     rate : int
         Samples a second.
     frame : int
-        Samples a frame. What is processed is always whole frames.
+        Samples a frame.
     """
 
     def __init__(self, rate: int, frame: int) -> None:
@@ -82,17 +84,21 @@ class Effects:
         self._width.set(amounts.width)
 
     def process(self, samples: Samples) -> Samples:
-        """The samples, float32 (whole frames, 2), with the effects on them; the same array where there are none."""
+        """The samples, float32 (n, 2), with the effects on them; the same array where there are none.
+
+        Frames end where the samples end: of a codec that looks ahead the first chunk is short of a whole frame.
+        """
         sections: tuple[_Section, ...] = (self._lowcut, self._tilt, self._echo, self._space, self._width)
         working = [section for section in sections if section.working]
         if not working:
             return samples
         out = np.empty_like(samples)
-        for first in range(0, len(samples), self._frame):
-            block = samples[first : first + self._frame].astype(np.float64)
+        ends = range(len(samples) % self._frame or self._frame, len(samples) + 1, self._frame)
+        for first, end in pairwise((0, *ends)):
+            block = samples[first:end].astype(np.float64)
             for section in working:
                 block = section.process(block)
-            out[first : first + self._frame] = block
+            out[first:end] = block
         for section in working:
             if not section.working:  # it begins from silence when it comes back
                 section.clear()
@@ -125,9 +131,10 @@ class _OnePole:
 
     def __init__(self, block: int) -> None:
         self._block = block
-        self._state = np.zeros((1, 2))
+        self._state: Block = np.zeros((1, 2))
         self._hertz = -1.0
-        self._response, self._decay = np.zeros((block, block)), np.zeros((block, 1))
+        self._response: Block = np.zeros((block, block))
+        self._decay: Block = np.zeros((block, 1))
 
     def tune(self, hertz: float, rate: int) -> None:
         if hertz == self._hertz:
@@ -137,14 +144,15 @@ class _OnePole:
         steps = np.arange(self._block)
         lag = steps[:, None] - steps
         self._response = np.where(lag >= 0, (1 - pole) * pole ** np.maximum(lag, 0), 0.0)
-        self._decay = pole ** (steps[:, None] + 1.0)
+        self._decay = np.power(pole, steps[:, None] + 1.0)
 
     def process(self, samples: Block) -> Block:
         out = np.empty_like(samples)
         for first in range(0, len(samples), self._block):
             part = slice(first, first + self._block)
-            out[part] = self._response @ samples[part] + self._decay * self._state
-            self._state = out[first + self._block - 1][None]
+            size = len(out[part])
+            out[part] = self._response[:size, :size] @ samples[part] + self._decay[:size] * self._state
+            self._state = out[first : first + size][-1:]
         return out
 
     def clear(self) -> None:
@@ -293,7 +301,8 @@ class _Space:
         for number, line in enumerate(self._lines):
             line.write(mixed[:, number : number + 1] + mid)
         wet = np.stack([(heard * self._left).sum(1), (heard * self._right).sum(1)], 1)
-        return samples + self._amount.ramp(count) * 0.5 * wet
+        out: Block = samples + self._amount.ramp(count) * 0.5 * wet
+        return out
 
     def clear(self) -> None:
         self._last = np.zeros_like(self._last)
@@ -340,7 +349,8 @@ class _Width:
         both = np.repeat(side, 2, 1)
         for pole in self._bass:  # the bass stays in the middle
             both = both - pole.process(both)
-        return samples + self._amount.ramp(count) * 0.7 * both * np.array([1.0, -1.0])
+        out: Block = samples + self._amount.ramp(count) * 0.7 * both * np.array([1.0, -1.0])
+        return out
 
     def clear(self) -> None:
         self._past = np.zeros_like(self._past)

@@ -45,6 +45,7 @@ changes = st.one_of(
     st.tuples(st.just("temperature"), st.floats(0.1, 2)),
     st.tuples(st.just("seed"), st.integers(0, 9)),
     st.tuples(st.just("mute"), st.booleans()),
+    st.tuples(st.sampled_from(["echo", "width"]), st.sampled_from([0.0, 0.5])),
     st.tuples(st.just("reset"), st.none()),
 )
 schedule = st.lists(st.tuples(st.integers(0, 4000), st.lists(changes, max_size=3)), max_size=4)
@@ -493,3 +494,40 @@ def test_a_late_change_takes_the_next_frame_whole_and_says_by_how_much() -> None
 def test_an_engine_without_a_clock_refuses_the_time_of_day() -> None:
     with pytest.raises(ValueError, match="no clock"):
         Core(SineModel(), {}).change(Change({"volume": 0.0}, Wall(0.0)))
+
+
+# Effects
+
+
+def test_a_knob_of_the_effects_is_heard_from_the_next_frame_on_and_back_at_rest_not_at_all() -> None:
+    engine, plain = (Engine(SineModel(), Controls(), chunk_frames=1, level=False) for _ in range(2))
+    np.testing.assert_array_equal(engine.read(5 * HOP), plain.read(5 * HOP))
+    engine.controls.apply([("width", 1.0)])
+    wide, same = engine.read(20 * HOP), plain.read(20 * HOP)
+    assert np.abs(wide[:, 0] - wide[:, 1]).max() > 0.01
+    engine.controls.apply([("width", 0.0)])
+    np.testing.assert_allclose(engine.read(HOP).mean(axis=1), plain.read(HOP).mean(axis=1), atol=1e-6)  # on its way
+    np.testing.assert_array_equal(engine.read(5 * HOP), plain.read(5 * HOP))
+    np.testing.assert_allclose(wide.mean(axis=1), same.mean(axis=1), atol=1e-6)
+
+
+def test_a_knob_glides_with_a_ramp() -> None:
+    engine = Engine(SineModel(), Controls(), chunk_frames=3)
+    engine.change(Change({"space": 1.0}, over=0.2))
+    engine.read(6 * HOP)
+    assert 0.4 < float(engine.values["space"]) < 0.8
+    engine.read(10 * HOP)
+    assert engine.values["space"] == 1.0
+
+
+@pytest.mark.parametrize("look_ahead", [0, 1000])
+def test_an_effect_that_is_asked_for_at_a_moment_is_heard_then(look_ahead: int) -> None:
+    engine, plain = (Engine(SineModel(look_ahead=look_ahead), Controls(), chunk_frames=1) for _ in range(2))
+    engine.read(10 * HOP)
+    sample = 20 * HOP
+    change = {"tilt": 12.0}
+    engine.change(Change(change, Frame(engine.frame_at(sample, change))))
+    heard = np.concatenate([np.zeros((10 * HOP, 2), np.float32), engine.read(20 * HOP)])
+    unchanged = plain.read(30 * HOP)
+    differs = np.flatnonzero(np.abs(heard - unchanged).max(axis=1)[10 * HOP :] > 1e-7) + 10 * HOP
+    assert abs(differs[0] - sample) <= HOP

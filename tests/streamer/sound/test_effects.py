@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.sound.effects import ECHO_BEATS, ECHO_FEEDBACK, LOWEST_CUT, Amounts, Effects, Samples
+from streamer.control.table import EFFECTS, TABLE
+from streamer.sound.dynamics import Samples
+from streamer.sound.effects import ECHO_BEATS, ECHO_FEEDBACK, LOWEST_CUT, Amounts, Effects
 
 RATE, FRAME = 32_000, 640
 ALL = Amounts(lowcut=120.0, tilt=4.0, echo=0.5, space=0.5, width=0.5)
@@ -66,10 +68,11 @@ def test_what_rested_comes_back_without_old_echoes() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.integers(1, 7), min_size=1, max_size=8))
-def test_how_it_is_cut_changes_no_bit(cuts: list[int]) -> None:
-    sound = noise(sum(cuts), mono=False)
-    at = np.cumsum([0, *cuts]) * FRAME
+@given(st.lists(st.integers(1, 7), min_size=1, max_size=8), st.integers(0, FRAME - 1))
+def test_how_it_is_cut_changes_no_bit(cuts: list[int], missing: int) -> None:
+    """Of a codec that looks ahead, some samples of the first frame are missing."""
+    sound = noise(sum(cuts), mono=False)[missing:]
+    at = np.maximum(np.cumsum([0, *cuts]) * FRAME - missing, 0)
     made = effects(ALL)
     parts = [made.process(sound[a:b]) for a, b in pairwise(at)]
     assert np.array_equal(np.concatenate(parts), effects(ALL).process(sound))
@@ -143,3 +146,8 @@ def test_at_the_loudest_setting_it_stays_where_it_was() -> None:
     seconds = noise(1000)
     levels = [level(made.process(seconds)) for _ in range(3)]
     assert max(levels) - min(levels) < 0.2
+
+
+def test_the_table_rests_where_the_effects_rest() -> None:
+    assert Amounts(*(float(TABLE[name].default) for name in EFFECTS)) == Amounts()
+    assert TABLE["lowcut"].low == LOWEST_CUT
