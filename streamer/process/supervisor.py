@@ -7,54 +7,28 @@ goes on where the engine stood when it last left its state.
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import signal
-import sys
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from types import ModuleType
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import wait
 
 from osc.tree import Value
 from streamer.control.change import Change
 from streamer.errors import UserError
-from streamer.process import child as engine
-from streamer.process.events import Applied, Event, Facts, Failed, Loaded, Noted, Ready, Refused, Report
+from streamer.process.events import Event, Facts, Ready, Report
 from streamer.process.handover import Handover
 from streamer.process.job import Job
-from streamer.process.outbox import Outbox
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 from streamer.process.status import PLAYING, Status
+from streamer.process.tickets import Tickets
+from streamer.process.worker import Shared, Worker
 
 HANG_SECONDS = 0.8  # noticed within a second
-PENDING = 1024
-"""Changes whose senders may have to be answered."""
 _FIRST_BLOCK_SECONDS = 60.0
 _HEALTHY_SECONDS = 10.0
-_KILLED = {-signal.SIGTERM, -getattr(signal, "SIGKILL", 9)}
 _LONGEST_BACKOFF_SECONDS = 30.0
-_SEND_SECONDS = 0.001  # from one message to the next: more of them would only take the engine's interpreter
-
-
-@dataclass
-class _Child:
-    """One process, and what the parent has to do with it."""
-
-    process: BaseProcess
-    connection: Connection
-    outbox: Outbox = field(default_factory=Outbox)
-    ready: bool = False
-    loaded: bool = False  # a spare with a model
-    failure: Failed | None = None
-    started: float = 0.0  # when the music began
-    beat: int = -1
-    beaten: float = 0.0  # when the beat was last seen to change
 
 
 class Supervisor:
@@ -100,17 +74,15 @@ class Supervisor:
         self._status = Status()
         self._handover = Handover()
         self._roomless = ""  # why no spare has a model, once that was told
-        self._context = multiprocessing.get_context("spawn")  # fork would copy PortAudio's and torch's threads' locks
         self._closing = threading.Event()
         self._settled = threading.Event()
         self._problem: str | None = None
         self._begins = 0  # the sample of the ring that is the first of the engine at work
         self._quick_deaths = 0
-        self._lock = threading.Lock()
-        self._pending: OrderedDict[int, Change] = OrderedDict()  # by ticket, which is their origin over there
-        self._tickets = 0
-        self._standby: _Child | None = None
-        self._child = self._spawn()
+        self._lock = threading.Lock()  # a change goes to the engine at work, and waits with a ticket, or neither
+        self._tickets = Tickets()
+        self._standby: Worker | None = None
+        self._worker = self._spawn()
         self._watcher = threading.Thread(target=self._supervise, name="engine supervisor", daemon=True)
 
     def start(self) -> None:
@@ -122,7 +94,7 @@ class Supervisor:
             When the job cannot be started; why.
         """
         opening = {**self._job.arguments, **self._job.opening}
-        self._begin(self._child, replace(self._job, arguments=opening))
+        self._begin(self._worker, replace(self._job, arguments=opening))
         self._watcher.start()
         self._settled.wait()
         if self._problem is not None:
@@ -137,25 +109,19 @@ class Supervisor:
             For a change with a moment when too many wait for theirs.
         """
         with self._lock:
-            if change.at is not None and sum(own.at is not None for own in self._pending.values()) >= PENDING:
-                raise ValueError(f"{PENDING} changes wait for their time already: send it later")
-            self._tickets += 1
-            self._pending[self._tickets] = change
-            while len(self._pending) > 2 * PENDING:  # of those without a moment, whose senders are answered if need be
-                self._pending.pop(next(ticket for ticket, own in self._pending.items() if own.at is None))
-            child, ticket = self._child, self._tickets
-        child.outbox.put(replace(change, origin=ticket))
+            worker, ticketed = self._worker, self._tickets.issue(change)
+        worker.outbox.put(ticketed)
 
     @property
     def pid(self) -> int | None:
         """The number of the process at work."""
-        return self._child.process.pid
+        return self._worker.process.pid
 
     @property
     def pids(self) -> list[int]:
         """Of all processes there are, the one at work first."""
-        children = [self._child, *([self._standby] if self._standby else [])]
-        return [child.process.pid for child in children if child.process.pid is not None]
+        workers = [self._worker, *([self._standby] if self._standby else [])]
+        return [worker.process.pid for worker in workers if worker.process.pid is not None]
 
     @property
     def spare(self) -> bool:
@@ -185,7 +151,7 @@ class Supervisor:
     @property
     def alive(self) -> bool:
         """Whether music is being made now."""
-        return bool(self._child.ready and self._child.process.is_alive())
+        return self._worker.plays
 
     def close(self) -> None:
         """End all processes and remove the status."""
@@ -193,73 +159,54 @@ class Supervisor:
         self._settled.set()
         if self._watcher.is_alive():
             self._watcher.join()
-        for child in (self._child, self._standby):
-            if child is not None:
-                _kill(child)
+        for worker in (self._worker, self._standby):
+            if worker is not None:
+                worker.kill()
         self._status.close()
         self._handover.close()
 
     # ---- processes
 
-    def _spawn(self, spare: bool = False) -> _Child:
-        ours, theirs = self._context.Pipe()
+    def _spawn(self, spare: bool = False) -> Worker:
+        shared: Shared = (self._ring, self._playhead, self._status, self._handover)
         imports = (*self._job.imports, *self.facts.get("imports", ()))
-        process = self._context.Process(
-            target=engine.main,
-            args=(
-                theirs,
-                self._ring,
-                self._playhead,
-                self._status,
-                self._handover,
-                imports,
-                self._job if spare else None,
-            ),
-            name="engine",
-            daemon=True,
-        )
-        with _no_interrupt(), _no_main():
-            process.start()
-        theirs.close()  # else its end would not be the end of the pipe
-        return _Child(process, ours)
+        return Worker(shared, imports, self._job if spare else None)
 
-    def _begin(self, child: _Child, job: Job) -> None:
+    def _begin(self, worker: Worker, job: Job) -> None:
         """Tell a waiting process to start. From here on changes go to it."""
         self._status.clear()
         with self._lock:
-            self._child = child
-            # What had no moment is among the values; what still waits for its own is sent again.
-            again = {ticket: change for ticket, change in self._pending.items() if change.at is not None}
-            self._pending = OrderedDict(again)
+            self._worker = worker
+            again = self._tickets.again()
         # Values are asked for after changes go to the new outbox: one that comes in between is sent twice, never lost.
         # A state that engines die of is not handed on again.
         state = self._handover.read() if self._quick_deaths <= 1 else b""
         start = (job, self._values(), state)
-        for ticket, change in again.items():
-            child.outbox.put(replace(change, origin=ticket))
-        threading.Thread(target=_send, args=(child, start), name="sending", daemon=True).start()
+        for change in again:
+            worker.outbox.put(change)
+        worker.begin(start)
 
     def _supervise(self) -> None:
         while not self._closing.is_set():
-            child = self._child
-            wait([child.process.sentinel, child.connection], timeout=0.1)
-            self._listen(child)
-            trouble = self._trouble(child)
-            if child.failure is not None and child.failure.final:
-                self.ended = child.failure.sentence
-                self._hear(child.failure)
+            worker = self._worker
+            wait([worker.process.sentinel, worker.connection], timeout=0.1)
+            self._listen(worker)
+            trouble = self._trouble(worker)
+            if worker.failure is not None and worker.failure.final:
+                self.ended = worker.failure.sentence
+                self._hear(worker.failure)
                 return
             if trouble and not self._settled.is_set():
                 self._problem = trouble
                 self._settled.set()
                 return
             if trouble:
-                self._replace(child, trouble)
+                self._replace(worker, trouble)
             elif self._standby is None and self._at_ease():
                 self._standby = self._stand_by()
             self._look_after_standby()
 
-    def _stand_by(self) -> _Child:
+    def _stand_by(self) -> Worker:
         """A successor; whether it may load the model is the engine's to say."""
         if self._job.loader and not self.facts.get("spare"):
             self._go_without("There is no room for a second model")
@@ -272,11 +219,11 @@ class Supervisor:
             return
         if not standby.loaded:
             self._listen(standby)
-        if not standby.process.is_alive():
+        if not standby.alive:
             self._standby = None
             if self._job.loader and not standby.loaded:
                 self._go_without("A second model could not be loaded")
-            _kill(standby)
+            standby.kill()
 
     def _go_without(self, why: str) -> None:
         if not self._roomless:
@@ -287,56 +234,29 @@ class Supervisor:
         """Whether the music can spare the core that a standby's imports take for seconds."""
         return bool(self._status.now["phase"] == PLAYING and self._ring.fill >= self._ring.lead // 2)
 
-    def _listen(self, child: _Child) -> None:
+    def _listen(self, worker: Worker) -> None:
         """Take in what the process says."""
-        with contextlib.suppress(EOFError, OSError):
-            while child.connection.poll():
-                event = child.connection.recv()
-                if isinstance(event, Failed):
-                    child.failure = event
-                    continue
-                if isinstance(event, Loaded):
-                    child.loaded = True
-                    continue
-                if isinstance(event, Ready):
-                    child.ready = True
-                    child.beaten = child.started = time.monotonic()
-                    self.facts, self._begins = event.facts, event.sample
-                self._hear(self._returned(event))
-                if isinstance(event, Ready):
-                    self._settled.set()
-
-    def _returned(self, event: Event) -> Event:
-        """An event with the origin of its change in place of the ticket."""
-        if not isinstance(event, Applied | Refused | Noted) or event.origin is None:
-            return event
-        if isinstance(event, Noted):  # its change is yet to be applied
+        for event in worker.heard():
+            if isinstance(event, Ready):
+                self.facts, self._begins = event.facts, event.sample
             with self._lock:
-                noted = self._pending.get(event.origin) if isinstance(event.origin, int) else None
-            return replace(event, origin=None if noted is None else noted.origin)
-        with self._lock:
-            change = self._pending.pop(event.origin, None) if isinstance(event.origin, int) else None
-        if change is None:
-            return replace(event, origin=None)
-        if isinstance(event, Applied):
-            return replace(event, origin=change.origin, at=change.at)
-        return replace(event, origin=change.origin)
+                returned = self._tickets.returned(event)
+            self._hear(returned)
+            if isinstance(event, Ready):
+                self._settled.set()
 
-    def _trouble(self, child: _Child) -> str:
+    def _trouble(self, worker: Worker) -> str:
         """What is wrong with the process; nothing, most of the time."""
-        if child.failure is not None:
-            return child.failure.sentence
-        if not child.process.is_alive():
-            self._listen(child)  # its last words
-            code = child.process.exitcode
-            said = child.failure
-            return said.sentence if said is not None else f"The engine's process ended unexpectedly (exit code {code})."
-        now = time.monotonic()
-        beat = int(self._status.now["beat"])
-        if beat != child.beat or self._ring.room == 0 or not child.ready:
-            child.beat, child.beaten = beat, now
-        if now - child.beaten > self._patience():
-            return f"The engine's process has not moved for {now - child.beaten:.1f} s."
+        alive = worker.alive
+        if not alive:
+            self._listen(worker)  # its last words
+        if worker.failure is not None:
+            return worker.failure.sentence
+        if not alive:
+            return f"The engine's process ended unexpectedly (exit code {worker.process.exitcode})."
+        motionless = worker.motionless(int(self._status.now["beat"]), excused=self._ring.room == 0)
+        if motionless > self._patience():
+            return f"The engine's process has not moved for {motionless:.1f} s."
         return ""
 
     def _patience(self) -> float:
@@ -345,10 +265,10 @@ class Supervisor:
             return _FIRST_BLOCK_SECONDS
         return max(HANG_SECONDS, 4 * float(self._status.now["longest"]))
 
-    def _replace(self, child: _Child, trouble: str) -> None:
-        own_fault = not child.ready or child.failure is not None or _died_by_itself(child.process)
-        _kill(child)
-        lived = time.monotonic() - child.started if child.ready else 0.0
+    def _replace(self, worker: Worker, trouble: str) -> None:
+        own_fault = worker.at_fault
+        worker.kill()
+        lived = time.monotonic() - worker.started if worker.ready else 0.0
         if lived > _HEALTHY_SECONDS:
             self._quick_deaths = 0
         self._quick_deaths += own_fault
@@ -357,61 +277,12 @@ class Supervisor:
         if self._closing.wait(delay):
             return
         successor, self._standby = self._standby, None
-        if successor is None or not successor.process.is_alive():
+        if successor is None or not successor.alive:
             successor = self._spawn()
         self._begin(successor, self._job)
         self.restarts += 1
 
 
-def _send(child: _Child, start: object) -> None:
-    """A thread for each process: a full pipe must hold up nobody else."""
-    with contextlib.suppress(OSError, ValueError):
-        child.connection.send(start)
-        while (change := child.outbox.take()) is not None:
-            child.connection.send(change)
-            time.sleep(_SEND_SECONDS)
-
-
-def _kill(child: _Child) -> None:
-    child.process.kill()
-    child.process.join()
-    child.outbox.close()
-    with contextlib.suppress(OSError):
-        child.connection.close()
-
-
-def _died_by_itself(process: BaseProcess) -> bool:
-    """Whether it ended, and nobody asked for that: one that somebody kills or holds up is none the worse for it."""
-    return process.exitcode is not None and process.exitcode not in _KILLED
-
-
 def backoff(quick_deaths: int) -> float:
     """Seconds before another start: none at first, then longer and longer while workers die young."""
     return 0.0 if quick_deaths <= 1 else min(0.5 * 2.0 ** (quick_deaths - 2), _LONGEST_BACKOFF_SECONDS)
-
-
-@contextlib.contextmanager
-def _no_main() -> Iterator[None]:
-    """Processes started in here do not import the parent's script first, be it the command line or somebody's own.
-
-    A job names its code, so nothing of the script is needed; the first sound would wait for its imports.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Processes started in here do not see Ctrl-C, not even before their first line of Python."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

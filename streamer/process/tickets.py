@@ -1,0 +1,55 @@
+"""Changes that an engine has and has not answered yet: whose they are, and what another engine has to hear again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+
+from streamer.control.change import Change
+from streamer.process.events import Applied, Event, Noted, Refused
+
+PENDING = 1024
+"""Changes whose senders may have to be answered."""
+
+
+class Tickets:
+    """A number in place of each change's origin, which stays in the parent. One thread at a time."""
+
+    def __init__(self) -> None:
+        self._pending: OrderedDict[int, Change] = OrderedDict()
+        self._last = 0
+
+    def issue(self, change: Change) -> Change:
+        """The change with a ticket for its origin.
+
+        Raises
+        ------
+        ValueError
+            For a change with a moment when too many wait for theirs.
+        """
+        if change.at is not None and sum(own.at is not None for own in self._pending.values()) >= PENDING:
+            raise ValueError(f"{PENDING} changes wait for their time already: send it later")
+        self._last += 1
+        self._pending[self._last] = change
+        while len(self._pending) > 2 * PENDING:  # of those without a moment, whose senders are answered if need be
+            self._pending.pop(next(ticket for ticket, own in self._pending.items() if own.at is None))
+        return replace(change, origin=self._last)
+
+    def again(self) -> list[Change]:
+        """What still waits for its moment, with its tickets; what has none is among the values, and is forgotten."""
+        waiting = {ticket: change for ticket, change in self._pending.items() if change.at is not None}
+        self._pending = OrderedDict(waiting)
+        return [replace(change, origin=ticket) for ticket, change in waiting.items()]
+
+    def returned(self, event: Event) -> Event:
+        """An event with the origin of its change in place of the ticket."""
+        if not isinstance(event, Applied | Refused | Noted) or event.origin is None:
+            return event
+        ticket = event.origin if isinstance(event.origin, int) else 0
+        # The change of what is noted is yet to be applied.
+        change = self._pending.get(ticket) if isinstance(event, Noted) else self._pending.pop(ticket, None)
+        if change is None:
+            return replace(event, origin=None)
+        if isinstance(event, Applied):
+            return replace(event, origin=change.origin, at=change.at)
+        return replace(event, origin=change.origin)

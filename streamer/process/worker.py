@@ -1,0 +1,154 @@
+"""One engine's process, as its parent holds it: how it is started, told to begin, heard and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.process import BaseProcess
+from types import ModuleType
+
+from streamer.process import child as engine
+from streamer.process.events import Event, Failed, Loaded, Ready
+from streamer.process.handover import Handover
+from streamer.process.job import Job
+from streamer.process.outbox import Outbox
+from streamer.process.playhead import Playhead
+from streamer.process.ring import Ring
+from streamer.process.status import Status
+
+Shared = tuple[Ring, Playhead, Status, Handover]
+"""The memory that all of an instrument's processes see."""
+
+_KILLED = {-signal.SIGTERM, -getattr(signal, "SIGKILL", 9)}
+_SEND_SECONDS = 0.001  # from one message to the next: more of them would only take the engine's interpreter
+
+
+class Worker:
+    """A process that imports, and then waits for the word to begin.
+
+    Parameters
+    ----------
+    shared
+        What it fills and reads.
+    imports : sequence of str
+        Modules to import.
+    spare : Job, optional
+        What to load before the word to begin, too.
+
+    Attributes
+    ----------
+    outbox : Outbox
+        Changes on their way there.
+    ready, loaded : bool
+        Whether the music has begun; whether a spare has loaded its model.
+    failure : Failed or None
+        What it said that ends it.
+    started : float
+        When the music began, monotonic seconds.
+    """
+
+    def __init__(self, shared: Shared, imports: Sequence[str], spare: Job | None = None) -> None:
+        self.outbox = Outbox()
+        self.ready = self.loaded = False
+        self.failure: Failed | None = None
+        self.started = 0.0
+        self._beat = -1
+        self._beaten = 0.0  # when the beat was last seen to change
+        # Not a fork: that would copy PortAudio's and torch's threads' locks.
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        arguments = (theirs, *shared, tuple(imports), spare)
+        self.process: BaseProcess = context.Process(target=engine.main, args=arguments, name="engine", daemon=True)
+        with _no_interrupt(), _no_main():
+            self.process.start()
+        theirs.close()  # else its end would not be the end of the pipe
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there."""
+        return self.process.is_alive()
+
+    @property
+    def plays(self) -> bool:
+        """Whether it makes music."""
+        return self.ready and self.alive
+
+    @property
+    def at_fault(self) -> bool:
+        """Whether what ails it is its own doing: one that somebody kills or holds up is none the worse for it."""
+        ended = self.process.exitcode is not None and self.process.exitcode not in _KILLED
+        return not self.ready or self.failure is not None or ended
+
+    def begin(self, start: object) -> None:
+        """Say the word, and from then on what comes into the outbox."""
+        threading.Thread(target=self._send, args=(start,), name="sending", daemon=True).start()
+
+    def heard(self) -> Iterator[Event]:
+        """What it has said and is not about the process alone."""
+        with contextlib.suppress(EOFError, OSError):
+            while self.connection.poll():
+                event = self.connection.recv()
+                if isinstance(event, Failed):
+                    self.failure = event
+                elif isinstance(event, Loaded):
+                    self.loaded = True
+                else:
+                    if isinstance(event, Ready):
+                        self.ready = True
+                        self._beaten = self.started = time.monotonic()
+                    yield event
+
+    def motionless(self, beat: int, excused: bool) -> float:
+        """Seconds for which the beat has been the same; none where it has an excuse."""
+        now = time.monotonic()
+        if beat != self._beat or excused or not self.ready:
+            self._beat, self._beaten = beat, now
+        return now - self._beaten
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.join()
+        self.outbox.close()
+        with contextlib.suppress(OSError):
+            self.connection.close()
+
+    def _send(self, start: object) -> None:
+        """A thread for each process: a full pipe must hold up nobody else."""
+        with contextlib.suppress(OSError, ValueError):
+            self.connection.send(start)
+            while (change := self.outbox.take()) is not None:
+                self.connection.send(change)
+                time.sleep(_SEND_SECONDS)
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Processes started in here do not import the parent's script first, be it the command line or somebody's own.
+
+    A job names its code, so nothing of the script is needed; the first sound would wait for its imports.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Processes started in here do not see Ctrl-C, not even before their first line of Python."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
