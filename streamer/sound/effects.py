@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from streamer.sound.dynamics import Samples
 
@@ -27,11 +28,12 @@ ECHO_FEEDBACK = 0.45
 SPACE_SECONDS = 2.2
 """In which the reverb falls by 60 dB below its damping."""
 
-_MOST_BLOCK = 64  # samples: what a filter works out at once
+_MOST_BLOCK = 128  # samples: what a filter works out at once
 _LONGEST_ECHO = 60.0 / 20.0 * ECHO_BEATS  # seconds, at the slowest tempo
 # Of the reverb's lines, in seconds: without common divisors, so that their echoes never fall together.
 _LINES = (0.0297, 0.0331, 0.0371, 0.0411, 0.0437, 0.0473, 0.0521, 0.0563)
 _VELVET_SECONDS, _VELVET_TAPS = 0.018, 24
+_APART: Block = np.array([0.7, -0.7])  # what goes left as it is goes right upside down
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,11 @@ class _OnePole:
 
     def __init__(self, block: int) -> None:
         self._block = block
-        self._state: Block = np.zeros((1, 2))
+        self._state: Block = np.zeros(1)
         self._hertz = -1.0
+        steps = np.arange(block)
+        lag = steps[:, None] - steps
+        self._past, self._lag = lag >= 0, np.maximum(lag, 0)
         self._response: Block = np.zeros((block, block))
         self._decay: Block = np.zeros((block, 1))
 
@@ -141,22 +146,24 @@ class _OnePole:
             return
         self._hertz = hertz
         pole = math.exp(-2 * math.pi * hertz / rate)
-        steps = np.arange(self._block)
-        lag = steps[:, None] - steps
-        self._response = np.where(lag >= 0, (1 - pole) * pole ** np.maximum(lag, 0), 0.0)
-        self._decay = np.power(pole, steps[:, None] + 1.0)
+        self._decay = np.power(pole, np.arange(1.0, self._block + 1.0))[:, None]
+        powers = np.append(1.0, self._decay[:-1, 0])
+        self._response = (1 - pole) * self._past * powers[self._lag]
 
     def process(self, samples: Block) -> Block:
+        """The low-passed samples, (n, channels)."""
         out = np.empty_like(samples)
+        state = self._state
         for first in range(0, len(samples), self._block):
             part = slice(first, first + self._block)
             size = len(out[part])
-            out[part] = self._response[:size, :size] @ samples[part] + self._decay[:size] * self._state
-            self._state = out[first : first + size][-1:]
+            out[part] = self._response[:size, :size] @ samples[part] + self._decay[:size] * state
+            state = out[first + size - 1]
+        self._state = state.copy()
         return out
 
     def clear(self) -> None:
-        self._state = np.zeros((1, 2))
+        self._state = np.zeros(1)
 
 
 class _LowCut:
@@ -213,18 +220,22 @@ class _Tilt:
 
 
 class _Line:
-    """The last samples of a signal, to be read from a delay of at least one frame."""
+    """The last samples of a signal, to be read from a delay of at least what is read."""
 
     def __init__(self, longest: int, channels: int) -> None:
-        self._past = np.zeros((longest, channels))
+        self._past: Block = np.zeros((longest, channels))
         self._at = 0
 
     def read(self, delay: int, samples: int) -> Block:
         """The samples that were written so many samples ago, (samples, channels)."""
-        return self._past[(self._at - delay + np.arange(samples)) % len(self._past)]
+        first = (self._at - delay) % len(self._past)
+        part = self._past[first : first + samples]
+        return part if len(part) == samples else np.concatenate([part, self._past[: samples - len(part)]])
 
     def write(self, samples: Block) -> None:
-        self._past[(self._at + np.arange(len(samples))) % len(self._past)] = samples
+        fits = min(len(samples), len(self._past) - self._at)
+        self._past[self._at : self._at + fits] = samples[:fits]
+        self._past[: len(samples) - fits] = samples[fits:]
         self._at = (self._at + len(samples)) % len(self._past)
 
     def clear(self) -> None:
@@ -269,16 +280,16 @@ class _Space:
     """A room: eight delays that feed each other (Jot and Chaigne 1991, a feedback delay network)."""
 
     def __init__(self, rate: int, frame: int) -> None:
-        lengths = [max(frame, round(seconds * rate)) for seconds in _LINES]
-        # The same loss a second in every line, so that no pitch of the room stands out.
-        self._loss = 10.0 ** (-3.0 * np.array(lengths) / (SPACE_SECONDS * rate))
-        self._lines = [_Line(length + frame, 1) for length in lengths]
-        self._lengths = lengths
-        self._last = np.zeros((1, len(lengths)))
+        self._lengths = [max(frame, round(seconds * rate)) for seconds in _LINES]
+        self._lines = [_Line(length + frame, 1) for length in self._lengths]
+        self._last: Block = np.zeros((1, len(_LINES)))
         self._amount = _Amount()
-        signs = np.where(np.arange(len(lengths)) % 2, -1.0, 1.0)
-        halves = np.where(np.arange(len(lengths)) < len(lengths) / 2, 1.0, -1.0)
-        self._left, self._right = signs / 2.0, signs * halves / 2.0
+        # The same loss a second in every line, so that no pitch of the room stands out; Householder keeps the energy.
+        loss = 10.0 ** (-3.0 * np.array(self._lengths) / (SPACE_SECONDS * rate))
+        self._mix: Block = loss[:, None] * (np.eye(len(_LINES)) - 2.0 / len(_LINES))
+        signs = np.where(np.arange(len(_LINES)) % 2, -1.0, 1.0)
+        halves = np.where(np.arange(len(_LINES)) < len(_LINES) / 2, 1.0, -1.0)
+        self._sides: Block = np.stack([signs, signs * halves], 1) / 4.0
 
     def set(self, amount: float) -> None:
         self._amount.target = amount
@@ -295,13 +306,10 @@ class _Space:
         # What comes back is a little duller each time: walls and air.
         dull = 0.7 * heard + 0.3 * np.concatenate([self._last, heard[:-1]])
         self._last = heard[-1:]
-        dull = dull * self._loss
-        mixed = dull - dull.sum(1, keepdims=True) * (2.0 / len(self._lines))  # Householder: keeps the energy
-        mid = samples.mean(1, keepdims=True)
+        fed = dull @ self._mix + samples.mean(1, keepdims=True)
         for number, line in enumerate(self._lines):
-            line.write(mixed[:, number : number + 1] + mid)
-        wet = np.stack([(heard * self._left).sum(1), (heard * self._right).sum(1)], 1)
-        out: Block = samples + self._amount.ramp(count) * 0.5 * wet
+            line.write(fed[:, number : number + 1])
+        out: Block = samples + self._amount.ramp(count) * (heard @ self._sides)
         return out
 
     def clear(self) -> None:
@@ -319,7 +327,7 @@ class _Width:
     def __init__(self, rate: int, frame: int) -> None:
         taps = np.random.default_rng(5)  # velvet noise: sparse, flat and always the same
         spread = round(_VELVET_SECONDS * rate / _VELVET_TAPS)
-        self._delays = [n * spread + int(taps.integers(spread)) for n in range(_VELVET_TAPS)]
+        self._delays = np.array([n * spread + int(taps.integers(spread)) for n in range(_VELVET_TAPS)])
         # It begins after a frame of its own past, and dies away within its length.
         shape = np.exp(-3.0 * np.arange(_VELVET_TAPS) / _VELVET_TAPS) * taps.choice([-1.0, 1.0], _VELVET_TAPS)
         self._weights = shape / np.sqrt((shape**2).sum())
@@ -343,13 +351,11 @@ class _Width:
         line = np.concatenate([self._past, mid])
         self._past = line[count:]
         start = len(line) - count
-        side = np.zeros_like(mid)
-        for delay, weight in zip(self._delays, self._weights, strict=True):
-            side += weight * line[start - delay : start - delay + count]
-        both = np.repeat(side, 2, 1)
+        delayed = sliding_window_view(line[:, 0], count)[start - self._delays]
+        side = (self._weights @ delayed)[:, None]
         for pole in self._bass:  # the bass stays in the middle
-            both = both - pole.process(both)
-        out: Block = samples + self._amount.ramp(count) * 0.7 * both * np.array([1.0, -1.0])
+            side = side - pole.process(side)
+        out: Block = samples + self._amount.ramp(count) * side * _APART
         return out
 
     def clear(self) -> None:
