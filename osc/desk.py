@@ -19,6 +19,7 @@ from typing import Any
 
 from osc import subscribers as subs
 from osc.access import NO_RULES, Access, Gate, Right
+from osc.command import Answer, Asker
 from osc.feedback import Counts, Feedback
 from osc.hosts import Address, Client
 from osc.inbox import Inbox
@@ -26,7 +27,8 @@ from osc.limits import Complaints
 from osc.packet import DEFAULT_LIMITS, Bundle, Message, Refused, build, clean, parse
 from osc.pattern import Pattern, is_pattern
 from osc.subscribers import Group, Subscriber
-from osc.tree import Answer, Asker, BadValue, Change, Tree, UnknownAddress, Value
+from osc.tree import Change, Tree
+from osc.values import BadValue, UnknownAddress, Value
 
 HORIZON = 60.0
 """Seconds that a bundle may lie ahead."""

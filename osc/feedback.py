@@ -11,7 +11,7 @@ from osc.packet import build, pack
 from osc.paths import ReturnPaths
 from osc.recent import Recent
 from osc.subscribers import Group, Subscriber
-from osc.tree import BadValue
+from osc.values import BadValue
 
 DATAGRAM_BYTES = 1400
 """What we send is shorter than this, so that no network between has to cut it."""

@@ -13,7 +13,7 @@ import secrets
 
 from osc.hosts import Address, is_local
 from osc.recent import Recent
-from osc.tree import BadValue
+from osc.values import BadValue
 
 FACTOR = 3
 """Bytes out for each byte in, to a host that has confirmed nothing."""

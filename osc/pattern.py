@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from osc.tree import BadValue
+from osc.values import BadValue
 
 LONGEST = 256
 """Characters of a pattern."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from osc.hosts import Address, is_local
-from osc.tree import BadValue, number
+from osc.values import BadValue, number
 
 LEASE = 60.0
 """Seconds until a client that says nothing more is forgotten."""

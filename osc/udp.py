@@ -20,7 +20,8 @@ from osc.desk import Desk
 from osc.feedback import Counts
 from osc.hosts import Address
 from osc.sockets import LOCALHOST, listen
-from osc.tree import Tree, Value
+from osc.tree import Tree
+from osc.values import Value
 
 READS_PER_POLL = 512
 """Datagrams read before others are served. Reading is cheap, and what a full socket drops is nobody's in particular."""

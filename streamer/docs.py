@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from osc.desk import HORIZON, QUEUE
 from osc.feedback import DATAGRAM_BYTES
 from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
+from osc.parameter import Parameter
 from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST
-from osc.tree import Parameter
 from streamer.control.table import ACTIONS, PARAMETERS, SAMPLING, STATUS
 from streamer.surfaces.commands import COMMANDS
 

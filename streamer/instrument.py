@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from osc.access import NO_RULES, Access
+from osc.command import Answer, Asker
 from osc.sockets import LOCALHOST
-from osc.tree import Answer, Asker, BadValue, Value
+from osc.values import BadValue, Value
 from streamer.audio.devices import Device
 from streamer.audio.null import NullPlayer
 from streamer.audio.output import Output

@@ -14,7 +14,7 @@ from typing import Any
 from py2max import Box, Patcher
 from py2max.core.common import Rect
 
-from osc.tree import Parameter
+from osc.parameter import Parameter
 from streamer.control.table import PARAMETERS
 
 PATCH = Path(__file__).with_name("musicgen-streamer.maxpat")

@@ -14,7 +14,8 @@ import typer
 from rich.markup import escape
 
 from osc.packet import TEXT_BYTES
-from osc.tree import TEXTS, BadValue, Parameter, Value
+from osc.parameter import TEXTS, Parameter
+from osc.values import BadValue, Value
 from streamer.cli.console import complain
 from streamer.control.table import EFFECTS, PARAMETERS, SLOTS, clamp
 from streamer.errors import UserError

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from osc.access import Access
 from osc.hosts import networks
-from osc.tree import Value
+from osc.values import Value
 from streamer.cli.console import complain, console, handling
 from streamer.cli.options import (
     MUSIC,

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.cli.console import complain, console
 from streamer.cli.options import (
     MODEL,

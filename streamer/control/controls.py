@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from osc.hosts import Client
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.change import Change, Moment, Wall
 from streamer.control.media import find
 from streamer.control.table import ACTION_NAMES, PARAMETERS, TABLE, accept, known

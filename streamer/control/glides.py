@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from osc.tree import Parameter, Value
+from osc.parameter import Parameter
+from osc.values import Value
 
 
 @dataclass(frozen=True)

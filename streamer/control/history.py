@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from osc.tree import Value
+from osc.values import Value
 
 ONE_MOVE_SECONDS = 1.0
 """Values of the same names that follow each other faster than this are one change."""

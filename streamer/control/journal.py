@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from osc.tree import BadValue, Value
+from osc.values import BadValue, Value
 from streamer.control.change import Change, Frame
 from streamer.control.table import accept
 from streamer.errors import UserError

@@ -17,7 +17,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from osc.tree import BadValue, Value
+from osc.values import BadValue, Value
 from streamer.control.table import TABLE, clamp
 from streamer.errors import UserError
 

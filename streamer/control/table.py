@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from osc.tree import Action, BadValue, Parameter, Value
+from osc.command import Action
+from osc.parameter import Parameter
+from osc.values import BadValue, Value
 from streamer.control.tempo import FASTEST, QUANTA
 from streamer.control.wording import key_name
 

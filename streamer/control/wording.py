@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from osc.tree import BadValue
+from osc.values import BadValue
 
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _FLATS = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb": "A#", "Cb": "B", "Fb": "E", "E#": "F", "B#": "C"}

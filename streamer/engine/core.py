@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.change import Change, Frame
 from streamer.control.glides import Glide, Glides, can_glide
 from streamer.control.table import EFFECTS, GAINS, GATE, PARAMETERS, QUANTISED, SAMPLING, SLOTS, TABLE, WORDED

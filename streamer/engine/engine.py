@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.change import Change, Frame
 from streamer.control.controls import Controls
 from streamer.control.table import accept

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.change import Moment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.table import SLOTS
 from streamer.control.tempo import FASTEST, SLOWEST, USUAL
 from streamer.control.wording import tempo_in, worded

@@ -14,7 +14,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.timeline import Timeline
 from streamer.errors import UserError
 from streamer.process.events import Facts, Failed, Loaded, Ready, Report

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.engine.events import Applied, Collapsed, Moved, Noted, Refused
 
 __all__ = ["Applied", "Collapsed", "Event", "Facts", "Failed", "Loaded", "Moved", "Noted", "Ready", "Refused", "Report"]

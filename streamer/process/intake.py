@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.change import Beat, Change, Frame, Wall
 from streamer.control.table import WORDED
 from streamer.control.timeline import Timeline

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.change import Change
 from streamer.errors import UserError
 from streamer.process.events import Event, Facts, Noted, Report

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import wait
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.change import Change
 from streamer.errors import UserError
 from streamer.process.events import Event, Facts, Ready, Report

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from osc.tree import Answer, Argument, Asker, BadValue, Command, Handler, Value
+from osc.command import Answer, Argument, Asker, Command, Handler
+from osc.values import BadValue, Value
 from streamer.control.change import Moment, Wall
 from streamer.control.controls import Controls
 from streamer.control.glides import can_glide

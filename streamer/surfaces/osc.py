@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from osc.access import Access
+from osc.command import Command, Handler
 from osc.sockets import BindError
-from osc.tree import Command, Handler, Tree, Value
+from osc.tree import Tree
 from osc.udp import OscServer
+from osc.values import Value
 from streamer.control.controls import Controls
 from streamer.control.table import ACTIONS, PARAMETERS, TABLE
 from streamer.engine.events import Noted, Refused

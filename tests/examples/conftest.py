@@ -12,8 +12,9 @@ from types import ModuleType
 
 import pytest
 
-from osc.tree import Tree, Value
+from osc.tree import Tree
 from osc.udp import OscServer
+from osc.values import Value
 from streamer.control.controls import Controls
 from streamer.control.table import ACTIONS, PARAMETERS
 

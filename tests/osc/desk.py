@@ -6,9 +6,12 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
+from osc.command import Action
 from osc.packet import Message, build, parse
-from osc.tree import Action, Parameter, Tree, Value
+from osc.parameter import Parameter
+from osc.tree import Tree
 from osc.udp import OscServer
+from osc.values import Value
 
 PARAMETERS = (
     Parameter("prompt", "text", default="", doc="What to play."),

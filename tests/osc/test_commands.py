@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from osc.command import Answer, Argument, Asker, Command
 from osc.desk import Desk
 from osc.hosts import Client
 from osc.packet import build, parse
-from osc.tree import Answer, Argument, Asker, BadValue, Command, Tree, Value
+from osc.tree import Tree
+from osc.values import BadValue, Value
 from tests.osc import desk as mixing
 
 GLIDE = Command(

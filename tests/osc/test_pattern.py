@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from osc.packet import BUNDLE, build
 from osc.pattern import Pattern, is_pattern
-from osc.tree import BadValue
 from osc.udp import OscServer
+from osc.values import BadValue
 from tests.osc.desk import Client, Desk
 
 Connect = Callable[[OscServer], Client]

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc.tree import Action, BadValue, Change, Parameter, Tree, UnknownAddress
+from osc.command import Action
+from osc.parameter import Parameter
+from osc.tree import Change, Tree
+from osc.values import BadValue, UnknownAddress
 from tests.osc.desk import ACTIONS, PARAMETERS, Desk, tree
 
 TABLE = {parameter.name: parameter for parameter in PARAMETERS}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.change import Change, Frame
 from streamer.control.table import TABLE
 from streamer.engine.events import Applied, Collapsed

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc.tree import BadValue, Value
+from osc.values import BadValue, Value
 from streamer.control.controls import Controls
 from streamer.control.table import ACTIONS, PARAMETERS, TABLE
 

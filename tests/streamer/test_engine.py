@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from musicgen import MusicGen
-from osc.tree import Value
+from osc.values import Value
 from streamer import Controls, Engine, UserError
 from streamer.control.change import Change, Frame, Wall
 from streamer.control.table import accept

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import musicgen
 from musicgen import MusicGen, Trace
-from osc.tree import Value
+from osc.values import Value
 from streamer import Controls, Engine, UserError
 from streamer.engine.events import Collapsed, Event
 from streamer.engine.guard import Collapse, Guard, asks_for_loops, fresh_seed, is_low, loop_length

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from transformers import MusicgenMelodyFeatureExtractor
 
 from musicgen import MusicGen, StreamingPolicy, stems
-from osc.tree import Value
+from osc.values import Value
 from streamer import Controls, Engine, UserError
 from streamer.engine.events import Event, Refused
 from streamer.engine.listening import Window

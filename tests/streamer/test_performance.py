@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from osc.command import Asker, Command
 from osc.hosts import Client
-from osc.tree import Asker, BadValue, Command, Value
+from osc.values import BadValue, Value
 from streamer import Controls, Engine
 from streamer.control.change import Change, Frame
 from streamer.control.snapshots import Snapshots

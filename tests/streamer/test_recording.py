@@ -18,7 +18,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.audio.files import WavWriter, as_24_bits, wav_header
 from streamer.audio.playback import Playback
 from streamer.audio.recorder import SOUND, Recorder

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc.tree import Parameter
+from osc.parameter import Parameter
 from streamer.control.glides import Glide, Glides, can_glide
 from streamer.control.table import PARAMETERS
 

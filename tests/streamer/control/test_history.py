@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.history import MOST, ONE_MOVE_SECONDS, History
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osc.hosts import Client
-from osc.tree import BadValue
+from osc.values import BadValue
 from streamer.control.controls import Controls
 from streamer.control.media import find
 

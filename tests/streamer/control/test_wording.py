@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc.tree import BadValue
+from osc.values import BadValue
 from streamer.control.wording import NOTES, key_name, tempo_in, worded
 
 
