@@ -7,12 +7,8 @@ and a test's list serve alike. One thread owns a desk; others hand in changes un
 from __future__ import annotations
 
 import functools
-import heapq
-import itertools
 import logging
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,21 +19,18 @@ from osc.command import Answer, Asker
 from osc.feedback import Counts, Feedback
 from osc.hosts import Address, Client
 from osc.inbox import Inbox
+from osc.later import HORIZON, QUEUE, Later
 from osc.limits import Complaints
+from osc.notices import Notices
 from osc.packet import DEFAULT_LIMITS, Bundle, Message, Refused, build, clean, parse
-from osc.pattern import Pattern, is_pattern
-from osc.subscribers import Group, Subscriber
+from osc.pattern import MOST_MATCHES, expanded
+from osc.subscribers import Group
 from osc.tree import Change, Tree
 from osc.values import BadValue, UnknownAddress, Value
+from osc.view import View
 
-HORIZON = 60.0
-"""Seconds that a bundle may lie ahead."""
-QUEUE = 1024
-"""Messages in bundles that wait for their time."""
 SERVED, SERVE_SECONDS = 64, 0.005
 """Datagrams, and seconds, of one turn: what is due and what comes in has to wait no longer."""
-MOST_MATCHES = 1024
-"""Addresses that the patterns of one bundle may stand for."""
 # What a server says to its clients. Two that are told of each other by a forger must not answer each other for ever.
 _ANSWERS = frozenset(("error", "pong"))
 
@@ -95,7 +88,6 @@ class Desk:
     ) -> None:
         self.counts = Counts()
         self._tree = tree
-        self._wake = wake
         self._clock = clock
         self._wall = wall
         self._gate = Gate(access)
@@ -104,10 +96,8 @@ class Desk:
         self._set_at = {f"{tree.prefix}/{path}".encode(): p.name for path, p in tree.setters().items()}
         self._feedback = Feedback(tree.prefix, send, clock, self.counts)
         self._complaints = Complaints()
-        self._status: dict[str, Group] = {}
-        # With its time, how many messages a bundle had, and of these the commands.
-        self._waiting: list[tuple[float, int, Address, int, list[Message]]] = []
-        self._order = itertools.count()
+        self._view = View(tree)
+        self._later = Later()
         self._commands: dict[str, Callable[[Address, Sequence[Any]], None]] = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
@@ -116,13 +106,7 @@ class Desk:
             "confirm": self._confirm,
             "secret": self._secret,
         }
-
-        # Handed over by other threads; everything above belongs to the desk's own.
-        self._lock = threading.Lock()
-        self._changed: dict[str, tuple[Value, object]] = {}
-        self._published: dict[str, Group] = {}
-        self._reported: deque[tuple[str, str, object]] = deque(maxlen=64)
-        self._answers: deque[tuple[object, Group]] = deque(maxlen=256)
+        self._notices = Notices(wake)
         tree.store.listen(self._on_change)
 
     # ---- for the rest of the program, from any thread
@@ -136,10 +120,7 @@ class Desk:
             For a finite float that float32 cannot hold.
         """
         address = f"{self._tree.prefix}/{path}"
-        message = build(address, value)
-        with self._lock:
-            self._published[path] = [(address, message)]
-        self._wake()
+        self._notices.published(path, [(address, build(address, value))])
 
     def error(self, address: str, reason: str, origin: object = None) -> None:
         """Tell all subscribers that something about an address went wrong, and the client whose change it was.
@@ -149,9 +130,7 @@ class Desk:
         origin
             As the store handed it on with the change; it need not be a client's.
         """
-        with self._lock:
-            self._reported.append((address, reason, origin))
-        self._wake()
+        self._notices.reported(address, reason, origin)
 
     def say(self, origin: object, path: str, *values: Value) -> None:
         """Answer the client whose change it was, at a path below the prefix; nobody where it was no client's.
@@ -162,15 +141,11 @@ class Desk:
             As the store handed it on with the change.
         """
         address = f"{self._tree.prefix}/{path}"
-        with self._lock:
-            self._answers.append((origin, [(address, build(address, *values))]))
-        self._wake()
+        self._notices.answered(origin, [(address, build(address, *values))])
 
     def _on_change(self, changed: dict[str, Value], origin: object) -> None:
-        with self._lock:
-            for name in changed.keys() & self._tree.parameters.keys():  # An action has no value to tell.
-                self._changed[name] = (changed[name], origin)
-        self._wake()
+        # An action has no value to tell.
+        self._notices.changed({name: changed[name] for name in changed.keys() & self._tree.parameters.keys()}, origin)
 
     # ---- for the transport, from the desk's thread
 
@@ -220,41 +195,32 @@ class Desk:
         if ahead > HORIZON:
             self._complain(source, first, BadValue(f"lies {ahead:.0f} s ahead: send it within {HORIZON:.0f} s"))
             return
-        if ahead > 0 and self._messages_waiting() + len(bundle.messages) > QUEUE:
+        if ahead > 0 and len(self._later) + len(bundle.messages) > QUEUE:
             self._complain(source, first, BadValue(f"has to wait, and {QUEUE} messages wait already: send it later"))
             return
         commands = self._hand_over(bundle.messages, source, bundle.time or None)
         if ahead <= 0:
             self._answer_all(commands, source)
         else:
-            due = self._clock() + ahead
-            heapq.heappush(self._waiting, (due, next(self._order), source, len(bundle.messages), commands))
-
-    def _perform_due(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._clock():
-            _, _, source, _, commands = heapq.heappop(self._waiting)
-            self._answer_all(commands, source)
+            self._later.put(self._clock() + ahead, source, len(bundle.messages), commands)
 
     def turn(self) -> None:
         """Do what is due: datagrams, bundles, what other threads handed in, feedback."""
         self._serve()
-        self._perform_due()
+        for source, commands in self._later.due(self._clock()):
+            self._answer_all(commands, source)
         self._distribute()
         self._feedback.flush()
 
     def held(self) -> Held:
         """How much is remembered."""
-        return Held(len(self._feedback), len(self._inbox), self._messages_waiting(), len(self._complaints))
-
-    def _messages_waiting(self) -> int:
-        return sum(count for *_, count, _ in self._waiting)
+        return Held(len(self._feedback), len(self._inbox), len(self._later), len(self._complaints))
 
     def seconds_to_next(self) -> float:
         """Until there is something to do; infinity for nothing."""
         if len(self._inbox):
             return 0.0
-        due = self._waiting[0][0] - self._clock() if self._waiting else float("inf")
-        return max(0.0, min(due, self._feedback.seconds_to_next()))
+        return max(0.0, min(self._later.next - self._clock(), self._feedback.seconds_to_next()))
 
     # ---- what messages ask for
 
@@ -309,28 +275,16 @@ class Desk:
         """The messages, with every pattern replaced by the addresses that it stands for."""
         found: list[Message] = []
         for message in messages:
-            if not is_pattern(message.address):
-                found.append(message)
-                continue
             try:
-                found += self._matches(message, MOST_MATCHES - len(found))
+                found += expanded(message, self._addresses, MOST_MATCHES - len(found))
             except BadValue as error:
                 self._complain(source, message.address, error)
         return found
 
-    def _matches(self, message: Message, most: int) -> list[Message]:
-        pattern = Pattern(message.address)
-        known = [*self._tree.settable(), *(f"get/{path}" for path in self._readable())]
-        addresses = [f"{self._tree.prefix}/{path}" for path in known]
-        found = [Message(address, message.arguments) for address in addresses if pattern.matches(address)]
-        if not found:
-            raise BadValue("matches no address here")
-        if len(found) > most:
-            raise BadValue(f"stands for too many addresses: a bundle's patterns may match {MOST_MATCHES}")
-        return found
-
-    def _readable(self) -> list[str]:
-        return [*(p.path for p in self._tree.parameters.values()), *self._status]
+    def _addresses(self) -> list[str]:
+        """All that a pattern may stand for."""
+        known = [*self._tree.settable(), *(f"get/{path}" for path in self._view.paths())]
+        return [f"{self._tree.prefix}/{path}" for path in known]
 
     def _is_command(self, path: str) -> bool:
         return path in self._commands or path.startswith("get/") or self._tree.has_command(path)
@@ -358,7 +312,7 @@ class Desk:
             if change.value is not None:
                 value = applied.get(change.name, change.value)
                 if change.adjusted or value != change.value:
-                    self._say(source, change.name, value)
+                    self._say(source, self._view.value(change.name, value, Client(source).trusted))
 
     def _command(self, message: Message, source: Address) -> None:
         path = self._tree.path(message.address) or ""
@@ -376,28 +330,27 @@ class Desk:
             self._feedback.reply(source, [[(address, build(address, *values))]])
 
     def _get(self, path: str, source: Address) -> None:
-        parameter = self._tree.parameter(path)
-        if parameter is not None:
-            self._say(source, parameter.name, self._tree.store.get(parameter.name))
-        elif path in self._status:
-            self._feedback.reply(source, [self._status[path]])
+        group = self._view.current(path, Client(source).trusted)
+        if self._tree.parameter(path) is not None:
+            self._say(source, group)
         else:
-            raise UnknownAddress
+            self._feedback.reply(source, [group])
 
-    def _say(self, source: Address, name: str, value: Value) -> None:
+    def _say(self, source: Address, group: Group) -> None:
         """Answer with a value: the plain message by itself, for clients that read no bundles, then the others."""
-        group = self._group(name, value, Client(source).trusted)
         self._feedback.reply(source, [group[:1]])
         self._feedback.reply(source, [group[1:]] if group[1:] else [])
 
     def _subscribe(self, source: Address, arguments: Sequence[Any]) -> None:
-        self._feedback.subscribe(subs.request(arguments, source, self._tree.prefix, self._clock()), self._everything)
+        self._feedback.subscribe(
+            subs.request(arguments, source, self._tree.prefix, self._clock()), self._view.everything
+        )
 
     def _unsubscribe(self, source: Address, arguments: Sequence[Any]) -> None:
         self._feedback.unsubscribe(subs.request(arguments, source, self._tree.prefix, self._clock()).target)
 
     def _dump(self, source: Address, arguments: Sequence[Any]) -> None:
-        self._feedback.reply(source, self._everything(Client(source)).values())
+        self._feedback.reply(source, self._view.everything(Client(source)).values())
 
     def _ping(self, source: Address, arguments: Sequence[Any]) -> None:
         self._feedback.renew(source)
@@ -408,44 +361,29 @@ class Desk:
         applicant = self._feedback.confirm(source, " ".join(map(str, arguments)))
         if applicant is not None:
             applicant.expires = self._clock() + subs.LEASE
-            self._feedback.subscribe(applicant, self._everything)
+            self._feedback.subscribe(applicant, self._view.everything)
 
     def _secret(self, source: Address, arguments: Sequence[Any]) -> None:
         if self._gate.locked(source) and not self._gate.unlock(source, " ".join(map(str, arguments))):
             raise BadValue("is not the secret")
 
-    def _everything(self, whom: Client | Subscriber) -> dict[str, Group]:
-        """Path -> messages, of all parameters and of all that was published."""
-        get, trusted = self._tree.store.get, whom.trusted
-        values = {p.path: self._group(p.name, get(p.name), trusted) for p in self._tree.parameters.values()}
-        return values | self._status
-
-    def _group(self, name: str, value: Value, trusted: bool) -> Group:
-        return [(address, build(address, said)) for address, said in self._tree.feedback(name, value, trusted)]
-
     # ---- what goes out
 
     def _distribute(self) -> None:
         """Take over what other threads handed in, and put it up for the subscribers."""
-        with self._lock:
-            changed, self._changed = self._changed, {}
-            published, self._published = self._published, {}
-            reported = list(self._reported)
-            self._reported.clear()
-            answers = list(self._answers)
-            self._answers.clear()
-        for name, (value, origin) in changed.items():
+        waiting = self._notices.take()
+        for name, (value, origin) in waiting.changed.items():
             source = origin.source if isinstance(origin, Client) else None
-            group = functools.partial(self._group, name, value)
+            group = functools.partial(self._view.value, name, value)
             self._feedback.note(self._tree.parameters[name].path, group, source)
-        self._status |= published
-        for path, told in published.items():
+        self._view.published |= waiting.published
+        for path, told in waiting.published.items():
             self._feedback.note(path, lambda trusted, told=told: told)  # type: ignore[misc]
-        for address, reason, origin in reported:
+        for address, reason, origin in waiting.reported:
             sources = self._feedback.sources() | ({origin.source} if isinstance(origin, Client) else set())
             for source in sources:
                 self._complain(source, address, BadValue(self._may_know(source, address, reason)))
-        for origin, answer in answers:
+        for origin, answer in waiting.answers:
             if isinstance(origin, Client):
                 self._feedback.reply(origin.source, [answer])
 
@@ -470,5 +408,5 @@ class Desk:
         self._feedback.reply(source, [[(answer, build(answer, address, reason))]])
 
     def _unknown(self, address: str) -> str:
-        nearest = self._tree.nearest(address, (*self._commands, *(f"get/{path}" for path in self._readable())))
+        nearest = self._tree.nearest(address, (*self._commands, *(f"get/{path}" for path in self._view.paths())))
         return "is no address here" + (f": did you mean {nearest}?" if nearest else "")

@@ -7,12 +7,15 @@ time is bounded by the lengths of pattern and address, whatever a stranger sends
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from osc.packet import Message
 from osc.values import BadValue
 
 LONGEST = 256
 """Characters of a pattern."""
+MOST_MATCHES = 1024
+"""Addresses that the patterns of one bundle may stand for."""
 _SPECIAL = frozenset("*?[]{}")
 
 Piece = Callable[[str, set[int]], set[int]]
@@ -68,6 +71,25 @@ class Pattern:
         else:
             self._pieces.append(_one_of([first]))
         return index + 1
+
+
+def expanded(message: Message, addresses: Callable[[], Iterable[str]], most: int) -> list[Message]:
+    """A message as one for each address that it stands for, of at most so many; addresses are asked for at a pattern.
+
+    Raises
+    ------
+    BadValue
+        For a bad pattern, for one that matches nothing, and for one that matches too much.
+    """
+    if not is_pattern(message.address):
+        return [message]
+    pattern = Pattern(message.address)
+    found = [Message(address, message.arguments) for address in addresses() if pattern.matches(address)]
+    if not found:
+        raise BadValue("matches no address here")
+    if len(found) > most:
+        raise BadValue(f"stands for too many addresses: a bundle's patterns may match {MOST_MATCHES}")
+    return found
 
 
 def _end(pattern: str, index: int, bracket: str) -> int:

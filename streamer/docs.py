@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from osc.desk import HORIZON, QUEUE
 from osc.feedback import DATAGRAM_BYTES
+from osc.later import HORIZON, QUEUE
 from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
 from osc.parameter import Parameter
 from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST

@@ -9,8 +9,8 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 
-from osc.desk import QUEUE
 from osc.inbox import BACKLOG
+from osc.later import QUEUE
 from osc.limits import CLIENTS_REMEMBERED
 from osc.packet import BUNDLE, build
 from osc.subscribers import MOST
