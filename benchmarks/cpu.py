@@ -31,18 +31,9 @@ from musicgen import Ensemble, MusicGen, Stream, StreamingPolicy
 from musicgen.backends import obstacle
 from musicgen.backends.native_step import NativeBackend
 from musicgen.load.checkpoint import Checkpoint, load_checkpoint
-from streamer.bench import (
-    BACKENDS,
-    PEERS,
-    TRANSFORMERS,
-    begin,
-    beside_transformers,
-    card,
-    opened,
-    random_checkpoint,
-    standing,
-    transformers_model,
-)
+from streamer.bench.figures import BACKENDS, begin
+from streamer.bench.models import card, opened, random_checkpoint, transformers_model
+from streamer.bench.peers import PEERS, TRANSFORMERS, beside_transformers, standing
 
 SMALL = "small"
 PLACE = 600

@@ -14,7 +14,8 @@ from streamer.cli.options import Json, Threads
 from streamer.errors import UserError
 
 if TYPE_CHECKING:
-    from streamer.bench import Figures, Ratio
+    from streamer.bench.figures import Figures
+    from streamer.bench.peers import Ratio
 
 
 def bench(
@@ -38,10 +39,11 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure what this machine can play live; nothing is downloaded, released models get random weights."""
-    from streamer import bench as measuring
+    from streamer.bench import figures as measuring
+    from streamer.bench import peers
 
-    if against not in (None, measuring.TRANSFORMERS):
-        raise UserError(f"Nothing can be measured against '{against}': use --against {measuring.TRANSFORMERS}.")
+    if against not in (None, peers.TRANSFORMERS):
+        raise UserError(f"Nothing can be measured against '{against}': use --against {peers.TRANSFORMERS}.")
     models, backends = model or ["nano", "small"], backend or measuring.BACKENDS
     results: list[object] = []
     with console.status("Measuring ...") as status:
@@ -50,9 +52,9 @@ def bench(
             results += measuring.measure(name, backends, threads, seconds)
             if against:
                 status.update(f"Measuring {escape(name)} beside transformers ...")
-                results += measuring.against(name, backends, threads, seconds)
+                results += peers.against(name, backends, threads, seconds)
     figures = [result for result in results if isinstance(result, measuring.Figures)]
-    ratios = [result for result in results if isinstance(result, measuring.Ratio)]
+    ratios = [result for result in results if isinstance(result, peers.Ratio)]
     left_out = [result for result in results if isinstance(result, str)]
     if as_json:
         report = {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from musicgen import MusicGen
 from musicgen.backends import prepare
 from musicgen.models.table import RELEASED, Card
-from streamer import bench
+from streamer.bench import figures, models
 from streamer.cli import main as cli
 from streamer.process.child import BLOCK_SECONDS
 
@@ -26,7 +26,7 @@ TINY = replace(RELEASED[0], layers=2, hidden=64, positions=400)
 @pytest.fixture
 def tiny_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """musicgen-small, with two narrow layers."""
-    monkeypatch.setattr(bench, "RELEASED", (TINY, *RELEASED[1:]))
+    monkeypatch.setattr(models, "RELEASED", (TINY, *RELEASED[1:]))
 
 
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> str:
@@ -71,7 +71,7 @@ def test_transformers_is_measured_beside(
 
 @pytest.mark.usefixtures("tiny_small")
 def test_the_table_names_what_was_left_out(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "free_memory", lambda: 4_000_000_000)
+    monkeypatch.setattr(models, "free_memory", lambda: 4_000_000_000)
     out = run(capsys, monkeypatch, "--model", "small", "--model", "large", "--backend", "torch", "--seconds", "0")
     assert any("musicgen-small" in line and "torch" in line for line in out.splitlines())
     assert "Large on torch was left out: it needs" in out
@@ -81,7 +81,7 @@ def test_the_table_names_what_was_left_out(capsys: pytest.CaptureFixture[str], m
 @pytest.mark.parametrize("card", RELEASED, ids=lambda card: card.name)
 def test_random_weights_have_the_released_shape(card: Card) -> None:
     with torch.device("meta"):
-        weights = bench.random_decoder(replace(card, positions=4))
+        weights = models.random_decoder(replace(card, positions=4))
     layer = weights.layers[0]
     assert (weights.hidden, weights.codebooks, len(weights.layers)) == (card.hidden, 4 * card.channels, card.layers)
     assert (layer.cross is None) == card.melody
@@ -94,8 +94,8 @@ def test_random_weights_have_the_released_shape(card: Card) -> None:
 
 @pytest.mark.usefixtures("tiny_small")
 def test_a_stream_stands_where_it_stays_for_ever() -> None:
-    source = bench.random_checkpoint(TINY)
-    stream = bench.begin(MusicGen(source, prepare(source.decoder, "torch", threads=1)))
+    source = models.random_checkpoint(TINY)
+    stream = figures.begin(MusicGen(source, prepare(source.decoder, "torch", threads=1)))
     state, policy = stream.past.state, stream.model.policy
     live, shadow = (state.positions[lane] for lane in state.lanes)
     assert live - shadow == policy.max_position - policy.keep
@@ -109,7 +109,7 @@ times = st.lists(st.floats(0, 3 * FRAME), min_size=1, max_size=50)
 
 @given(times)
 def test_the_safe_lead_suffices_and_no_less_would(taken: list[float]) -> None:
-    lead = bench.safe_lead(taken, FRAME)
+    lead = figures.safe_lead(taken, FRAME)
     if lead is None:
         assert sum(taken) >= FRAME * len(taken)
         return
@@ -134,15 +134,15 @@ def test_a_measurement_ends_when_it_is_settled_or_out_of_time(
 ) -> None:
     spread = step * noise
     steps = [step + spread * (-1) ** i for i in range(count)]
-    done = bench._suffices(steps, elapsed, seconds)
-    if count <= bench.FEWEST:
+    done = figures._suffices(steps, elapsed, seconds)
+    if count <= figures.FEWEST:
         assert not done
     elif elapsed >= seconds:
         assert done
     elif done:
-        assert count >= bench.WARM + bench.ENOUGH
-        assert elapsed >= bench.SETTLED_SECONDS
-        assert 2 * noise <= bench.SETTLED + 1e-9
+        assert count >= figures.WARM + figures.ENOUGH
+        assert elapsed >= figures.SETTLED_SECONDS
+        assert 2 * noise <= figures.SETTLED + 1e-9
 
 
 @pytest.mark.usefixtures("tiny_small")
@@ -155,4 +155,4 @@ def test_figures_of_few_steps_are_marked(
     assert "*: of only" in out
     report = json.loads(run(capsys, monkeypatch, *asked, "0", "--json"))
     assert [row["few"] for row in report["models"]] == [True]
-    assert bench.FEWEST <= report["models"][0]["frames"] < bench.ENOUGH
+    assert figures.FEWEST <= report["models"][0]["frames"] < figures.ENOUGH

@@ -10,10 +10,12 @@ import sys
 import pytest
 
 from musicgen.models.table import RELEASED
-from streamer import bench as measuring
 from streamer.audio import devices as audio
 from streamer.audio.devices import Device
-from streamer.bench import Figures, Ratio
+from streamer.bench import figures as measuring
+from streamer.bench import peers
+from streamer.bench.figures import Figures
+from streamer.bench.peers import Ratio
 from streamer.cli.main import COMMANDS
 from streamer.control.table import PARAMETERS
 from streamer.offline import evaluate as evaluating
@@ -88,7 +90,7 @@ def test_devices_fit_into_80_columns(narrow: Run, monkeypatch: pytest.MonkeyPatc
 
 def test_bench_fits_into_80_columns(narrow: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "measure", lambda *arguments: [FIGURES])
-    monkeypatch.setattr(measuring, "against", lambda *arguments: [RATIO])
+    monkeypatch.setattr(peers, "against", lambda *arguments: [RATIO])
     code, out, _ = narrow("bench", "--model", "stereo-melody-large", "--against", "transformers")
     assert code == 0
     check(out)
