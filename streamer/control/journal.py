@@ -12,7 +12,7 @@ import base64
 import json
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,6 +26,8 @@ VERSION = 1
 NAME = "performance.jsonl"
 MOST = 200_000
 """Changes of one engine that are remembered for a recording that may begin later."""
+PAGE = 1000
+"""Of them are packed together: a night of changes then takes a few megabytes."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,35 @@ class Performance:
     samples: int | None
 
 
+class _Memory:
+    """Lines of a journal, in little space."""
+
+    def __init__(self) -> None:
+        self._pages: list[bytes] = []
+        self._lines: list[str] = []
+
+    def __len__(self) -> int:
+        return PAGE * len(self._pages) + len(self._lines)
+
+    def append(self, line: str) -> None:
+        self._lines.append(line)
+        if len(self._lines) == PAGE:
+            self._pages.append(zlib.compress("".join(self._lines).encode()))
+            self._lines.clear()
+
+    def pieces(self) -> Iterator[str]:
+        """All lines, many at a time."""
+        for page in self._pages:
+            yield zlib.decompress(page).decode()
+        yield "".join(self._lines)
+
+
 class Journal:
     """Remembers what the engine at work was told, and writes it down while it is recorded. From any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._life: list[dict[str, Any]] = []
+        self._life = _Memory()
         self._complete = True
         self._file: TextIO | None = None
 
@@ -134,7 +159,7 @@ class Journal:
         """An engine starts, with these values and at this sample of the ring; it may go on from a state."""
         goes_on = {"state": base64.b64encode(zlib.compress(state)).decode()} if state else {}
         with self._lock:
-            self._life, self._complete = [], True
+            self._life, self._complete = _Memory(), True
         self._note({"begin": dict(values), "sample": sample, "first": first} | goes_on)
 
     def applied(self, frame: float, values: Mapping[str, Value], over: float = 0.0) -> None:
@@ -155,43 +180,48 @@ class Journal:
         file = path.open("x", encoding="utf-8")
         with self._lock:
             self._file = file
-            _write(file, {"journal": VERSION, "complete": self._complete} | asdict(header))
-            for entry in self._life:
-                _write(file, entry)
+            _write(file, _line({"journal": VERSION, "complete": self._complete} | asdict(header)))
+            for lines in self._life.pieces():
+                _write(file, lines)
             return self._complete
 
     def gate(self, gate: Gate) -> None:
         """The gate was opened or closed, or stood so when the recording began."""
         with self._lock:
-            self._put({"gate": asdict(gate)})
+            self._put(_line({"gate": asdict(gate)}))
 
     def close(self, samples: int) -> None:
         """Write no more; so many samples were heard."""
         with self._lock:
-            self._put({"end": samples})
+            self._put(_line({"end": samples}))
             file, self._file = self._file, None
         if file is not None:
             file.close()
 
     def _note(self, entry: dict[str, Any]) -> None:
+        line = _line(entry)
         with self._lock:
             if len(self._life) < MOST:
-                self._life.append(entry)
+                self._life.append(line)
             else:
                 self._complete = False
-            self._put(entry)
+            self._put(line)
 
-    def _put(self, entry: dict[str, Any]) -> None:
+    def _put(self, line: str) -> None:
         """Into the file, if there is one. A full disk ends the recording, and not the thread that has news."""
         if self._file is not None:
             try:
-                _write(self._file, entry)
+                _write(self._file, line)
             except OSError:
                 self._file = None
 
 
-def _write(file: TextIO, entry: Mapping[str, Any]) -> None:
-    file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+def _line(entry: Mapping[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False) + "\n"
+
+
+def _write(file: TextIO, lines: str) -> None:
+    file.write(lines)
     file.flush()
 
 

@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,23 @@ def test_a_journal_reads_as_it_was_written_and_up_to_where_it_was_cut_off(tmp_pa
     ]
     assert found.gates == [Gate(0, True, 5, 0)]
     assert found.samples is None
+
+
+def test_a_recording_that_begins_late_has_all_changes_and_they_took_little_memory(tmp_path: Path) -> None:
+    journal, luck = Journal(), random.Random(0)
+    prompts = [f"{luck.choice(('dark', 'warm'))} house, {luck.randint(60, 200)} bpm" for _ in range(5000)]
+    tracemalloc.start()
+    journal.begin(0, {"prompt": "techno"}, first=True)
+    for frame, prompt in enumerate(prompts):
+        journal.applied(50 * frame, {"prompt": prompt})
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert taken < 100 * len(prompts)  # bytes
+    assert journal.open(tmp_path / NAME, HEADER)
+    changes = read_journal(tmp_path / NAME).lives[0].changes
+    assert [(change.at, change.values["prompt"]) for change in changes] == [
+        (Frame(50 * frame), prompt) for frame, prompt in enumerate(prompts)
+    ]
 
 
 @pytest.mark.parametrize(
