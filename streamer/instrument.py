@@ -29,9 +29,10 @@ from streamer.control.snapshots import Snapshots
 from streamer.control.table import GATE, TABLE
 from streamer.control.tempo import BEATS_PER_BAR
 from streamer.control.timeline import Timeline
+from streamer.engine.events import to_repeat
 from streamer.engine.prompts import tempo_of
 from streamer.errors import UserError
-from streamer.process.events import Applied, Collapsed, Event, Failed, Moved, Noted, Ready, Refused, Report
+from streamer.process.events import Applied, Collapsed, Event, Failed, Moved, Noted, Ready, Refused, Report, Turned
 from streamer.process.job import Job
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
@@ -337,8 +338,10 @@ class Instrument:
                 self._lives += 1
                 self.controls.adopt(**event.facts["defaults"])
             case Applied():
-                self._journal.applied(event.frame, event.values, event.over)
+                self._note(event)
                 self._settle(event)
+            case Turned():
+                self._note(event)
             case Moved():
                 self.controls.settle(event.values)
             case Noted():
@@ -354,6 +357,10 @@ class Instrument:
                 self._report(event.sentence)
             case Failed() | Report():
                 self._report(event.sentence)
+
+    def _note(self, event: Applied | Turned) -> None:
+        if (change := to_repeat(event)) is not None:
+            self._journal.applied(event.frame, change.values, change.over)
 
     def _settle(self, event: Applied) -> None:
         if event.at is not None and not event.over:

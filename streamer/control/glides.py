@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from osc.parameter import Parameter
 from osc.values import Value
 
+TELL_EVERY = 5
+"""Frames between two words on where gliding values are."""
+
 
 @dataclass(frozen=True)
 class Glide:
@@ -23,8 +26,8 @@ class Glide:
         A float or an int.
     start, target : float
         In the parameter's unit.
-    frame : int
-        The last frame of the old value.
+    frame : float
+        The last frame of the old value; of a gain with a fraction, see `streamer.control.change.Frame`.
     frames : int
         How long it takes; at ``frame + frames`` the target is reached. At least 1.
     """
@@ -32,7 +35,7 @@ class Glide:
     parameter: Parameter
     start: float
     target: float
-    frame: int
+    frame: float
     frames: int
 
     def at(self, frame: int) -> Value:

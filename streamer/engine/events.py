@@ -6,26 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from osc.values import Value
-from streamer.control.change import Moment
+from streamer.control.change import Change, Frame, Moment
+from streamer.control.table import GAINS
 
 
 @dataclass(frozen=True)
 class Applied:
-    """Values that the engine plays from now on.
+    """A change is taken over: its values are played from now on, but for the gains of a batch, see `Turned`.
 
     Parameters
     ----------
     frame : float
-        Before which they were taken over, see `streamer.control.change.Frame`: a change at that very frame, in another
-        engine with the same past, gives the same samples.
+        Before which, see `streamer.control.change.Frame`.
     values : mapping
         By name; True for an action.
     at : Moment or None
-        That was asked for. None: these are all values since the last boundary that had no moment, the last one of each.
+        That was asked for.
     origin : object
-        Of the change, where it had a moment.
+        Of the change.
     late : float
-        Seconds by which it was missed; 0 where it was not.
+        Seconds by which the moment was missed; 0 where it was not.
     over : float
         Seconds in which they are reached: until then `Moved` tells where they are.
     """
@@ -39,18 +39,37 @@ class Applied:
 
 
 @dataclass(frozen=True)
+class Turned:
+    """Gains act from a sample on, alone or as a part of a batch that was applied before.
+
+    Parameters
+    ----------
+    frame : float
+        Whose sound it is, see `streamer.control.change.Frame`.
+    values : mapping
+        By name.
+    over : float
+        Seconds in which they are reached.
+    """
+
+    frame: float
+    values: Mapping[str, Value]
+    over: float = 0.0
+
+
+@dataclass(frozen=True)
 class Moved:
     """Where gliding values have come to; it follows from the change that began their glide.
 
     Parameters
     ----------
-    frame : int
+    frame : float
         From which.
     values : mapping
         By name.
     """
 
-    frame: int
+    frame: float
     values: Mapping[str, Value]
 
 
@@ -114,4 +133,17 @@ class Collapsed:
     sentence: str
 
 
-Event = Applied | Moved | Noted | Refused | Collapsed
+Event = Applied | Turned | Moved | Noted | Refused | Collapsed
+
+
+def to_repeat(event: Event) -> Change | None:
+    """What another engine with the same past is to be asked for, in this order, to play the same samples.
+
+    None for what follows by itself. See `streamer.engine.waiting` for why the gains are told apart.
+    """
+    if isinstance(event, Applied):
+        values = {name: value for name, value in event.values.items() if name not in GAINS}
+        return Change(values, Frame(event.frame), over=event.over) if values else None
+    if isinstance(event, Turned):
+        return Change(event.values, Frame(event.frame), over=event.over)
+    return None

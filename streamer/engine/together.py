@@ -1,4 +1,7 @@
-"""Several engines of one model, their streams stepped in one batch."""
+"""Several engines of one model, their streams stepped in one batch.
+
+An `Ensemble` steps streams; what is due before a frame is each engine's own, and so is what it makes of the sound.
+"""
 
 from __future__ import annotations
 

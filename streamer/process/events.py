@@ -7,9 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from osc.values import Value
-from streamer.engine.events import Applied, Collapsed, Moved, Noted, Refused
+from streamer.engine.events import Applied, Collapsed, Moved, Noted, Refused, Turned
 
-__all__ = ["Applied", "Collapsed", "Event", "Facts", "Failed", "Loaded", "Moved", "Noted", "Ready", "Refused", "Report"]
+__all__ = [
+    "Applied",
+    "Collapsed",
+    "Event",
+    "Facts",
+    "Failed",
+    "Loaded",
+    "Moved",
+    "Noted",
+    "Ready",
+    "Refused",
+    "Report",
+    "Turned",
+]
 
 Facts = dict[str, Any]
 
@@ -64,4 +77,4 @@ class Report:
     sentence: str
 
 
-Event = Ready | Loaded | Applied | Moved | Noted | Refused | Collapsed | Failed | Report
+Event = Ready | Loaded | Applied | Turned | Moved | Noted | Refused | Collapsed | Failed | Report

@@ -1,0 +1,268 @@
+"""What the stream is asked to play, frame by frame: prompts, sampling, seed, melody, adapter, and the beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from osc.values import Value
+from streamer.control.change import Change
+from streamer.control.glides import Glide, Glides, can_glide
+from streamer.control.table import GAINS, SAMPLING, SLOTS, TABLE, WORDED
+from streamer.control.tempo import Tempo
+from streamer.engine.events import Noted
+from streamer.engine.melodies import Melodies
+from streamer.engine.model import Model, Resumable, Stream
+from streamer.engine.prompts import Blend, Prompts, blend_of, strongest, tempo_of, texts_of
+from streamer.engine.standing import Standing
+from streamer.errors import UserError
+
+_JUMPS = {"seed", "tempo", "lora"}  # numbers that take a text encoder, or have nothing between two of them
+
+
+class CannotFollow(UserError):
+    """A value that cannot be had; nothing of its batch is taken over.
+
+    Attributes
+    ----------
+    name : str
+        Of the value.
+    """
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.name = name
+
+
+class Steering:
+    """Has a stream play what is asked for.
+
+    Parameters
+    ----------
+    model
+        Of the stream.
+    values : dict
+        What is played, by name; all but the gains are written here and nowhere else.
+    melodies : Melodies
+        What prepares melodies.
+    frame_rate : float
+        Frames a second.
+
+    Attributes
+    ----------
+    stream
+        That is steered, begun anew with the values.
+    tempo : Tempo
+        That beats are counted by.
+
+    Raises
+    ------
+    UserError
+        The melody cannot be followed, or there is no adapter.
+    """
+
+    def __init__(self, model: Model, values: dict[str, Value], melodies: Melodies, frame_rate: float) -> None:
+        self._model = model
+        self._values = values
+        self._melodies = melodies
+        self._frame_rate = frame_rate
+        self._glides = Glides()
+        self._fresh: dict[str, None] = {}  # changed in this frame, and the stream does not know yet
+        if values["lora"] != TABLE["lora"].default:
+            _told(model.set_lora_strength, float(values["lora"]))
+        self.tempo = Tempo(tempo_of(values))
+        blend = blend_of(values)
+        self.stream = _start(model, values, blend)
+        self._prompts = Prompts(self.stream, blend)
+        if values["melody"]:
+            self._melodies.follow(str(values["melody"]), self.stream)
+
+    # ---- beside the music
+
+    def prepare(self, values: Mapping[str, Value], ahead: Mapping[str, Value]) -> list[Noted]:
+        """Encode the prompts of a batch that is about to be applied, and hear its melody, from any thread.
+
+        Parameters
+        ----------
+        values : mapping
+            Of the batch.
+        ahead : mapping
+            All values as they will be with it.
+
+        Returns
+        -------
+        list of Noted
+            What is not taken as it was asked for.
+
+        Raises
+        ------
+        UserError
+            The melody cannot be followed, or the model has no adapter: why, and what to do.
+        """
+        if values.keys() & WORDED:
+            for text in texts_of(ahead):
+                _told(self._model.encode_prompt, text)
+            blend = sorted(text for text, _ in blend_of(ahead))
+            if len(blend) > 1 and self.stream.blends:
+                _told(self._model.encode_blend, blend)
+        for name, value in values.items():
+            if name == "negative":
+                _told(self._model.encode_prompt, str(value))
+            elif name == "melody":
+                self._melodies.prepare(str(value))
+            elif name == "lora":
+                _told(self._model.prepare_lora, float(value))
+        return self.cut(values)
+
+    def cut(self, values: Mapping[str, Value]) -> list[Noted]:
+        """A word on each prompt whose end the model does not hear."""
+        texts = {name: str(values[name]) for name in (*SLOTS, "negative") if values.get(name)}
+        limits = {name: self._model.prompt_limit(text) for name, text in texts.items()}
+        return [
+            Noted(
+                name,
+                f"this model hears the first {limit} tokens of a prompt, and this one is longer: put first "
+                "what matters",
+            )
+            for name, limit in limits.items()
+            if limit
+        ]
+
+    # ---- frame by frame
+
+    @property
+    def moving(self) -> bool:
+        """Whether anything is on its way from frame to frame."""
+        return bool(len(self._glides)) or self._prompts.fading
+
+    def take(self, change: Change, frame: int) -> dict[str, Value]:
+        """Take over a batch before a frame is made, its gains left out; what of it stands at once.
+
+        The stream hears of it with `settle`.
+
+        Raises
+        ------
+        CannotFollow
+            Something that nobody prepared cannot be had: nothing of the batch is taken over.
+        """
+        values = change.values
+        try:
+            name = "lora"
+            if name in values:
+                _told(self._model.set_lora_strength, float(values[name]))
+            name = "melody"
+            if name in values:
+                self._melodies.follow(str(values[name]), self.stream)
+        except UserError as error:
+            raise CannotFollow(name, str(error)) from None
+        gliding = self._begin_glides(change, frame)
+        there = {n: v for n, v in values.items() if n in self._values and n not in GAINS and n not in gliding}
+        frames = self._frames(change.over)
+        if frames:
+            self.settle(frame)  # a fade starts at what was asked for before it
+        self._values.update(there)
+        self._fresh |= dict.fromkeys(there)
+        if WORDED & there.keys():
+            self.tempo = self.tempo.at(frame, tempo_of(self._values))
+            if frames:
+                self._prompts.to(blend_of(self._values), frame, frames)
+                self._fresh = {name: None for name in self._fresh if name not in WORDED}
+        return there
+
+    def settle(self, frame: int) -> None:
+        """Tell the stream what stands before a frame is made: once, however many changes there were."""
+        fresh, self._fresh = self._fresh, {}
+        if WORDED & fresh.keys():
+            self._prompts.to(blend_of(self._values), frame)
+        for name in fresh:
+            self._steer(name)
+
+    def move(self, frame: int) -> dict[str, Value]:
+        """Bring what glides and fades to where it is in a frame that is about to be made; what has moved."""
+        self._prompts.move(frame)
+        moved = self._glides.at(frame)
+        self._values.update(moved)
+        for name in moved:
+            self._steer(name)
+        if moved.keys() & WORDED:
+            self._prompts.to(blend_of(self._values), frame)
+        return moved
+
+    def restart_beats(self, frame: int) -> None:
+        """The first beat falls on a frame."""
+        self.tempo = self.tempo.restarted(frame)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether no number glides."""
+        return not len(self._glides)
+
+    def go_on_from(self, standing: Standing) -> None:
+        """The stream's past becomes another engine's; what is asked for is what this one was given."""
+        stream = cast(Resumable, self.stream)
+        sampling = replace(stream.sampling)
+        stream.restore(standing.stream)
+        for name in SAMPLING.values():
+            setattr(self.stream.sampling, name, getattr(sampling, name))
+        blend, scene = blend_of(self._values), standing.stream.scene
+        wanted = tuple(sorted(blend)) if self.stream.blends else ((strongest(blend), 1.0),)
+        if scene.prompts != wanted:  # else nothing changes, not even for a past that would prepare for it
+            self.stream.set_prompts(wanted)
+        if scene.negative != self._values["negative"]:
+            self.stream.set_negative_prompt(str(self._values["negative"]))
+        if self._values["seed"] != standing.seed:
+            self.stream.reseed(int(self._values["seed"]))
+        self.tempo = replace(self.tempo, beat=standing.beat)
+
+    def _begin_glides(self, change: Change, frame: int) -> set[str]:
+        """Send the numbers of a batch on their way, where it takes its time; their names. What is set glides no more.
+
+        Weights that change together with a prompt's words are part of its fade.
+        """
+        self._glides.stop(change.values)
+        frames = self._frames(change.over)
+        if not frames:
+            return set()
+        gliding = {name for name in change.values if name in TABLE and can_glide(TABLE[name])} - _JUMPS - GAINS
+        if change.values.keys() & (WORDED - set(SLOTS.values())):
+            gliding -= set(SLOTS.values())
+        for name in gliding:
+            start, target = float(self._values[name]), float(change.values[name])
+            self._glides.start(Glide(TABLE[name], start, target, frame, frames))
+        return gliding
+
+    def _frames(self, seconds: float) -> int:
+        return round(seconds * self._frame_rate)
+
+    def _steer(self, name: str) -> None:
+        value = self._values[name]
+        if name == "negative":
+            self.stream.set_negative_prompt(str(value))
+        elif name in SAMPLING:
+            setattr(self.stream.sampling, SAMPLING[name], value)
+        elif name == "seed":
+            self.stream.reseed(int(value))
+
+
+def _told(do: Callable[[Any], object], value: object) -> None:
+    """Have the model do something; a ModelError, which is a ValueError, is told to the user."""
+    try:
+        do(value)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _start(model: Model, values: Mapping[str, Value], blend: Blend) -> Stream:
+    stream = model.stream(
+        strongest(blend),
+        negative_prompt=str(values["negative"]),
+        temperature=float(values["temperature"]),
+        top_k=int(values["topk"]),
+        top_p=float(values["topp"]),
+        guidance=float(values["cfg"]),
+        seed=int(values["seed"]),
+    )
+    if len(blend) > 1 and stream.blends:
+        stream.set_prompts(blend)
+    return stream
