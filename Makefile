@@ -48,10 +48,11 @@ check:  ## ruff and mypy (the tests hold the import contracts)
 	@$(VENV)/python -m ruff format --check .
 	@$(VENV)/python -m mypy
 
-docs:  ## write what is generated from the table of parameters: docs/osc.md, the Max patch, the TouchOSC layout
+docs:  ## write what is generated from the table of parameters: docs/osc.md, the patches, the TouchOSC layout
 	@$(VENV)/python -m streamer.docs > docs/osc.md
 	@$(VENV)/python -m musicgen.load.page > docs/configs.md
 	@$(VENV)/python examples/max/make_patch.py
+	@$(VENV)/python examples/puredata/make_patch.py
 	@$(VENV)/python examples/touchosc/make_layout.py
 
 bench:  ## measure this machine with nano

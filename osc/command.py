@@ -60,11 +60,14 @@ class Command:
     doc : str
         One sentence for the person who plays.
     takes : tuple of Argument
+    sample : tuple of values
+        Arguments as somebody may send them: for documentation and examples.
     """
 
     path: str
     doc: str
     takes: tuple[Argument, ...] = ()
+    sample: tuple[Value, ...] = ()
 
     def parse(self, arguments: Sequence[Any]) -> list[Value]:
         """Read OSC arguments as those of this command: one value each, fewer where some were left out.

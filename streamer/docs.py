@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 
+from osc.command import Command
 from osc.feedback import DATAGRAM_BYTES
 from osc.later import HORIZON, QUEUE
 from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
@@ -145,7 +147,7 @@ def page() -> str:
             table(["address", ""], ([f"`{PREFIX}/{action.name}`", action.doc] for action in ACTIONS)),
             "\n## Commands\n",
             "They take arguments. In a bundle with a time they act at that time.\n",
-            table(["address", "with", ""], ([f"`{PREFIX}/{c.path}`", c.usage, c.doc] for c in COMMANDS)),
+            table(["address", "with", "for example", ""], map(_command, COMMANDS)),
             COMMANDS_MORE,
             REPLIES,
             "## Status\n",
@@ -161,6 +163,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines).replace("|  |", "| |")
+
+
+def _command(command: Command) -> list[str]:
+    """One command as cells."""
+    sample = " ".join(json.dumps(value) if isinstance(value, str) else f"{value:g}" for value in command.sample)
+    return [f"`{PREFIX}/{command.path}`", command.usage, f"`{sample}`" if sample else "", command.doc]
 
 
 def _row(parameter: Parameter) -> list[str]:

@@ -1,7 +1,7 @@
 """Write musicgen-streamer.maxpat, the Max patch that steers the instrument.
 
-The dials take their names, ranges and units from the instrument's own table of parameters, so after a change of that
-table run this again::
+The dials take their names, ranges and units from the instrument's own table of parameters, and what is asked for with
+arguments from its commands, so after a change of those run this again::
 
     python examples/max/make_patch.py
 
@@ -14,14 +14,25 @@ from typing import Any
 from py2max import Box, Patcher
 from py2max.core.common import Rect
 
+from osc.command import Command
 from osc.parameter import Parameter
-from streamer.control.table import PARAMETERS
+from osc.values import Value
+from streamer.control.table import ACTIONS, SLOTS, TABLE
+from streamer.surfaces.commands import COMMANDS, RECORD
 
 PATCH = Path(__file__).with_name("musicgen-streamer.maxpat")
 HOST, SEND_PORT, REPLY_PORT = "127.0.0.1", 7770, 7771
-DIALS = ("temperature", "topk", "cfg", "volume")
-ACTIONS = ("play", "stop", "reset", "panic")
-METERS = {"rtf": "times real time", "buffer_ms": "ms in the buffer", "xruns": "drop-outs", "latency_ms": "ms latency"}
+DIALS = ("temperature", "topk", "cfg", "volume", "tempo")
+WORDS = ("key", "quantise")
+METERS = {
+    "rtf": "times real time",
+    "buffer_ms": "ms in the buffer",
+    "xruns": "drop-outs",
+    "latency_ms": "ms latency",
+    "tempo": "bpm",
+    "beat": "beat",
+    "bar": "bar",
+}
 
 FLOAT_UNIT, DECIBEL_UNIT, INTEGER_UNIT = 1, 4, 0  # parameter_unitstyle of Max's live.* objects
 FLOAT_TYPE = 0  # parameter_type: an integer there is 8 bits wide, too few for topk
@@ -30,21 +41,28 @@ FLOAT_TYPE = 0  # parameter_type: an integer there is 8 bits wide, too few for t
 def patch() -> Patcher:
     """The whole patch: controls on the left send, the replies on the right set the controls and the meters."""
     patcher = Patcher(title="MusicGen Streamer", on_invalid="raise")
-    patcher.rect = Rect(80, 90, 1040, 600)
+    patcher.rect = Rect(80, 90, 1900, 900)
     note(patcher, "MusicGen Streamer over OSC. Start the instrument first: make play", Rect(20, 15, 480, 20))
     send = patcher.add_textbox(
-        f"udpsend {HOST} {SEND_PORT}", numinlets=1, numoutlets=0, outlettype=[], patching_rect=Rect(20, 550, 150, 22)
+        f"udpsend {HOST} {SEND_PORT}", numinlets=1, numoutlets=0, outlettype=[], patching_rect=Rect(20, 700, 150, 22)
     )
-    replies = dict(zip(["prompt", *DIALS, "level", *METERS], reply_boxes(patcher), strict=True))
-    prompt_box(patcher, send, replies["prompt"])
-    table = {parameter.name: parameter for parameter in PARAMETERS}
+    replies = reply_boxes(patcher)
+    note(patcher, "prompt: type, then press Enter", Rect(20, 45, 300, 20))
+    words(patcher, TABLE["prompt"], Rect(20, 68, 560, 40), send, replies["prompt"])
     for place, name in enumerate(DIALS):
-        dial(patcher, table[name], 20 + 110 * place, send, replies[name])
-    for place, name in enumerate(ACTIONS):
-        button(patcher, name, 20 + 110 * place, send)
+        dial(patcher, TABLE[name], 20 + 115 * place, send, replies[name])
+    for place, name in enumerate(WORDS):
+        note(patcher, name, Rect(20, 320 + 64 * place, 80, 20))
+        words(patcher, TABLE[name], Rect(100, 320 + 64 * place, 200, 24), send, replies[name])
+    for place, action in enumerate(ACTIONS):
+        button(patcher, action.name, 20 + 110 * place, send)
     level_meter(patcher, replies["level"])
     for place, (name, label) in enumerate(METERS.items()):
-        number(patcher, label, 620 + 105 * place, replies[name])
+        number(patcher, label, 620 + 105 * (place % 4), 495 + 60 * (place // 4), replies[f"status/{name}"])
+    slots(patcher, send, replies)
+    for place, command in enumerate(COMMANDS):
+        ask(patcher, command, 500 + 24 * place, send)
+    ask(patcher, Command(RECORD.path, "End the recording.", RECORD.takes, ("0",)), 500 + 24 * len(COMMANDS), send)
     subscription(patcher, send)
     return patcher
 
@@ -53,30 +71,62 @@ def note(patcher: Patcher, text: str, rect: Rect) -> None:
     patcher.add_comment(text, patching_rect=rect)
 
 
-def prompt_box(patcher: Patcher, send: Box, reply: tuple[Box, int]) -> None:
+def words(patcher: Patcher, parameter: Parameter, rect: Rect, send: Box, reply: tuple[Box, int]) -> None:
     """A text field whose Enter key sends; one symbol, so that commas and numbers arrive as they were typed."""
-    note(patcher, "prompt: type, then press Enter", Rect(20, 45, 300, 20))
     field = patcher.add_textbox(
-        "textedit", patching_rect=Rect(20, 68, 470, 40), keymode=1, outputmode=1, wordwrap=1, parameter_enable=0
+        "textedit", patching_rect=rect, keymode=1, outputmode=1, wordwrap=int(rect.h > 30), parameter_enable=0
     )
-    words = patcher.add_textbox(
-        "route text", numinlets=2, numoutlets=2, outlettype=["", ""], patching_rect=Rect(20, 120, 70, 22)
+    x, y = (rect.x, rect.y + rect.h + 8) if rect.x < 1000 else (rect.x + rect.w + 10, rect.y)
+    typed = patcher.add_textbox(
+        "route text", numinlets=2, numoutlets=2, outlettype=["", ""], patching_rect=Rect(x, y, 70, 22)
     )
     # An empty field comes out as a bang, to which prepend would add the word "bang".
     empty = patcher.add_textbox(
-        "route bang", numinlets=2, numoutlets=2, outlettype=["", ""], patching_rect=Rect(100, 120, 70, 22)
+        "route bang", numinlets=2, numoutlets=2, outlettype=["", ""], patching_rect=Rect(x + 75, y, 70, 22)
     )
-    none = patcher.add_message("/mg/prompt", patching_rect=Rect(180, 120, 80, 22))
-    address = patcher.add_textbox("prepend /mg/prompt", patching_rect=Rect(270, 120, 120, 22))
-    patcher.add_line(field, words)
-    patcher.add_line(words, empty)
-    patcher.add_line(empty, none)
+    none = patcher.add_message(f'/mg/{parameter.path} ""', patching_rect=Rect(x + 150, y, 115, 22))
+    address = patcher.add_textbox(f"prepend /mg/{parameter.path}", patching_rect=Rect(x + 270, y, 160, 22))
+    shown = patcher.add_textbox("prepend set", patching_rect=Rect(x + 435, y, 75, 22))
+    for source, target in [
+        (field, typed),
+        (typed, empty),
+        (empty, none),
+        (none, send),
+        (address, send),
+        (shown, field),
+    ]:
+        patcher.add_line(source, target)
     patcher.add_line(empty, address, outlet=1)
-    patcher.add_line(none, send)
-    patcher.add_line(address, send)
-    shown = patcher.add_textbox("prepend set", patching_rect=Rect(410, 120, 80, 22))
     patcher.add_line(reply[0], shown, outlet=reply[1])
-    patcher.add_line(shown, field)
+
+
+def slots(patcher: Patcher, send: Box, replies: dict[str, tuple[Box, int]]) -> None:
+    """The prompts of a blend, a row for each: its words, and its weight."""
+    note(patcher, "prompts to blend, and their weights; slot 1 is the prompt on the left", Rect(1060, 15, 500, 20))
+    for place, (text, weight) in enumerate(SLOTS.items()):
+        y = 45 + 32 * place
+        if text != "prompt":
+            words(patcher, TABLE[text], Rect(1130, y, 220, 24), send, replies[text])
+        share = patcher.add_textbox("flonum", patching_rect=Rect(1060, y, 55, 22), parameter_enable=0)
+        address = patcher.add_textbox(
+            f"prepend /mg/{TABLE[weight].path}", patching_rect=Rect(1060, 320 + 22 * place, 190, 22)
+        )
+        shown = patcher.add_textbox("prepend set", patching_rect=Rect(1260, 320 + 22 * place, 75, 22))
+        for source, target in [(share, address), (address, send), (shown, share)]:
+            patcher.add_line(source, target)
+        patcher.add_line(replies[weight][0], shown, outlet=replies[weight][1])
+
+
+def ask(patcher: Patcher, command: Command, y: float, send: Box) -> None:
+    """A command as a message to click and to change, and what it does."""
+    sample = " ".join([f"/mg/{command.path}", *map(atom, command.sample)])
+    patcher.add_line(patcher.add_message(sample, patching_rect=Rect(1060, y, 260, 22)), send)
+    note(patcher, command.doc, Rect(1330, y, 420, 20))
+
+
+def atom(value: Value) -> str:
+    """A value as an atom in a message: words are quoted, since a name of several is one."""
+    return f'"{value}"' if isinstance(value, str) else f"{value:g}"
 
 
 def dial(patcher: Patcher, parameter: Parameter, x: float, send: Box, reply: tuple[Box, int]) -> None:
@@ -124,24 +174,29 @@ def button(patcher: Patcher, action: str, x: float, send: Box) -> None:
             numoutlets=3,
             outlettype=["", "", "int"],
             parameter_enable=0,
-            patching_rect=Rect(x, 330, 80, 26),
+            patching_rect=Rect(x, 470, 80, 26),
         )
     )
-    message = patcher.add_message(f"/mg/{action}", patching_rect=Rect(x, 370, 80, 22))
+    message = patcher.add_message(f"/mg/{action}", patching_rect=Rect(x, 510, 80, 22))
     patcher.add_line(face, message)
     patcher.add_line(message, send)
 
 
-def reply_boxes(patcher: Patcher) -> list[tuple[Box, int]]:
-    """Where each reply comes out: the prompt, the dials, then level and the other numbers of the status."""
+def reply_boxes(patcher: Patcher) -> dict[str, tuple[Box, int]]:
+    """Where each reply comes out, by the parameter's name; the level, and the other numbers of the status."""
     receive = patcher.add_textbox(f"udpreceive {REPLY_PORT}", patching_rect=Rect(620, 45, 120, 22))
-    main = router(patcher, ["/mg/prompt", *(f"/mg/{name}" for name in DIALS), "/mg/error"], Rect(620, 80, 400, 22))
-    status = router(patcher, ["/mg/status/level", *(f"/mg/status/{name}" for name in METERS)], Rect(620, 190, 400, 36))
-    refused = patcher.add_textbox("print musicgen-streamer", patching_rect=Rect(620, 120, 160, 22))
+    asked = ["prompt", *DIALS, *WORDS]
+    blend = [name for name in (*SLOTS, *SLOTS.values()) if name != "prompt"]
+    main = router(patcher, [*(f"/mg/{TABLE[name].path}" for name in asked), "/mg/error"], Rect(620, 80, 420, 36))
+    slot = router(patcher, [f"/mg/{TABLE[name].path}" for name in blend], Rect(620, 160, 420, 64))
+    status = router(patcher, ["/mg/status/level", *(f"/mg/status/{name}" for name in METERS)], Rect(620, 240, 420, 50))
+    refused = patcher.add_textbox("print musicgen-streamer", patching_rect=Rect(620, 128, 160, 22))
     patcher.add_line(receive, main)
-    patcher.add_line(main, refused, outlet=1 + len(DIALS))
-    patcher.add_line(main, status, outlet=2 + len(DIALS))
-    return [(main, n) for n in range(1 + len(DIALS))] + [(status, n) for n in range(1 + len(METERS))]
+    patcher.add_line(main, refused, outlet=len(asked))
+    patcher.add_line(main, slot, outlet=len(asked) + 1)
+    patcher.add_line(slot, status, outlet=len(blend))
+    found = {name: (main, n) for n, name in enumerate(asked)} | {name: (slot, n) for n, name in enumerate(blend)}
+    return found | {"level": (status, 0)} | {f"status/{name}": (status, 1 + n) for n, name in enumerate(METERS)}
 
 
 def router(patcher: Patcher, addresses: list[str], rect: Rect) -> Box:
@@ -156,29 +211,29 @@ def router(patcher: Patcher, addresses: list[str], rect: Rect) -> Box:
 
 
 def level_meter(patcher: Patcher, reply: tuple[Box, int]) -> None:
-    note(patcher, "level, dB", Rect(620, 265, 90, 20))
-    decibels = patcher.add_textbox("prepend db", patching_rect=Rect(620, 240, 80, 22))
-    meter = patcher.add_textbox("live.meter~", patching_rect=Rect(620, 290, 14, 110), outlettype=["float", "int"])
+    note(patcher, "level, dB", Rect(620, 335, 90, 20))
+    decibels = patcher.add_textbox("prepend db", patching_rect=Rect(620, 305, 80, 22))
+    meter = patcher.add_textbox("live.meter~", patching_rect=Rect(620, 360, 14, 110), outlettype=["float", "int"])
     patcher.add_line(reply[0], decibels, outlet=reply[1])
     patcher.add_line(decibels, meter)
 
 
-def number(patcher: Patcher, label: str, x: float, reply: tuple[Box, int]) -> None:
-    note(patcher, label, Rect(x, 425, 100, 20))
-    box = patcher.add_textbox("flonum", patching_rect=Rect(x, 450, 70, 22), parameter_enable=0)
+def number(patcher: Patcher, label: str, x: float, y: float, reply: tuple[Box, int]) -> None:
+    note(patcher, label, Rect(x, y, 100, 20))
+    box = patcher.add_textbox("flonum", patching_rect=Rect(x, y + 22, 70, 22), parameter_enable=0)
     patcher.add_line(reply[0], box, outlet=reply[1])
 
 
 def subscription(patcher: Patcher, send: Box) -> None:
     """Ask for feedback on our own port, again every 2 s since a subscription is a lease; once, ask for every value."""
-    note(patcher, "feedback: asked for again every 2 s", Rect(20, 420, 260, 20))
-    start = patcher.add_textbox("loadmess 1", patching_rect=Rect(20, 445, 80, 22))
-    clock = patcher.add_textbox("metro 2000", patching_rect=Rect(20, 475, 80, 22))
-    subscribe = patcher.add_message(f"/mg/subscribe {REPLY_PORT}", patching_rect=Rect(20, 510, 140, 22))
-    loaded = patcher.add_textbox("loadbang", patching_rect=Rect(190, 445, 70, 22))
+    note(patcher, "feedback: asked for again every 2 s", Rect(20, 560, 260, 20))
+    start = patcher.add_textbox("loadmess 1", patching_rect=Rect(20, 585, 80, 22))
+    clock = patcher.add_textbox("metro 2000", patching_rect=Rect(20, 615, 80, 22))
+    subscribe = patcher.add_message(f"/mg/subscribe {REPLY_PORT}", patching_rect=Rect(20, 650, 140, 22))
+    loaded = patcher.add_textbox("loadbang", patching_rect=Rect(190, 585, 70, 22))
     # After the subscription has gone out: the dump is answered to a subscriber's port only once it is known.
-    later = patcher.add_textbox("delay 200", patching_rect=Rect(190, 475, 80, 22))
-    dump = patcher.add_message("/mg/dump", patching_rect=Rect(190, 510, 80, 22))
+    later = patcher.add_textbox("delay 200", patching_rect=Rect(190, 615, 80, 22))
+    dump = patcher.add_message("/mg/dump", patching_rect=Rect(190, 650, 80, 22))
     for source, target in [(start, clock), (clock, subscribe), (subscribe, send), (loaded, later), (later, dump)]:
         patcher.add_line(source, target)
     patcher.add_line(dump, send)

@@ -4,8 +4,9 @@ Start the instrument (``make play``), then in another terminal::
 
     python examples/python/sequencer.py --every 20 "lo-fi piano, rain" "deep house, 122 bpm"
 
-It goes round and round through the prompts until Ctrl-C, or for ``--rounds`` rounds. Without prompts it plays four
-of its own. Only python-osc is needed, so the file can be copied to another machine and run there with ``--host``.
+It goes round and round through the prompts until Ctrl-C, or for ``--rounds`` rounds; with ``--fade`` each one comes in
+over so many seconds. Without prompts it plays four of its own. Only python-osc is needed, so the file can be copied to
+another machine and run there with ``--host``.
 """
 
 import argparse
@@ -36,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="where the instrument runs (default: %(default)s)")
     parser.add_argument("--port", type=int, default=7770, help="its OSC port (default: %(default)s)")
     parser.add_argument("--every", type=positive, default=20.0, metavar="SECONDS", help="default: %(default)g")
+    parser.add_argument("--fade", type=positive, metavar="SECONDS", help="crossfade from prompt to prompt")
     parser.add_argument("--rounds", type=int, help="stop after so many rounds (default: go on until Ctrl-C)")
     return parser.parse_intermixed_args()  # prompts may stand before, between and after the options
 
@@ -50,7 +52,10 @@ def main() -> None:
     for _ in rounds:
         for prompt in prompts:
             print(prompt, flush=True)
-            client.send_message("/mg/prompt", prompt)
+            if options.fade is None:
+                client.send_message("/mg/prompt", prompt)
+            else:
+                client.send_message("/mg/prompt/fade", [prompt, options.fade])
             due += options.every  # counted from the start, so that a late wake-up does not add up over an evening
             time.sleep(max(0.0, due - time.monotonic()))
 

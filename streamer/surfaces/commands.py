@@ -29,31 +29,38 @@ RAMP = Command(
     "ramp",
     "Glide a number to a target, evenly along its fader; a new value or glide takes over from where it is.",
     (_NAME, _TARGET, _SECONDS),
+    ("temperature", 1.25, 4.0),
 )
-RAMP_BEATS = Command("ramp/beats", "The same, in beats.", (_NAME, _TARGET, _BEATS))
+RAMP_BEATS = Command("ramp/beats", "The same, in beats.", (_NAME, _TARGET, _BEATS), ("volume", -20.0, 8.0))
 WEIGHTS = Command(
     "prompt/weights",
     "The weights of the prompt slots, from the first on; those of the others become 0.",
     (Argument("weight", "float", repeats=True),),
+    (1.0, 0.5),
 )
 FADE = Command(
     "prompt/fade",
     "Crossfade from what plays to one prompt, which is then in the first slot, alone.",
     (Argument("prompt", "text"), _SECONDS),
+    ("deep house", 8.0),
 )
-FADE_BEATS = Command("prompt/fade/beats", "The same, in beats.", (Argument("prompt", "text"), _BEATS))
-SAVE = Command("snapshot/save", "Keep all values under a name.", (_NAME,))
+FADE_BEATS = Command(
+    "prompt/fade/beats", "The same, in beats.", (Argument("prompt", "text"), _BEATS), ("ambient pads", 16.0)
+)
+SAVE = Command("snapshot/save", "Keep all values under a name.", (_NAME,), ("drop",))
 LOAD = Command(
     "snapshot/load",
     "Take the values of a snapshot; over seconds numbers glide and prompts fade to them.",
     (_NAME, _SECONDS),
+    ("drop", 4.0),
 )
 LIST = Command("snapshot/list", "Answered at `snapshot/names` with the names of all snapshots.")
-DELETE = Command("snapshot/delete", "Remove a snapshot.", (_NAME,))
+DELETE = Command("snapshot/delete", "Remove a snapshot.", (_NAME,), ("drop",))
 RECORD = Command(
     "record",
     "Record what is heard into a folder of that name, and the journal to replay it from; 0 ends the recording.",
     (_NAME,),
+    ("take-1",),
 )
 UNDO = Command("undo", "Take back the last change of values; again: the one before it.")
 

@@ -5,18 +5,21 @@ import logging
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from osc.command import Answer, Asker, Command, Handler
 from osc.tree import Tree
 from osc.udp import OscServer
 from osc.values import Value
 from streamer.control.controls import Controls
+from streamer.control.snapshots import Snapshots
 from streamer.control.table import ACTIONS, PARAMETERS
+from streamer.surfaces.commands import COMMANDS, Commands
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -37,17 +40,35 @@ class Instrument:
     server: OscServer
     controls: Controls
     history: list[dict[str, Value]] = field(default_factory=list)
+    asked: list[tuple[str, tuple[Value, ...]]] = field(default_factory=list)
 
     def heard(self, name: str) -> list[Value]:
         """Every value that a client gave the parameter or action so far."""
         return [change[name] for change in list(self.history) if name in change]
 
+    def is_past(self, count: int) -> bool:
+        """Whether more changes and commands than so many have arrived."""
+        return len(self.history) + len(self.asked) > count
+
+
+def _noting(command: Command, done: Handler | None, asked: list[tuple[str, tuple[Value, ...]]]) -> Handler:
+    """Does what the command asks for, where that needs no sound, and notes that it was asked for."""
+
+    def handle(arguments: Sequence[Value], asker: Asker) -> list[Answer]:
+        asked.append((command.path, tuple(arguments)))
+        return list(done(arguments, asker)) if done else []
+
+    return handle
+
 
 @pytest.fixture
-def instrument(caplog: pytest.LogCaptureFixture) -> Iterator[Instrument]:
+def instrument(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> Iterator[Instrument]:
     controls = Controls()
-    server = OscServer(Tree("/mg", PARAMETERS, ACTIONS, controls), port=0)
-    played = Instrument(server, controls)
+    handlers = dict(Commands(controls, Snapshots(tmp_path / "snapshots"), lambda: 120.0).table())
+    asked: list[tuple[str, tuple[Value, ...]]] = []
+    commands = [(command, _noting(command, handlers.get(command), asked)) for command in COMMANDS]
+    server = OscServer(Tree("/mg", PARAMETERS, ACTIONS, controls, commands), port=0)
+    played = Instrument(server, controls, asked=asked)
     controls.listen(lambda changed, origin: played.history.append(changed))
     server.start()
     yield played

@@ -1,17 +1,21 @@
 """The Max patch: Max itself runs on neither Linux nor a server, so it is checked against Max's reference data."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from types import ModuleType
 from typing import Any
 
 import pytest
+from pythonosc.udp_client import SimpleUDPClient
 
 from osc.tree import Tree
 from streamer.control.controls import Controls
-from streamer.control.table import ACTIONS, PARAMETERS, STATUS
-from tests.examples.conftest import EXAMPLES, load_script
+from streamer.control.table import ACTIONS, PARAMETERS, SLOTS, STATUS, TABLE
+from streamer.surfaces.commands import COMMANDS
+from tests.examples.conftest import EXAMPLES, Instrument, load_script, until
 
 PATCH = EXAMPLES / "max" / "musicgen-streamer.maxpat"
 
@@ -41,23 +45,32 @@ def test_the_patch_is_the_one_its_script_writes(script: ModuleType) -> None:
 
 def test_the_dials_have_the_ranges_of_the_parameters(boxes: list[dict[str, Any]]) -> None:
     dials = {box["varname"]: box for box in boxes if box["maxclass"] == "live.dial"}
-    assert set(dials) == {"temperature", "topk", "cfg", "volume"}
+    assert set(dials) == {"temperature", "topk", "cfg", "volume", "tempo"}
     for parameter in PARAMETERS:
         if parameter.name in dials:
             valueof = dials[parameter.name]["saved_attribute_attributes"]["valueof"]
             assert (valueof["parameter_mmin"], valueof["parameter_mmax"]) == (parameter.low, parameter.high)
 
 
-def test_every_address_the_patch_sends_is_one_the_instrument_knows(boxes: list[dict[str, Any]]) -> None:
+def test_every_address_the_patch_prepends_is_a_parameter(boxes: list[dict[str, Any]]) -> None:
     tree = Tree("/mg", PARAMETERS, ACTIONS, Controls())
-    commands = {"subscribe", "dump"}
     texts = [str(box.get("text", "")) for box in boxes]
-    sent = {word for text in texts if not text.startswith("route") for word in text.split() if word.startswith("/mg/")}
-    assert {"/mg/prompt", "/mg/temperature", "/mg/play", "/mg/panic", "/mg/subscribe"} <= sent
-    for address in sent:
-        path = tree.path(address)
-        assert path is not None
-        assert path in commands or tree.parameter(path) or path in tree.actions, address
+    sent = {text.removeprefix("prepend ") for text in texts if text.startswith("prepend /")}
+    assert [address for address in sent if tree.parameter(address.removeprefix("/mg/")) is None] == []
+    assert {f"/mg/{TABLE[weight].path}" for weight in SLOTS.values()} <= sent
+    assert {"/mg/prompt", "/mg/prompt/8/text", "/mg/temperature", "/mg/tempo", "/mg/key", "/mg/quantise"} <= sent
+
+
+def test_every_message_does_something_when_it_is_clicked(boxes: list[dict[str, Any]], instrument: Instrument) -> None:
+    client = SimpleUDPClient("127.0.0.1", instrument.server.port)
+    clicked = [shlex.split(str(box["text"])) for box in boxes if box["maxclass"] == "message"]
+    for address, *atoms in clicked:
+        client.send_message(address, [float(atom) if re.fullmatch(r"-?[\d.]+", atom) else atom for atom in atoms])
+    until(lambda: len(instrument.asked) > len(COMMANDS), "all commands arriving")
+    assert {address.removeprefix("/mg/") for address, *_ in clicked} >= {action.name for action in ACTIONS}
+    assert instrument.asked[:-1] == [(command.path, command.sample) for command in COMMANDS]
+    assert instrument.asked[-1] == ("record", ("0",))
+    assert instrument.server.counts.errors == 0
 
 
 def test_every_address_the_patch_shows_is_one_the_instrument_sends(boxes: list[dict[str, Any]]) -> None:

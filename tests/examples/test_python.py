@@ -30,6 +30,14 @@ def test_the_sequencer_goes_round_through_its_prompts(instrument: Instrument) ->
     assert instrument.heard("play") == [True]
 
 
+def test_the_sequencer_fades_from_prompt_to_prompt(instrument: Instrument) -> None:
+    port = str(instrument.server.port)
+    done = run(SEQUENCER, "--port", port, "--every", "0.02", "--rounds", "1", "--fade", "0.5", "lo-fi piano", "house")
+    assert done.returncode == 0, done.stderr
+    until(lambda: len(instrument.asked) >= 2, "the last fade arriving")
+    assert instrument.asked == [("prompt/fade", ("lo-fi piano", 0.5)), ("prompt/fade", ("house", 0.5))]
+
+
 def test_the_sequencer_goes_on_until_it_is_interrupted(instrument: Instrument, launch: Callable[..., Peer]) -> None:
     command = [sys.executable, SEQUENCER, "--port", str(instrument.server.port), "--every", "0.02"]
     sequencer = launch(command)

@@ -29,3 +29,15 @@ def test_transport_and_markers_reach_the_instrument(instrument: Instrument) -> N
     assert instrument.heard("prompt") == ["deep house, 122 bpm"]
     assert instrument.heard("stop") == [True]
     assert instrument.server.counts.errors == 0
+
+
+def test_a_projects_tempo_and_regions_reach_the_instrument(instrument: Instrument) -> None:
+    pattern = {action: (text[0], text[1:]) for action, text in patterns().items()}
+    client = SimpleUDPClient("127.0.0.1", instrument.server.port)
+    assert pattern["TEMPO"][0] == "f" and pattern["LAST_REGION_NAME"][0] == "s"
+    client.send_message(pattern["TEMPO"][1], 122.5)
+    client.send_message("/mg/snapshot/save", "second verse")
+    client.send_message("/mg/tempo", 90.0)
+    client.send_message(pattern["LAST_REGION_NAME"][1], "second verse")
+    until(lambda: instrument.heard("tempo") == [122.5, 90.0, 122.5], "the region's snapshot being taken back")
+    assert instrument.server.counts.errors == 0
