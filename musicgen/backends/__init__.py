@@ -21,7 +21,7 @@ from musicgen.errors import ModelError
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
 
-NAMES = ("torch", "native", "native-int4", "onnx", "cuda")
+NAMES = ("torch", "native", "native-int6", "native-int4", "onnx", "cuda")
 WEIGHT_BYTES = {"torch": 4.0, "native": 1.06, "native-int4": 0.63, "onnx": 1.03, "cuda": 2.0}
 """That a step reads for each weight, scales included."""
 WORTH_A_FILE = 1_000_000
@@ -222,9 +222,9 @@ def prepare(
     if against:
         raise ModelError(against)
     if name.startswith("native"):
-        from musicgen.backends.native_step import NativeBackend
+        from musicgen.backends.native_step import BITS, NativeBackend
 
-        return NativeBackend(weights, bits=4 if name == "native-int4" else 8, threads=threads)
+        return NativeBackend(weights, bits=BITS[name], threads=threads)
     if name == "onnx":
         from musicgen.backends.onnx_step import OnnxBackend
 

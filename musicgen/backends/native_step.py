@@ -1,8 +1,9 @@
 """Quantised weights and kernels for the CPU at hand, in C++ (the folder ``native``): one call a step for all rows.
 
 The library is built when the package is installed where a C++ compiler (GCC or Clang) is found, and left out elsewhere.
-Weights have 8 or 4 bits with a scale for each group of 64 or 32 inputs, activations 8 bits with a scale for each group
-of 64, keys and values 8 bits with a scale for each head and position; all else is float32.
+Weights have 8 bits with a scale for each group of 64 inputs, or 6 or 4 bits with a scale for each 32, chosen for the
+least squared error; activations 8 bits with a scale for each group of 64, keys and values 8 bits with a scale for each
+head and position; all else is float32.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from musicgen.past.state import State
 HEAD = 64  # the head size, and the group that everything is laid out in
 BLOCK = 16  # positions that lie side by side, see kernels.h
 OUT_OF_HEARING = -1e30  # a score that nothing is left of
+BITS = {"native": 8, "native-int6": 6, "native-int4": 4}
+"""Of the layers' weights, by the backend's name."""
 
 _Bytes = NDArray[np.uint8]
 
@@ -181,7 +184,7 @@ class NativeBackend:
     weights
         Copied: they may be let go afterwards.
     bits
-        Of the layers' weights, 8 or 4; the heads have 8 always.
+        Of the layers' weights, one of ``BITS``; the heads have 8 always.
     threads
         None: as many as a short measurement finds best.
     kernels
@@ -209,7 +212,7 @@ class NativeBackend:
         reason = refusal(weights)
         if reason:
             raise ModelError(f"This model cannot be used: {reason}. Use the torch backend.")
-        self.name = "native" if bits == 8 else "native-int4"
+        self.name = next(name for name, own in BITS.items() if own == bits)
         self.bits = bits
         self.kernels = kernels or globals()["kernels"]()[0]
         self._layers, self._heads = len(weights.layers), weights.head_count

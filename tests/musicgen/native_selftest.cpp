@@ -237,7 +237,7 @@ double cosine(const std::vector<float>& a, const std::vector<float>& b) {
 
 int main() {
     bool right = true;
-    for (int bits : {8, 4}) {
+    for (int bits : {8, 6, 4}) {
         Model model(bits);
         const std::vector<float> expected = play(model, "portable", 1);
         std::istringstream names(native_kernels());

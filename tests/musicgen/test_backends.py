@@ -18,10 +18,12 @@ from tests.musicgen.random_decoder import random_decoder
 
 # The least cosine of a row's logits on random weights, which are harder to quantise than trained ones, and on nano;
 # and the share of likeliest tokens that are the same on nano. The two of nano depend on its training: what copies
-# is surer, and coarse weights show more (native 0.9997, native-int4 0.969, onnx 0.9991 after its fourth sitting).
+# is surer, and coarse weights show more (native 0.9995, native-int6 0.998, native-int4 0.972; in 800 steps instead of
+# 120 the likeliest token is the same in 97.3, 93.8 and 77.2 % of all rows).
 TOLERANCES = {
     "torch": (0.999999, 0.999999, 1.0),
     "native": (0.99, 0.999, 0.95),
+    "native-int6": (0.98, 0.995, 0.92),
     "native-int4": (0.9, 0.96, 0.7),
     "onnx": (0.99, 0.997, 0.95),
 }

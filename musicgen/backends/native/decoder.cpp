@@ -1,7 +1,5 @@
 // One step of the decoder for all rows at once: musicgen/decoder.py's step over packed weights.
-#include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -164,107 +162,11 @@ std::vector<Sequence> sequences_of(const NativeRow* rows, int count) {
     return sequences;
 }
 
-uint16_t bfloat16_above(float x) {  // rounded up, x >= 0
-    uint32_t bits;
-    memcpy(&bits, &x, 4);
-    return uint16_t((bits + 0xffff) >> 16);
-}
-
-float from_bfloat16(uint16_t upper) {
-    uint32_t bits = uint32_t(upper) << 16;
-    float x;
-    memcpy(&x, &bits, 4);
-    return x;
-}
-
-// Round to nearest for |x| < 2^22, in a form that compilers turn into vector code.
-float rounded(float x) { return (x + 12582912.0f) - 12582912.0f; }
-
-// 64 inputs x 64 outputs; the scale reaches the largest weight.
-void pack_group_of_8(const float* source, int64_t stride, uint8_t* group) {
-    float inverse[64], top[64] = {};
-    for (int i = 0; i < 64; ++i) {
-        for (int o = 0; o < 64; ++o) top[o] = std::max(top[o], std::abs(source[i * stride + o]));
-    }
-    for (int o = 0; o < 64; ++o) {
-        uint16_t scale = bfloat16_above(std::max(top[o], 1e-20f) / 127);
-        memcpy(group + 2 * o, &scale, 2);
-        inverse[o] = 1 / from_bfloat16(scale);
-    }
-    for (int i = 0; i < 64; ++i) {
-        uint8_t* to = group + 128 + i / 4 * 256 + i % 4;
-        for (int o = 0; o < 64; ++o) to[4 * o] = uint8_t(int(rounded(source[i * stride + o] * inverse[o])) + 128);
-    }
-}
-
-// 32 inputs x 64 outputs to -8 .. 7: of some scales around largest / 8, that with the least squared error.
-void pack_half_of_4(const float* source, int64_t stride, uint8_t* scales, uint8_t* weights, int half) {
-    constexpr int kCandidates = 9;
-    float top[64] = {}, best[64], error[64];
-    for (int i = 0; i < 32; ++i) {
-        for (int o = 0; o < 64; ++o) top[o] = std::max(top[o], std::abs(source[i * stride + o]));
-    }
-    uint16_t chosen[64];
-    for (int candidate = 0; candidate < kCandidates; ++candidate) {
-        float divisor = 6.25f + 0.25f * float(candidate);
-        uint16_t scale[64];
-        float step[64], inverse[64], sum[64] = {};
-        for (int o = 0; o < 64; ++o) {
-            scale[o] = bfloat16_above(std::max(top[o], 1e-20f) / divisor);
-            step[o] = from_bfloat16(scale[o]);
-            inverse[o] = 1 / step[o];
-        }
-        for (int i = 0; i < 32; ++i) {
-            for (int o = 0; o < 64; ++o) {
-                float w = source[i * stride + o];
-                float whole = std::min(7.0f, std::max(-8.0f, rounded(w * inverse[o])));
-                sum[o] += (whole * step[o] - w) * (whole * step[o] - w);
-            }
-        }
-        for (int o = 0; o < 64; ++o) {
-            if (candidate == 0 || sum[o] < error[o]) {
-                error[o] = sum[o];
-                best[o] = inverse[o];
-                chosen[o] = scale[o];
-            }
-        }
-    }
-    memcpy(scales + 128 * half, chosen, 128);
-    for (int i = 0; i < 32; ++i) {
-        uint8_t* to = weights + half * 1024 + i / 8 * 256 + i % 4;
-        const int shift = i / 4 % 2 * 4;
-        for (int o = 0; o < 64; ++o) {
-            int whole = int(std::min(7.0f, std::max(-8.0f, rounded(source[i * stride + o] * best[o])))) + 8;
-            to[4 * o] = uint8_t(shift ? to[4 * o] | whole << 4 : whole);
-        }
-    }
-}
-
 }  // namespace
 
 int32_t native_max_rows() { return kMaxRows; }
 
 int32_t native_row_size() { return int32_t(sizeof(NativeRow)); }
-
-size_t native_matrix_size(int32_t inputs, int32_t outputs, int32_t bits) {
-    return size_t(inputs / 64) * size_t(outputs / 64) * group_bytes(bits);
-}
-
-void native_pack(const float* source, int64_t stride, int32_t inputs, int32_t outputs, int32_t bits, uint8_t* packed) {
-    for (int panel = 0; panel < outputs / 64; ++panel) {
-        for (int group = 0; group < inputs / 64; ++group) {
-            const float* from = source + group * 64 * stride + panel * 64;
-            if (bits == 8) {
-                pack_group_of_8(from, stride, packed);
-            } else {
-                for (int half = 0; half < 2; ++half) {
-                    pack_half_of_4(from + half * 32 * stride, stride, packed, packed + 256, half);
-                }
-            }
-            packed += group_bytes(bits);
-        }
-    }
-}
 
 size_t native_memory_size(int32_t layers, int32_t heads, int32_t capacity) {
     return size_t(layers) * size_t(heads) * head_bytes(capacity);

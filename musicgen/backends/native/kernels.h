@@ -3,7 +3,12 @@
 // Matrices are cut into panels of 64 outputs, panels into groups of 64 inputs. A group holds its bfloat16 scales, then
 // its weights in quads of 4 inputs: [quad][output][input of the quad], so that one instruction multiplies 4 inputs of
 // 16 outputs. Weights of 8 bits are stored plus 128; of 4 bits plus 8, two quads in one (low nibble first), with a
-// scale for each half of the group. Activations have a float32 scale for every group of 64.
+// scale for each half of the group; of 6 bits plus 32, see below, with as many scales. Activations have a float32 scale
+// for every group of 64.
+//
+// 6 bits: four quads take three times 256 bytes. The first has the two high bits of all four, those of the first quad
+// at bits 4 and 5 of a byte, of the second at 6 and 7, of the third at 0 and 1, of the fourth at 2 and 3: a shift and a
+// mask put any of them where they belong. The others have the low bits in nibbles, as 4 bits are.
 //
 // Keys and values of a head are 8 bits plus 128, with a float32 scale a position: keys like a panel whose outputs are
 // positions, 16 at a time, values like a panel whose inputs are positions.
@@ -17,7 +22,7 @@ namespace native {
 constexpr int kGroup = 64;  // inputs that share a scale, outputs of a panel, and the head size
 constexpr int kMaxRows = 64;
 
-constexpr size_t group_bytes(int bits) { return bits == 8 ? 128 + 64 * 64 : 256 + 64 * 64 / 2; }
+constexpr size_t group_bytes(int bits) { return (bits == 8 ? 128 : 256) + 64 * 64 * size_t(bits) / 8; }
 
 constexpr int padded(int positions) { return (positions + 15) / 16 * 16; }
 

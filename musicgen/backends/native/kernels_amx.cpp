@@ -32,19 +32,43 @@ static_assert(sizeof(Shape) == 64, "as LDTILECFG reads it");
 // Constants in memory: to GCC the instruction reads the first bytes alone.
 const Shape kWhole(64), kHalf(32);
 
-// Two quads in a byte become bytes, in the layout of 8 bits.
-INLINE void unpack(const uint8_t* packed, uint8_t* bytes) {
-    const __m512i mask = _mm512_set1_epi8(15);
+INLINE __m512i load(const uint8_t* from) {
+    __builtin_prefetch(from + kAhead);
+    return _mm512_loadu_si512(from);
+}
+
+// A group's weights of 4 bits become bytes, in the layout of 8 bits.
+INLINE void unpack_4(const uint8_t* packed, uint8_t* bytes) {
+    const __m512i low = _mm512_set1_epi8(15);
     for (int pair = 0; pair < 8; ++pair) {
-        for (int v = 0; v < 4; ++v) {
-            const uint8_t* from = packed + 256 * pair + 64 * v;
-            __m512i w = _mm512_loadu_si512(from);
-            __builtin_prefetch(from + kAhead);
-            _mm512_store_si512(bytes + 512 * pair + 64 * v, _mm512_and_si512(w, mask));
-            _mm512_store_si512(bytes + 512 * pair + 256 + 64 * v, _mm512_and_si512(_mm512_srli_epi16(w, 4), mask));
+        for (int v = 0; v < 256; v += 64) {
+            __m512i w = load(packed + 256 * pair + v);
+            uint8_t* to = bytes + 512 * pair + v;
+            _mm512_store_si512(to, _mm512_and_si512(w, low));
+            _mm512_store_si512(to + 256, _mm512_and_si512(_mm512_srli_epi16(w, 4), low));
         }
     }
     asm volatile("" ::: "memory");  // GCC's tile loads do not say that they read memory
+}
+
+// And of 6 bits.
+INLINE void unpack_6(const uint8_t* packed, uint8_t* bytes) {
+    const __m512i low = _mm512_set1_epi8(15), high = _mm512_set1_epi8(48);
+    for (int four = 0; four < 4; ++four) {
+        for (int v = 0; v < 256; v += 64) {
+            const uint8_t* from = packed + 768 * four + v;
+            uint8_t* to = bytes + 1024 * four + v;
+            __m512i above = load(from), first = load(from + 256), second = load(from + 512);
+            const __m512i nibbles[] = {first, _mm512_srli_epi16(first, 4), second, _mm512_srli_epi16(second, 4)};
+            const __m512i bits[] = {above, _mm512_srli_epi16(above, 2), _mm512_slli_epi16(above, 4),
+                                    _mm512_slli_epi16(above, 2)};
+            for (int quad = 0; quad < 4; ++quad) {
+                __m512i w = _mm512_or_si512(_mm512_and_si512(nibbles[quad], low), _mm512_and_si512(bits[quad], high));
+                _mm512_store_si512(to + 256 * quad, w);
+            }
+        }
+    }
+    asm volatile("" ::: "memory");
 }
 
 // sums (16 rows, 64 outputs) of the inputs that the tiles' shape has.
@@ -89,13 +113,15 @@ INLINE void load_scales(const uint8_t* from, __m512 (&scales)[4]) {
     }
 }
 
-// One group of 64 inputs times `rows`, a multiple of 16. The halves have scales of their own with 4 bits.
-template <int Halves>
+// One group of 64 inputs times `rows`, a multiple of 16, its weights as bytes. The halves have scales of their own with
+// 4 and with 6 bits.
+template <int Bits>
 TARGET void add_group(const uint8_t* scales, const uint8_t* weights, const Activations& x, int index, int rows,
                       float* acc) {
     const size_t width = size_t(x.width), groups = width / 64;
+    constexpr int kHalves = Bits == 8 ? 1 : 2, kOffset = 1 << (Bits - 1);
     alignas(64) int32_t sums[2][kTile * 64];
-    for (int half = 0; half < Halves; ++half) {
+    for (int half = 0; half < kHalves; ++half) {
         const uint8_t* part = weights + 2048 * half;
         const int8_t* values = x.values + 64 * index + 32 * half;
         __m512 scale[4];
@@ -107,7 +133,7 @@ TARGET void add_group(const uint8_t* scales, const uint8_t* weights, const Activ
             int32_t offsets[kTile];
             for (int i = 0; i < kTile; ++i) {
                 const int32_t* pair = x.sums + (row + i) * 2 * groups + 2 * index;
-                offsets[i] = Halves == 1 ? 128 * (pair[0] + pair[1]) : 8 * pair[half];
+                offsets[i] = kOffset * (kHalves == 1 ? pair[0] + pair[1] : pair[half]);
             }
             const float* factors = x.scales + row * groups + index;
             add_scaled(sums[row / kTile % 2], scale, factors, groups, offsets, acc + 64 * row);
@@ -125,11 +151,16 @@ TARGET void panel(const uint8_t* panel, int bits, const Activations& x, int rows
             const uint8_t* group = panel + index * size;
             if (bits == 8) {
                 for (int line = 0; line < 64; ++line) __builtin_prefetch(group + 64 * line + kAhead);
-                add_group<1>(group, group + 128, x, index, tiled, acc);
+                add_group<8>(group, group + 128, x, index, tiled, acc);
+                continue;
+            }
+            alignas(64) uint8_t bytes[64 * 64];
+            if (bits == 6) {
+                unpack_6(group + 256, bytes);
+                add_group<6>(group, bytes, x, index, tiled, acc);
             } else {
-                alignas(64) uint8_t bytes[64 * 64];
-                unpack(group + 256, bytes);
-                add_group<2>(group, bytes, x, index, tiled, acc);
+                unpack_4(group + 256, bytes);
+                add_group<4>(group, bytes, x, index, tiled, acc);
             }
         }
         _tile_release();

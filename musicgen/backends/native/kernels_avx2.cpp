@@ -21,11 +21,13 @@ INLINE __m256i dot_half(__m256i sum, __m256i w, __m256i x) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 INLINE Ints dot(Ints sum, Bytes w, Quad x) { return {dot_half(sum.a, w.a, x.x), dot_half(sum.b, w.b, x.x)}; }
-INLINE __m256i nibbles_half(__m256i sum, __m256i w, __m256i x) {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+// Weights below 64 leave room for four products: 4 * 63 * 127 < 2^15.
+INLINE __m256i pair_half(__m256i sum, __m256i w, __m256i x, __m256i w2, __m256i x2) {
+    __m256i fours = _mm256_add_epi16(_mm256_maddubs_epi16(w, x), _mm256_maddubs_epi16(w2, x2));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(fours, _mm256_set1_epi16(1)));
 }
-INLINE Ints dot_nibbles(Ints sum, Bytes w, Quad x) {
-    return {nibbles_half(sum.a, w.a, x.x), nibbles_half(sum.b, w.b, x.x)};
+INLINE Ints dot_pair(Ints sum, Bytes w, Quad x, Bytes w2, Quad x2) {
+    return {pair_half(sum.a, w.a, x.x, w2.a, x2.x), pair_half(sum.b, w.b, x.x, w2.b, x2.x)};
 }
 
 #include "kernels.inc"

@@ -10,7 +10,7 @@
 namespace native {
 namespace {
 
-constexpr int kVectors = 4, kTileRows = 4, kAhead = 2048, kOffset = 128;
+constexpr int kSums = 16, kTileRows = 4, kAhead = 2048, kOffset = 128;
 constexpr int kBlockPanels[] = {8, 8, 4, 4, 4, 4};
 
 struct Floats {
@@ -56,16 +56,25 @@ INLINE Ints sub(Ints a, Ints b) { return {_mm512_sub_epi32(a.x, b.x)}; }
 INLINE Ints shift_right(Ints a) { return {_mm512_srai_epi32(a.x, 7)}; }
 INLINE Ints shift_left(Ints a) { return {_mm512_slli_epi32(a.x, 7)}; }
 INLINE int32_t total(Ints a) { return _mm512_reduce_add_epi32(a.x); }
-INLINE Bytes load_weights(const uint8_t* from) { return {_mm512_loadu_si512(from)}; }
+INLINE Bytes load_bytes(const uint8_t* from) { return {_mm512_loadu_si512(from)}; }
+INLINE Bytes load_weights(const uint8_t* from) { return load_bytes(from); }
 INLINE Bytes low_nibbles(Bytes w) { return {_mm512_and_si512(w.x, _mm512_set1_epi8(15))}; }
 INLINE Bytes high_nibbles(Bytes w) { return {_mm512_and_si512(_mm512_srli_epi16(w.x, 4), _mm512_set1_epi8(15))}; }
+template <int Place>
+INLINE Bytes high_bits(Bytes w) {
+    __m512i moved = Place == 0   ? w.x
+                    : Place == 1 ? _mm512_srli_epi16(w.x, 2)
+                                : _mm512_slli_epi16(w.x, Place == 2 ? 4 : 2);
+    return {_mm512_and_si512(moved, _mm512_set1_epi8(48))};
+}
+INLINE Bytes either(Bytes a, Bytes b) { return {_mm512_or_si512(a.x, b.x)}; }
 INLINE Quad broadcast(const int8_t* from) {
     int32_t four;
     __builtin_memcpy(&four, from, 4);
     return {_mm512_set1_epi32(four)};
 }
 INLINE Ints dot(Ints sum, Bytes w, Quad x) { return {_mm512_dpbusd_epi32(sum.x, w.x, x.x)}; }
-INLINE Ints dot_nibbles(Ints sum, Bytes w, Quad x) { return dot(sum, w, x); }
+INLINE Ints dot_pair(Ints sum, Bytes w, Quad x, Bytes w2, Quad x2) { return dot(dot(sum, w, x), w2, x2); }
 
 #include "kernels.inc"
 

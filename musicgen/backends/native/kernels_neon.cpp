@@ -16,6 +16,13 @@ INLINE int32x4_t dot_quarter(int32x4_t sum, int8x16_t w, int8x16_t x) {
     return vpadalq_s16(sum, vpaddq_s16(low, high));
 }
 
+// Weights below 64 leave room for four: 4 * 63 * 127 < 2^15.
+INLINE int32x4_t pair_quarter(int32x4_t sum, int8x16_t w, int8x16_t x, int8x16_t w2, int8x16_t x2) {
+    int16x8_t low = vmlal_s8(vmull_s8(vget_low_s8(w), vget_low_s8(x)), vget_low_s8(w2), vget_low_s8(x2));
+    int16x8_t high = vmlal_high_s8(vmull_high_s8(w, x), w2, x2);
+    return vpadalq_s16(sum, vpaddq_s16(low, high));
+}
+
 #include "neon.inc"
 
 #include "kernels.inc"

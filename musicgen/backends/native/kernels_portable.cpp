@@ -9,7 +9,7 @@
 namespace native {
 namespace {
 
-constexpr int kVectors = 1, kTileRows = 4, kAhead = 2048, kOffset = 128;
+constexpr int kSums = 4, kTileRows = 4, kAhead = 2048, kOffset = 128;
 constexpr int kBlockPanels[] = {1, 1, 1, 1, 1, 1};
 
 struct Floats {
@@ -19,14 +19,14 @@ struct Ints {
     int32_t at[16];
 };
 struct Bytes {
-    const uint8_t* at;
-    int shift, mask;
+    uint8_t at[64];
 };
 struct Quad {
     const int8_t* at;
 };
 
 #define EACH for (int i = 0; i < 16; ++i)
+#define EACH_BYTE for (int i = 0; i < 64; ++i)
 
 INLINE Floats set(float x) {
     Floats y;
@@ -134,17 +134,37 @@ INLINE int32_t total(Ints x) {
     EACH sum += uint32_t(x.at[i]);
     return int32_t(sum);
 }
-INLINE Bytes load_weights(const uint8_t* from) { return {from, 0, 255}; }
-INLINE Bytes low_nibbles(Bytes w) { return {w.at, 0, 15}; }
-INLINE Bytes high_nibbles(Bytes w) { return {w.at, 4, 15}; }
+INLINE Bytes load_bytes(const uint8_t* from) {
+    Bytes y;
+    memcpy(y.at, from, sizeof y.at);
+    return y;
+}
+INLINE Bytes load_weights(const uint8_t* from) { return load_bytes(from); }
+INLINE Bytes low_nibbles(Bytes w) {
+    EACH_BYTE w.at[i] &= 15;
+    return w;
+}
+INLINE Bytes high_nibbles(Bytes w) {
+    EACH_BYTE w.at[i] >>= 4;
+    return w;
+}
+template <int Place>
+INLINE Bytes high_bits(Bytes w) {
+    EACH_BYTE w.at[i] = uint8_t((w.at[i] >> (2 * Place + 4) % 8 & 3) << 4);
+    return w;
+}
+INLINE Bytes either(Bytes a, Bytes b) {
+    EACH_BYTE a.at[i] |= b.at[i];
+    return a;
+}
 INLINE Quad broadcast(const int8_t* from) { return {from}; }
 INLINE Ints dot(Ints sum, Bytes w, Quad x) {
     EACH {
-        for (int j = 0; j < 4; ++j) sum.at[i] += (w.at[4 * i + j] >> w.shift & w.mask) * x.at[j];
+        for (int j = 0; j < 4; ++j) sum.at[i] += w.at[4 * i + j] * x.at[j];
     }
     return sum;
 }
-INLINE Ints dot_nibbles(Ints sum, Bytes w, Quad x) { return dot(sum, w, x); }
+INLINE Ints dot_pair(Ints sum, Bytes w, Quad x, Bytes w2, Quad x2) { return dot(dot(sum, w, x), w2, x2); }
 
 #include "kernels.inc"
 

@@ -6,7 +6,7 @@
 
 #define NATIVE_EXPORT extern "C" __attribute__((visibility("default")))
 
-// A matrix (inputs, outputs), packed by native_pack. Both sizes are multiples of 64; bits is 8 or 4.
+// A matrix (inputs, outputs), packed by native_pack. Both sizes are multiples of 64; bits is 8, 6 or 4.
 struct NativeMatrix {
     const uint8_t* data;
     int32_t inputs, outputs, bits;
