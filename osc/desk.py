@@ -7,7 +7,6 @@ and a test's list serve alike. One thread owns a desk; others hand in changes un
 from __future__ import annotations
 
 import functools
-import logging
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from osc.hosts import Address, Client
 from osc.inbox import Inbox
 from osc.later import HORIZON, QUEUE, Later
 from osc.limits import Complaints
+from osc.log import note
 from osc.notices import Notices
 from osc.packet import DEFAULT_LIMITS, Bundle, Message, Refused, build, clean, parse
 from osc.pattern import MOST_MATCHES, expanded
@@ -33,8 +33,6 @@ SERVED, SERVE_SECONDS = 64, 0.005
 """Datagrams, and seconds, of one turn: what is due and what comes in has to wait no longer."""
 # What a server says to its clients. Two that are told of each other by a forger must not answer each other for ever.
 _ANSWERS = frozenset(("error", "pong"))
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -403,7 +401,7 @@ class Desk:
         if spared:
             reason += f" ({spared} more errors were not reported)"
         address, reason = clean(address, 500), clean(reason, 500)
-        log.info("%s: %s: %s", source[0], address, reason)
+        note(f"{source[0]}: {address}: {reason}")
         answer = f"{self._tree.prefix}/error"
         self._feedback.reply(source, [[(answer, build(answer, address, reason))]])
 

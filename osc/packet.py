@@ -24,9 +24,10 @@ HEADER_BYTES = 16
 TEXT_BYTES = 1024
 """Longest string we send, in bytes of UTF-8: with its address it fits one datagram of 1400 bytes."""
 
-# NUL, which ends a string, is left out; so are the characters that turn the direction of writing.
+# NUL, which ends a string, is left out; so are the characters that turn the direction of writing, and those without
+# any width that make two texts look alike.
 _CONTROL: dict[int, str | None] = dict.fromkeys((*range(1, 32), *range(127, 160), 8232, 8233), " ")
-_CONTROL |= dict.fromkeys((0, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_CONTROL |= dict.fromkeys((0, 0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x2070), 0xFEFF))
 
 
 class Refused(ValueError):

@@ -7,7 +7,6 @@ for a client.
 from __future__ import annotations
 
 import contextlib
-import logging
 import selectors
 import socket
 import threading
@@ -19,14 +18,13 @@ from osc.access import NO_RULES, Access
 from osc.desk import Desk
 from osc.feedback import Counts
 from osc.hosts import Address
+from osc.log import fault
 from osc.sockets import LOCALHOST, listen
 from osc.tree import Tree
 from osc.values import Value
 
 READS_PER_POLL = 512
 """Datagrams read before others are served. Reading is cheap, and what a full socket drops is nobody's in particular."""
-
-log = logging.getLogger(__name__)
 
 
 class OscServer:
@@ -128,9 +126,8 @@ class OscServer:
         while not self._closing:
             try:
                 self.poll(timeout=1.0)
-            except Exception:
-                # Whatever it was, the next client deserves an answer.
-                log.exception("the OSC server stumbled and goes on")
+            except Exception as error:  # whatever it was, the next client deserves an answer
+                fault("The OSC server stumbled and goes on", error)
 
     def poll(self, timeout: float) -> None:
         """Wait until something comes or is due, `timeout` seconds at most, and do it. `start` does this for ever."""

@@ -6,15 +6,16 @@ import os
 import platform
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Literal
 
 from streamer.errors import UserError
+from streamer.threads import fleeting
 
 State = Literal["works", "slow", "missing", "broken"]
 
@@ -181,7 +182,7 @@ def _real_time() -> Finding:
         return Finding("real-time", "works", "given to audio threads by the system")
     refused: list[str] = []
     # On a thread of its own, whose schedule ends with it.
-    trial = threading.Thread(target=_try_real_time, args=(refused,))
+    trial = fleeting("real-time", partial(_try_real_time, refused))
     trial.start()
     trial.join()
     if not refused:

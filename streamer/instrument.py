@@ -37,8 +37,10 @@ from streamer.process.job import Job
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 from streamer.process.supervisor import Supervisor
+from streamer.reporting import Voice, complain
 from streamer.surfaces.commands import RECORD, Commands
 from streamer.surfaces.osc import PORT, PREFIX, OscSurface
+from streamer.threads import lasting
 
 # The server sends each subscriber as many of these as it asked for.
 _STATUS_SECONDS = 0.05
@@ -123,7 +125,8 @@ class Instrument:
     recordings
         Where what is recorded over OSC goes, each into a folder of its own.
     report
-        Called, from any thread, with a sentence about something a person should know.
+        Called, from a thread of its own, with a sentence about something a person should know. It may wait, and raise:
+        nothing that plays hears of that.
 
     Attributes
     ----------
@@ -150,11 +153,11 @@ class Instrument:
         media: Path | None = None,
         record: Path | None = None,
         recordings: Path = RECORDINGS,
-        report: Callable[[str], None] = print,
+        report: Callable[[str], None] = complain,
     ) -> None:
         self.controls = Controls(**initial)
         self.controls.media = media
-        self._say = report
+        self._say = Voice(report)
         self._rate = job.rate
         self._job = job
         self._record_to, self._recordings = record, recordings
@@ -162,8 +165,9 @@ class Instrument:
         self._journal = Journal()
         self._collapses, self._collapse = 0, ""
         self._closing = threading.Event()
-        self._telling = threading.Thread(target=self._publish, name="status", daemon=True)
+        self._telling = lasting("status", self._publish, self._report)
         with contextlib.ExitStack() as undo:
+            undo.callback(self._say.close)
             self._commands = Commands(self.controls, Snapshots(), lambda: tempo_of(self.controls.values()))
             commands = [(RECORD, self._on_record), *self._commands.table()]
             self._osc = OscSurface(self.controls, host, port, prefix, access, commands)
@@ -174,7 +178,7 @@ class Instrument:
             self._playhead = Playhead()
             undo.callback(self._playhead.close)
             self.timeline = Timeline(job.rate, self._playhead.read)
-            self._schedule = Schedule(self.timeline)
+            self._schedule = Schedule(self.timeline, self._report)
             self.playback = Playback(self.ring, job.rate, self._playhead)
             self.recorder = Recorder(self.playback, self._journal, self._report)
             self.player: Player = _open(self.playback, device, wav, self._report)
@@ -247,6 +251,7 @@ class Instrument:
         self._osc.close()
         self.ring.close()
         self._playhead.close()
+        self._say.close()
 
     # ---- recording
 

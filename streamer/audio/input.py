@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from streamer.audio.devices import Device, choose, devices, portaudio
 from streamer.engine.listening import Window
 from streamer.errors import UserError
+from streamer.threads import fleeting
 
 _RETRY_SECONDS = 2.0
 _CLOSE_SECONDS = 1.0
@@ -60,7 +60,7 @@ class SoundDeviceInput:
 
     def close(self) -> bool:
         """Let go of the device; whether that worked: PortAudio waits for ever for a JACK server that has died."""
-        ending = threading.Thread(target=self._end, daemon=True)
+        ending = fleeting("closing a device", self._end)
         ending.start()
         ending.join(_CLOSE_SECONDS)
         if ending.is_alive():

@@ -12,6 +12,7 @@ import numpy as np
 from streamer.audio.files import WAV_BYTES, open_wav
 from streamer.audio.playback import Playback
 from streamer.errors import UserError
+from streamer.threads import lasting
 
 _SUSPENDED_SECONDS = 1.0
 
@@ -47,7 +48,7 @@ class NullPlayer:
             raise UserError(f"There is no folder {wav.parent} to write {wav.name} into: make it first.")
         self._block = np.zeros((max(1, round(block_seconds * playback.rate)), playback.ring.channels), np.float32)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="null clock", daemon=True)
+        self._thread = lasting("null clock", self._run)
 
     def start(self) -> None:
         """Begin to pull blocks, and the file: nothing is left of an instrument that never played."""

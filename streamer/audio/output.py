@@ -15,6 +15,7 @@ from streamer.audio.devices import Device, choose, devices, portaudio
 from streamer.audio.null import NullPlayer
 from streamer.audio.playback import Playback, Player
 from streamer.errors import UserError
+from streamer.threads import fleeting, lasting
 
 RETRY_SECONDS = 2.0
 _CLOSE_SECONDS = 1.0
@@ -85,7 +86,7 @@ class SoundDevicePlayer:
     def close(self) -> None:
         """Stop and let go of the device."""
         self._dead = True
-        ending = threading.Thread(target=self._end, daemon=True)
+        ending = fleeting("closing a device", self._end)
         ending.start()
         ending.join(_CLOSE_SECONDS)
         if ending.is_alive():
@@ -139,7 +140,7 @@ class Output:
         self._report = report
         self._closing = threading.Event()
         self.player: Player = SoundDevicePlayer(playback, device)
-        self._watcher = threading.Thread(target=self._watch, name="output watcher", daemon=True)
+        self._watcher = lasting("output watcher", self._watch, report)
 
     @property
     def name(self) -> str:

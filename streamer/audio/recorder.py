@@ -11,6 +11,7 @@ from streamer.audio.playback import Playback
 from streamer.audio.tap import Tap
 from streamer.control.journal import NAME, Header, Journal
 from streamer.errors import UserError
+from streamer.threads import lasting
 
 SOUND = "heard.wav"
 _EVERY = 0.25
@@ -90,7 +91,7 @@ class _Take:
         self._report = report
         self._tap = playback.tap = Tap(playback.rate, playback.ring.channels)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread = lasting("recorder", self._run, report)
         self._thread.start()
 
     def end(self) -> None:
@@ -109,8 +110,8 @@ class _Take:
         try:
             self._journal.close(self._wav.samples)
             self._wav.close()
-        except OSError as error:
-            problem = problem or str(error.strerror or error)
+        except (OSError, ValueError) as error:
+            problem = problem or str(getattr(error, "strerror", None) or error)
         if problem:
             self._report(f"The recording in {self.folder} has ended early ({problem}); the music goes on.")
 
@@ -120,6 +121,6 @@ class _Take:
             for gate in self._tap.gates():
                 self._journal.gate(gate)
             self._wav.write(self._tap.sound())
-        except OSError as error:
-            return str(error.strerror or error)
+        except (OSError, ValueError) as error:
+            return str(getattr(error, "strerror", None) or error)
         return f"{self._tap.lost} samples could not be written in time" if self._tap.lost else ""

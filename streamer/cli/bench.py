@@ -6,10 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from streamer.cli.console import capital, columns, console, tell_machine
+from streamer.cli.console import capital, columns, console, plain, tell_machine
 from streamer.cli.options import Json, Threads
 from streamer.errors import UserError
 
@@ -48,10 +47,10 @@ def bench(
     results: list[object] = []
     with console.status("Measuring ...") as status:
         for name in models:
-            status.update(f"Measuring {escape(name)} ...")
+            status.update(f"Measuring {plain(name)} ...")
             results += measuring.measure(name, backends, threads, seconds)
             if against:
-                status.update(f"Measuring {escape(name)} beside transformers ...")
+                status.update(f"Measuring {plain(name)} beside transformers ...")
                 results += peers.against(name, backends, threads, seconds)
     figures = [result for result in results if isinstance(result, measuring.Figures)]
     ratios = [result for result in results if isinstance(result, peers.Ratio)]
@@ -71,7 +70,7 @@ def bench(
         steps = f"{min(few)} to {max(few)} steps" if min(few) < max(few) else f"{few[0]} steps"
         console.print(f"*: of only {steps}, since more would have taken too long. --seconds gives more time.")
     for sentence in left_out:
-        console.print(escape(capital(sentence)))
+        console.print(plain(capital(sentence)))
 
 
 def _figures_table(figures: list[Figures]) -> Table:
@@ -79,7 +78,7 @@ def _figures_table(figures: list[Figures]) -> Table:
     for row in figures:
         few = "*" if row.few else ""
         table.add_row(
-            escape(row.model.removeprefix("facebook/")),
+            plain(row.model.removeprefix("facebook/")),
             row.backend,
             str(row.threads),
             f"{row.step_ms:.1f} ms",
@@ -96,5 +95,5 @@ def _ratios_table(ratios: list[Ratio]) -> Table:
     for row in ratios:
         steps = (f"{row.step_ms:.1f} ms", f"{row.transformers_ms:.1f} ms", row.dtype)
         faster = f"{row.ratio:.1f}x{'*' if row.few else ''}"
-        table.add_row(escape(row.model.removeprefix("facebook/")), row.backend, str(row.threads), *steps, faster)
+        table.add_row(plain(row.model.removeprefix("facebook/")), row.backend, str(row.threads), *steps, faster)
     return table

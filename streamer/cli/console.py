@@ -1,33 +1,41 @@
-"""Where the command line writes: results to stdout, sentences about them to stderr; and how it ends.
-
-Neither stream is ever in the way of the music: what cannot be written (a full disk, a reader that has gone, a name
-that the encoding lacks) is left out, and `main` says so at the end.
-"""
+"""What the command line writes to stdout, whose text is made harmless by `streamer.reporting`; and how it ends."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import os
 import signal
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Column, Table
 
-console = Console()
-# Sentences are never cut into lines: whoever reads them from a log searches for them.
-errors = Console(stderr=True, soft_wrap=True, highlight=False)
+from streamer.reporting import harmless
 
 
-def complain(sentence: str) -> None:
-    """Write a sentence that a person should know to stderr."""
-    errors.print(escape(sentence))
+class _Disarmed(Console):
+    """A console that draws nothing but what we draw: text that holds a terminal's commands is text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.replace("\n", "").isprintable():
+                yield segment
+            else:
+                lines = (harmless(line, len(line)) for line in segment.text.split("\n"))
+                yield Segment("\n".join(lines), segment.style)
+
+
+# Names like :skull: stay as they are.
+console = _Disarmed(emoji=False)
+
+
+def plain(text: object) -> str:
+    """Any text as a part of a table or a line that rich prints: no markup, no control characters, one line."""
+    return escape(harmless(text))
 
 
 def tell_machine(report: object) -> None:
@@ -44,75 +52,6 @@ def columns(first: str, *others: str) -> Table:
 def capital(sentence: str) -> str:
     """The sentence with a capital at its start."""
     return sentence[:1].upper() + sentence[1:]
-
-
-class Unfailing:
-    """A stream of text that nobody who writes to it needs to fear.
-
-    Parameters
-    ----------
-    stream
-        Where the text goes; None where the process was started without.
-
-    Attributes
-    ----------
-    problem : OSError or None
-        What kept text from being written, the first time; the stream is given up then.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self.problem: OSError | None = None
-        if stream is None:
-            self.problem = OSError(errno.EBADF, os.strerror(errno.EBADF))
-            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (it lasts as long as the process)
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # ASCII and cp1252 lack most of what we draw
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Write if that can be; the number of characters, in any case."""
-        try:
-            self._stream.write(text)
-        except (OSError, ValueError) as error:  # ValueError: it was closed
-            self._give_up(error)
-        return len(text)
-
-    def flush(self) -> None:
-        """Write now what waits."""
-        try:
-            self._stream.flush()
-        except (OSError, ValueError) as error:
-            self._give_up(error)
-
-    def _give_up(self, error: Exception) -> None:
-        self.problem = self.problem or (error if isinstance(error, OSError) else OSError(errno.EBADF, str(error)))
-        with contextlib.suppress(OSError, ValueError):
-            # What waits in the buffer would be tried again, at the interpreter's end, too.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
-
-
-@contextlib.contextmanager
-def unfailing_output() -> Iterator[Unfailing]:
-    """Both streams are unfailing in here; gives stdout's."""
-    for number in range(3):  # a file that is opened later must not become what everyone takes for a terminal
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    before = sys.stdout, sys.stderr
-    output, complaints = Unfailing(sys.stdout), Unfailing(sys.stderr)
-    sys.stdout, sys.stderr = output, complaints
-    try:
-        yield output
-    finally:
-        output.flush()
-        complaints.flush()
-        sys.stdout, sys.stderr = before
 
 
 @contextlib.contextmanager

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from streamer.cli.console import console
+from streamer.cli.console import console, plain
 from streamer.errors import UserError
 
 
@@ -29,7 +28,7 @@ def convert(
 
     part = folder.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        with console.status(f"Converting {escape(model)} ..."):
+        with console.status(f"Converting {plain(model)} ..."):
             convert_files(model, part)
             if replaces:
                 shutil.rmtree(folder)
@@ -40,7 +39,7 @@ def convert(
         raise UserError(f"the folder {folder} cannot be written ({error.strerror}): choose another place") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    console.print(escape(f"Saved {model} as {folder}."))
+    console.print(plain(f"Saved {model} as {folder}."))
 
 
 def _check_folder(folder: Path, model: str, force: bool) -> bool:

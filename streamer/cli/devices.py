@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
-from streamer.cli.console import columns, console, tell_machine
+from streamer.cli.console import columns, console, plain, tell_machine
 from streamer.cli.options import Json
 
 if TYPE_CHECKING:
@@ -35,5 +34,5 @@ def _table(kind: str, devices: list[Device]) -> Table:
     table = columns(kind, "Number", "Rate", "Channels", "")
     for device in devices:
         default = "default" if device.default else ""
-        table.add_row(escape(device.name), str(device.index), f"{device.rate} Hz", str(device.channels), default)
+        table.add_row(plain(device.name), str(device.index), f"{device.rate} Hz", str(device.channels), default)
     return table

@@ -6,11 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
-from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from streamer.cli.console import console, tell_machine
+from streamer.cli.console import console, plain, tell_machine
 from streamer.cli.options import Json
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def doctor(as_json: Json = False) -> None:
 
     findings: list[Finding] = []
     if not as_json:
-        console.print(escape(machine()))
+        console.print(plain(machine()))
     with console.status("Listening to nano ...") as status:
         for finding in examine():
             findings.append(finding)
@@ -53,7 +52,7 @@ def _line(finding: Finding) -> Table:
         padding=(0, 1, 0, 0),
     )
     state = Text(finding.state, style=STYLES[finding.state])
-    table.add_row(state, escape(finding.name), escape(finding.sentence))
+    table.add_row(state, plain(finding.name), plain(finding.sentence))
     if finding.remedy and finding.state != "works":
         table.add_row("", "", Text(finding.remedy, style="bold"))
     return table

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from streamer.cli.console import columns, console, tell_machine
+from streamer.cli.console import columns, console, plain, tell_machine
 from streamer.cli.options import Json
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def evaluate(
             prompt=prompt,
             reference=reference,
             clap=clap or CLAP,
-            progress=lambda sentence: status.update(escape(f"{sentence} ...")),
+            progress=lambda sentence: status.update(plain(f"{sentence} ...")),
         )
     if as_json:
         tell_machine(asdict(report))
@@ -59,7 +58,7 @@ def evaluate(
             f"Fréchet audio distance (CLAP): {report.fad_clap:.3f}, of {report.parts[0]} parts from {report.parts[1]}."
         )
     for sentence in report.left_out:
-        console.print(escape(sentence))
+        console.print(plain(sentence))
 
 
 def _evaluation_table(report: Report) -> Table:
@@ -70,7 +69,7 @@ def _evaluation_table(report: Report) -> Table:
         rows.append(("mean", None, report.chroma_cosine, report.clap_score))
     for name, seconds, chroma, score in rows:
         table.add_row(
-            escape(name),
+            plain(name),
             "" if seconds is None else f"{seconds:.1f} s",
             "" if chroma is None else f"{chroma:.3f}",
             "" if score is None else f"{score:.3f}",

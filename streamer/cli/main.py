@@ -10,7 +10,7 @@ import sys
 import typer
 
 from streamer.cli.bench import bench
-from streamer.cli.console import capital, complain, ended_by_signals, unfailing_output
+from streamer.cli.console import capital, ended_by_signals
 from streamer.cli.convert import convert
 from streamer.cli.devices import devices
 from streamer.cli.doctor import doctor
@@ -20,6 +20,7 @@ from streamer.cli.play import play
 from streamer.cli.render import render
 from streamer.cli.replay import replay
 from streamer.errors import UserError
+from streamer.reporting import complain, explained, silence_harm, traced
 
 WRONG, OUTPUT_LOST, OURS, INTERRUPTED = 2, 1, 70, 130
 """Exit codes: something a person can put right; nobody could read what was said; a bug; Ctrl-C."""
@@ -37,7 +38,7 @@ for command in COMMANDS:
 
 def main() -> None:
     """The entry point: whatever goes wrong is one sentence on stderr and an exit code."""
-    with unfailing_output() as output, ended_by_signals():
+    with silence_harm() as output, ended_by_signals():
         code = _run()
         output.flush()
         if output.problem is not None and code == 0:
@@ -62,20 +63,15 @@ def _run() -> int:
         complain("There is not enough memory for this: close other programs, or choose a smaller model.")
         return WRONG
     except Exception as error:
-        if sys.flags.dev_mode:
-            raise
-        complain(_unforeseen(error))
+        for line in traced(error) if sys.flags.dev_mode else [_unforeseen(error)]:
+            complain(line)
         return OURS
     return 0
 
 
 def _unforeseen(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})"
-    words = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"This should not happen, please report it: {words}{where}. `python -X dev -m streamer.cli.main` tells more."
+    more = "`python -X dev -m streamer.cli.main` tells more."
+    return f"This should not happen, please report it: {explained(error)}. {more}"
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
-from streamer.cli.console import columns, console, tell_machine
+from streamer.cli.console import columns, console, plain, tell_machine
 from streamer.cli.options import Json
 
 if TYPE_CHECKING:
@@ -57,7 +55,7 @@ def models(as_json: Json = False) -> None:
         tell_machine({"backend": backend, "reason": reason, "models": [_facts(row) for row in rows]})
         return
     _show(rows)
-    console.print(escape(f"Backend: {backend}. {reason}"))
+    console.print(plain(f"Backend: {backend}. {reason}"))
 
 
 def _facts(row: _Row) -> dict[str, object]:
@@ -92,7 +90,7 @@ def _show(rows: Sequence[_Row]) -> None:
     console.print("All are led by text and continue from audio; those with melody in their name follow a tune, too.")
     for licence, names in _licences(row.card for row in rows).items():
         terms = ": not for commercial use" if "NC" in licence else ""
-        console.print(escape(f"Licence of {names}: {licence}{terms}."))
+        console.print(plain(f"Licence of {names}: {licence}{terms}."))
     console.print("Files: here, or downloaded from the hub when they are first asked for.")
     console.print("Live: an estimate, from how fast weights are read here; `streamer bench` measures a model.")
     console.print("Also: any folder with a MusicGen in transformers' layout, or with AudioCraft's state_dict.bin.")

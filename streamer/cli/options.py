@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from osc.packet import TEXT_BYTES
 from osc.parameter import TEXTS, Parameter
 from osc.values import BadValue, Value
-from streamer.cli.console import complain
+from streamer.cli.console import plain
 from streamer.control.table import EFFECTS, PARAMETERS, SLOTS, clamp
 from streamer.errors import UserError
+from streamer.reporting import complain
 
 if TYPE_CHECKING:
     from streamer.engine.beginning import Excerpt
@@ -116,7 +116,7 @@ def _option(parameter: Parameter) -> inspect.Parameter:
     unit = f" [{parameter.unit}]" if parameter.unit else ""
     slot = parameter.name in (*SLOTS, *SLOTS.values()) and parameter.name != "prompt"
     panel = SLOT if slot else SOUND if parameter.name in _OF_SOUND else MUSIC
-    option: Any = typer.Option(None, name, help=escape(parameter.doc + unit), rich_help_panel=panel, **bounds)
+    option: Any = typer.Option(None, name, help=plain(parameter.doc + unit), rich_help_panel=panel, **bounds)
     kind = _KINDS[parameter.kind]
     return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
 

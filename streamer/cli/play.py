@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.live import Live
-from rich.markup import escape
 from rich.text import Text
 
 from osc.access import Access
 from osc.hosts import networks
 from osc.values import Value
-from streamer.cli.console import complain, console, handling
+from streamer.cli.console import console, handling, plain
 from streamer.cli.options import (
     MUSIC,
     OSC,
@@ -39,6 +38,7 @@ from streamer.cli.options import (
     with_controls,
 )
 from streamer.errors import UserError
+from streamer.reporting import complain, harmless
 
 if TYPE_CHECKING:
     from streamer.audio.devices import Device
@@ -151,7 +151,7 @@ def play(
         report=complain,
     )
     with _finally_closed(instrument):
-        with console.status(f"Loading {escape(model)} ..."):
+        with console.status(f"Loading {plain(model)} ..."):
             instrument.start()
         _introduce(instrument, f"udp://{osc_host}:{instrument.server.port}", f"{osc_prefix}/prompt")
         _watch(instrument, seconds)
@@ -209,10 +209,10 @@ def _introduce(instrument: Instrument, server: str, address: str) -> None:
     facts = instrument.worker.facts
     licence = str(facts["licence"])
     terms = ": not for commercial use" if "NC" in licence else ""
-    console.print(escape(f"{facts['model']} (licence {licence}{terms}) on {instrument.player.name}"))
+    console.print(plain(f"{facts['model']} (licence {licence}{terms}) on {instrument.player.name}"))
     computed = f"Computed by {engine_name(facts['backend'], facts['threads'])}."
-    console.print(escape(f"{computed} {facts['advice']}".rstrip()))
-    console.print(escape(f"OSC on {server}, for example {address}. Ctrl-C stops."))
+    console.print(plain(f"{computed} {facts['advice']}".rstrip()))
+    console.print(plain(f"OSC on {server}, for example {address}. Ctrl-C stops."))
 
 
 def _watch(instrument: Instrument, seconds: float | None) -> None:
@@ -234,7 +234,7 @@ def _watch(instrument: Instrument, seconds: float | None) -> None:
 def _line(now: Status) -> Text:
     numbers = f"{now.rtf:4.1f}x  buffer {now.buffer_ms:4.0f} ms  xruns {now.xruns}  {_meter(now.level)}"
     state = "" if now.playing else "[stopped] "
-    line = Text(state + (now.prompt or "(no prompt)"), no_wrap=True)
+    line = Text(state + (harmless(now.prompt) or "(no prompt)"), no_wrap=True)
     line.truncate(max(10, console.width - len(numbers) - 2), overflow="ellipsis")
     return line + Text(f"  {numbers}")
 
@@ -249,5 +249,5 @@ def _summarise(now: Status) -> None:
     restarts = f", engine restarted {now.restarts} times" if now.restarts else ""
     restarts += f", music brought back {now.collapses} times" if now.collapses else ""
     console.print(
-        escape(f"Played {now.seconds:.1f} s on {now.output}: {now.xruns} xruns, {now.rtf:.1f}x real time{restarts}.")
+        plain(f"Played {now.seconds:.1f} s on {now.output}: {now.xruns} xruns, {now.rtf:.1f}x real time{restarts}.")
     )

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from osc.values import Value
-from streamer.cli.console import complain, console
+from streamer.cli.console import console, plain
 from streamer.cli.options import (
     MODEL,
     MUSIC,
@@ -32,6 +31,7 @@ from streamer.cli.options import (
     with_controls,
 )
 from streamer.errors import UserError
+from streamer.reporting import complain
 
 if TYPE_CHECKING:
     from musicgen import MusicGen
@@ -127,7 +127,7 @@ def render(
         TextColumn("{task.completed:.1f}/{task.total:.1f} {task.fields[unit]}"),
     )
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task(escape(out.name), total=seconds, unit="s")
+        task = progress.add_task(plain(out.name), total=seconds, unit="s")
         controls = Controls(**({"prompt": PROMPT} | values))
         first = int(controls.get("seed"))
         written = render_file(
@@ -148,7 +148,7 @@ def render(
         )
     engine = engine_name(loaded.backend.name, loaded.backend.threads)
     for seed, path in zip(seeds(first, variations), written, strict=True):
-        console.print(escape(f"Wrote {seconds:g} s to {path}: seed {seed}, computed by {engine}."))
+        console.print(plain(f"Wrote {seconds:g} s to {path}: seed {seed}, computed by {engine}."))
 
 
 def check_decoder(decoder: str, weights: str | None) -> None:
@@ -196,10 +196,10 @@ def load_model(name: str, backend: str, threads: int | None, anchor: str) -> Mus
     """Load a model, and say what its licence forbids."""
     from streamer.engine.loading import load
 
-    with console.status(f"Loading {escape(name)} ...") as status:
+    with console.status(f"Loading {plain(name)} ...") as status:
 
         def preparing(done: int, total: int) -> None:
-            status.update(f"Preparing {escape(name)}, once: {done / total:.0%}")
+            status.update(f"Preparing {plain(name)}, once: {done / total:.0%}")
 
         loaded = load(name, backend, threads, preparing, anchor=anchor)
     if "NC" in loaded.licence:

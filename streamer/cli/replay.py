@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from streamer.cli.console import complain, console
+from streamer.cli.console import console, plain
 from streamer.cli.options import MODEL, Threads, engine_name
 from streamer.cli.render import check_decoder, load_diffusion, load_model, with_progress
 from streamer.errors import UserError
+from streamer.reporting import complain
 
 
 def replay(
@@ -53,7 +53,7 @@ def replay(
     diffusion = load_diffusion(diffusion_weights, loaded) if decoder == "diffusion" else None
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task(escape(out.name), total=1.0)
+        task = progress.add_task(plain(out.name), total=1.0)
         written = replay_file(
             loaded,
             folder,
@@ -63,7 +63,7 @@ def replay(
             report=complain,
         )
     engine = engine_name(loaded.backend.name, loaded.backend.threads)
-    console.print(escape(f"Wrote {written / head.rate:.1f} s to {out}, computed by {engine}."))
+    console.print(plain(f"Wrote {written / head.rate:.1f} s to {out}, computed by {engine}."))
     if model is None and _changed(head.content, head.model):
         complain(f"{head.model} has changed since it was played: the samples are others.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -15,11 +14,10 @@ from osc.values import Value
 from streamer.control.change import Change, Moment, Wall
 from streamer.control.media import find
 from streamer.control.table import ACTION_NAMES, PARAMETERS, TABLE, accept, known
+from streamer.reporting import explained, mention
 
 Listener = Callable[[dict[str, Value], object], None]
 Follower = Callable[[Change], None]
-
-log = logging.getLogger(__name__)
 
 
 class _News(NamedTuple):
@@ -225,5 +223,5 @@ def _call(told: Callable[..., None], *news: object) -> None:
     """One that is deaf must not silence the others, nor the thread that turned the knob."""
     try:
         told(*news)
-    except Exception:
-        log.exception("a listener failed on %s", news[0])
+    except Exception as error:
+        mention(f"Whoever was told of {news[0]} failed, and all others go on ({explained(error)}).")

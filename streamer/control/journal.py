@@ -212,7 +212,7 @@ class Journal:
         if self._file is not None:
             try:
                 _write(self._file, line)
-            except OSError:
+            except (OSError, ValueError):
                 self._file = None
 
 

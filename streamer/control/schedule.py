@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 
 from streamer.control.timeline import Timeline
+from streamer.reporting import Say, mention
+from streamer.threads import lasting
 
 WAITING = 1024
 """Actions that may wait for their moments."""
@@ -20,15 +22,17 @@ class Schedule:
     ----------
     timeline
         What time it is.
+    say
+        Called with a sentence about an action that failed.
     """
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, say: Say = mention) -> None:
         self._timeline = timeline
         self._changed = threading.Condition()
         self._order = itertools.count()
         self._waiting: list[tuple[float, int, Callable[[], None]]] = []
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="schedule", daemon=True)
+        self._thread = lasting("schedule", self._run, say)
 
     def start(self) -> None:
         """Begin."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from streamer.errors import UserError
 from streamer.sound.dynamics import Samples
+from streamer.threads import lasting
 
 if TYPE_CHECKING:
     from musicgen import Melody
@@ -151,7 +152,7 @@ class Listener:
         self._troubled = False  # and it was told
         self._closing = threading.Event()
         self._input = open_device(False)
-        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+        self._thread = lasting("listener", self._run, report)
         self._thread.start()
 
     @property

@@ -7,10 +7,12 @@ import gc
 import importlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -25,6 +27,8 @@ from streamer.process.playhead import Playhead
 from streamer.process.priority import lower_priority
 from streamer.process.ring import Ring
 from streamer.process.status import PLAYING, STARTING, Status
+from streamer.reporting import ASLEEP_SECONDS, Unfailing, explained, tell_of_lost_threads
+from streamer.threads import lasting
 
 BLOCK_SECONDS = 0.02
 STATE_SECONDS = 0.5
@@ -43,6 +47,7 @@ def main(
     """The process. A spare loads its job's model, and rehearses, before the word to start."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     tell = _voice(connection)
+    _speak_harmlessly(tell)
     gc.disable()  # imports leave little behind, and to look for it over and over takes a tenth of their time
     try:
         for module in imports:
@@ -108,15 +113,10 @@ def _named(name: str) -> Callable[..., Any]:
     return found
 
 
-def explained(error: Exception) -> str:
-    """An error as one sentence: our own are sentences already, anything else says what and where."""
-    if isinstance(error, UserError):
-        return str(error)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})"
-    return f"{type(error).__name__}: {error}{where}"
+def _speak_harmlessly(tell: Tell) -> None:
+    """What libraries say to this process's streams hurts nobody, and a thread that dies is the parent's to tell."""
+    sys.stdout, sys.stderr = (Unfailing(stream, ASLEEP_SECONDS) for stream in (sys.stdout, sys.stderr))
+    tell_of_lost_threads(lambda sentence: tell(Report(sentence)))
 
 
 def _voice(connection: Connection) -> Tell:
@@ -146,7 +146,8 @@ def _perform(
     tell(replace(word, sample=begins))
     intake = Intake(source, Timeline(job.rate, playhead.read), begins, tell, explained)
     intake.start()
-    threading.Thread(target=_receive, args=(connection, intake), name="receiving", daemon=True).start()
+    receive = partial(_receive, connection, intake)
+    lasting("receiving", receive, lambda sentence: tell(Report(sentence))).start()
     try:
         _play(source, job, intake, ring, status, handover)
     except UserError as error:

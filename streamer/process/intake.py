@@ -7,13 +7,15 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from osc.values import Value
 from streamer.control.change import Beat, Change, Frame, Wall
 from streamer.control.table import WORDED
 from streamer.control.timeline import Timeline
-from streamer.engine.events import Noted, Refused
+from streamer.process.events import Noted, Refused, Report
 from streamer.process.job import Source, Tell
+from streamer.threads import lasting
 
 TEXTS = WORDED | {"negative"}
 """Changes that take as long as the text encoder."""
@@ -77,7 +79,10 @@ class Intake:
     def start(self) -> None:
         """Prepare what comes, in threads of their own."""
         for names in _LANES:
-            threading.Thread(target=self._prepare_all, args=(names,), name="preparing", daemon=True).start()
+            lasting("preparing", partial(self._prepare_all, names), self._report).start()
+
+    def _report(self, sentence: str) -> None:
+        self._tell(Report(sentence))
 
     def put(self, change: Change) -> None:
         """Take in a change, without waiting."""

@@ -24,6 +24,7 @@ from streamer.process.ring import Ring
 from streamer.process.status import PLAYING, Status
 from streamer.process.tickets import Tickets
 from streamer.process.worker import Shared, Worker
+from streamer.threads import lasting, shielded
 
 HANG_SECONDS = 0.8  # noticed within a second
 _FIRST_BLOCK_SECONDS = 60.0
@@ -70,7 +71,7 @@ class Supervisor:
         self._ring = ring
         self._playhead = playhead
         self._values = values
-        self._hear = hear
+        self._hear = shielded(hear)
         self._status = Status()
         self._handover = Handover()
         self._roomless = ""  # why no spare has a model, once that was told
@@ -83,7 +84,7 @@ class Supervisor:
         self._tickets = Tickets()
         self._standby: Worker | None = None
         self._worker = self._spawn()
-        self._watcher = threading.Thread(target=self._supervise, name="engine supervisor", daemon=True)
+        self._watcher = lasting("engine supervisor", self._supervise, self._report)
 
     def start(self) -> None:
         """Load, and return when the music can begin.
@@ -278,9 +279,25 @@ class Supervisor:
             return
         successor, self._standby = self._standby, None
         if successor is None or not successor.alive:
-            successor = self._spawn()
-        self._begin(successor, self._job)
-        self.restarts += 1
+            successor = self._spawn_in_the_end()
+        if successor is not None:
+            self._begin(successor, self._job)
+            self.restarts += 1
+
+    def _spawn_in_the_end(self) -> Worker | None:
+        """A process, however long the system refuses one; None when all is closed before."""
+        tries = 1
+        while not self._closing.is_set():
+            try:
+                return self._spawn()
+            except OSError as error:  # no more files, processes or memory
+                tries += 1
+                self._report(f"No engine can be started ({error.strerror}): trying again in {backoff(tries):g} s.")
+                self._closing.wait(backoff(tries))
+        return None
+
+    def _report(self, sentence: str) -> None:
+        self._hear(Report(sentence))
 
 
 def backoff(quick_deaths: int) -> float:

@@ -6,7 +6,6 @@ import contextlib
 import multiprocessing
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.process import BaseProcess
@@ -20,6 +19,7 @@ from streamer.process.outbox import Outbox
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 from streamer.process.status import Status
+from streamer.threads import lasting
 
 Shared = tuple[Ring, Playhead, Status, Handover]
 """The memory that all of an instrument's processes see."""
@@ -56,6 +56,7 @@ class Worker:
         self.outbox = Outbox()
         self.ready = self.loaded = False
         self.failure: Failed | None = None
+        self._start: object = None  # the word to begin, until it is said
         self.started = 0.0
         self._beat = -1
         self._beaten = 0.0  # when the beat was last seen to change
@@ -86,7 +87,8 @@ class Worker:
 
     def begin(self, start: object) -> None:
         """Say the word, and from then on what comes into the outbox."""
-        threading.Thread(target=self._send, args=(start,), name="sending", daemon=True).start()
+        self._start = start
+        lasting("sending", self._send).start()
 
     def heard(self) -> Iterator[Event]:
         """What it has said and is not about the process alone."""
@@ -118,10 +120,12 @@ class Worker:
         with contextlib.suppress(OSError):
             self.connection.close()
 
-    def _send(self, start: object) -> None:
+    def _send(self) -> None:
         """A thread for each process: a full pipe must hold up nobody else."""
         with contextlib.suppress(OSError, ValueError):
-            self.connection.send(start)
+            start, self._start = self._start, None
+            if start is not None:
+                self.connection.send(start)
             while (change := self.outbox.take()) is not None:
                 self.connection.send(change)
                 time.sleep(_SEND_SECONDS)
