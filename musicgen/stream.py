@@ -235,6 +235,49 @@ class Stream:
         self.conditions.melody_start += frames.shape[1] + int(self.past.line.delays.max()) - self._frames_begun
         self._replay(frames)
 
+    @torch.inference_mode()
+    def surprise(self, past: NDArray[np.int64], frames: NDArray[np.int64]) -> float:
+        """How unlikely the model finds it that certain frames follow others, as a cross entropy.
+
+        The stream's own past is lost: `reset`, `continue_from` or `reanchor` goes on.
+
+        Parameters
+        ----------
+        past, frames
+            (K, P) and (K, F) int64, P and F >= 1; together at most :attr:`memory_frames`, of a longer past the end.
+
+        Returns
+        -------
+        float
+            Nats a token, under the present prompts, without guidance, temperature, top-k and top-p; of tokens that are
+            drawn before the last frame is whole, so not the last ones of a delayed codebook.
+
+        Raises
+        ------
+        ValueError
+            The frames are not the model's, or too many.
+        """
+        self.model.pattern.check(past)
+        self.model.pattern.check(frames)
+        if frames.shape[1] >= self.memory_frames:
+            raise ValueError(f"{frames.shape[1]} frames are more than this stream remembers: {self.memory_frames}")
+        past = past[:, frames.shape[1] - self.memory_frames :]
+        line = self.past.line
+        known, end = (count * line.turns_a_frame for count in (past.shape[1], past.shape[1] + frames.shape[1]))
+        columns = line.sampled(np.concatenate([past, frames], axis=1))
+        new = line.sampled(np.concatenate([np.full_like(past, -1), frames], axis=1)) >= 0
+        self._drop()
+        self._renew()
+        self.past.replay(columns[:known])
+        nats: list[NDArray[np.float64]] = []
+        for column, asked in zip(columns[known:end], new[known:end], strict=True):
+            logits = np.asarray(_step([self])[0, 0], np.float64)[asked]
+            highest = logits.max(axis=1)
+            all_together = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
+            nats.append(all_together - np.take_along_axis(logits, column[asked][:, None], axis=1)[:, 0])
+            self.past.push(column)
+        return float(np.concatenate(nats).mean())
+
     def _replay(self, frames: NDArray[np.int64]) -> None:
         """Make these frames the past, at most as many as fit."""
         self._drop()

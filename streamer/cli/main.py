@@ -15,6 +15,7 @@ from streamer.cli.convert import convert
 from streamer.cli.devices import devices
 from streamer.cli.doctor import doctor
 from streamer.cli.evaluate import evaluate
+from streamer.cli.loop import loop
 from streamer.cli.models import models
 from streamer.cli.play import play
 from streamer.cli.render import render
@@ -31,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (play, render, replay, models, devices, convert, bench, evaluate, doctor)
+COMMANDS = (play, render, loop, replay, models, devices, convert, bench, evaluate, doctor)
 for command in COMMANDS:
     app.command()(command)
 

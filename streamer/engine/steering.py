@@ -73,7 +73,7 @@ class Steering:
             _told(model.set_lora_strength, float(values["lora"]))
         self.tempo = Tempo(tempo_of(values))
         blend = blend_of(values)
-        self.stream = _start(model, values, blend)
+        self.stream = start(model, values, blend)
         self._prompts = Prompts(self.stream, blend)
         if values["melody"]:
             self._melodies.follow(str(values["melody"]), self.stream)
@@ -253,7 +253,8 @@ def _told(do: Callable[[Any], object], value: object) -> None:
         raise UserError(str(error)) from None
 
 
-def _start(model: Model, values: Mapping[str, Value], blend: Blend) -> Stream:
+def start(model: Model, values: Mapping[str, Value], blend: Blend) -> Stream:
+    """A stream of the model, with these values from its seed on."""
     stream = model.stream(
         strongest(blend),
         negative_prompt=str(values["negative"]),

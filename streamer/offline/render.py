@@ -174,7 +174,7 @@ def render(
         shape = strategy(normalise, compressor)
         whole = [np.concatenate(own) for own in zip(*blocks, strict=True)]
         blocks = _cut([shape(sound, rate) for sound in whole], rate // 2)
-    return _write(blocks, paths, kind, rate, channels, samples, overwrite)
+    return write(blocks, paths, kind, rate, channels, samples, overwrite)
 
 
 def targets(path: str | Path, variations: int = 1) -> list[Path]:
@@ -318,7 +318,7 @@ def _cut(sounds: Sequence[Samples], block: int) -> Iterator[list[Samples]]:
         yield [sound[start : start + block] for sound in sounds]
 
 
-def _write(
+def write(
     blocks: Iterator[list[Samples]],
     paths: Sequence[Path],
     kind: Format,

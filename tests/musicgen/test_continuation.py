@@ -152,3 +152,32 @@ def test_what_a_line_is_given_it_gives_back(data: st.DataObject) -> None:
     line = DelayLine(delays, pad=9, turns=turns)
     whole = [frame for column in line.sampled(frames) if (frame := line.push(column)) is not None]
     np.testing.assert_array_equal(np.stack(whole, axis=1), frames)
+
+
+@pytest.mark.parametrize(("before", "count"), [(1, 4), (3, 4), (30, 12)])
+def test_how_likely_a_continuation_is_agrees_with_transformers(
+    pair: tuple[MusicGen, Oracle], before: int, count: int
+) -> None:
+    model, oracle = pair
+    frames = np.random.default_rng(count).integers(0, 64, (model.codebooks, before + count))
+    stream = model.stream("slow piano")
+    stream.next_frame()  # what was before does not matter
+    heard = stream.surprise(frames[:, :before], frames[:, before:])
+    drawn = model.pattern.line().sampled(frames)[: before + count - 1]
+    inputs = np.concatenate([np.full((1, model.codebooks), -1), drawn])
+    inputs[inputs < 0] = model.pattern.pad
+    logits = oracle.logits("slow piano", inputs)[:, 0].log_softmax(-1).numpy()
+    expected = [
+        -logits[step, k, frames[k, step - delay]]
+        for k, delay in enumerate(model.pattern.delays)
+        for step in range(before + delay, before + count)
+    ]
+    assert heard == pytest.approx(np.mean(expected), abs=1e-4)
+
+
+def test_what_the_model_plays_itself_surprises_it_less_than_noise(pair: tuple[MusicGen, Oracle]) -> None:
+    model, _ = pair
+    stream = model.stream("slow piano", guidance=1.0, top_k=1)
+    own = played(stream, 40)
+    noise = np.random.default_rng(1).integers(0, 64, (model.codebooks, 20))
+    assert stream.surprise(own[:, :20], own[:, 20:]) < stream.surprise(own[:, :20], noise)

@@ -1,0 +1,137 @@
+"""Loops are exactly as long as their bars, go round without a seam, and tell samplers where their bars are."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musicgen import MusicGen
+from streamer import UserError
+from streamer.control.controls import Controls
+from streamer.engine.core import defaults
+from streamer.offline.loops import Bars, Loop, check_target, make, stretched, write_loop
+from streamer.sound.effects import Amounts
+
+
+def loop_of(model: MusicGen, bars: Bars, rate: int, effects: Amounts | None = None, seed: int = 1) -> Loop:
+    return make(model, lambda number: model.stream("slow piano", seed=number), bars, seed, rate=rate, effects=effects)
+
+
+@pytest.fixture(scope="module")
+def loop(tiny_model: MusicGen) -> Loop:
+    return loop_of(tiny_model, Bars(1, 120.0), tiny_model.sample_rate)
+
+
+@pytest.mark.parametrize(
+    ("bars", "rate", "samples"),
+    [
+        (Bars(8, 120), 44_100, 705_600),
+        (Bars(1, 90, 6, 8), 48_000, 96_000),
+        (Bars(3, 100, 3), 44_100, 238_140),
+        (Bars(4, 123.4), 48_000, 373_420),
+    ],
+)
+def test_a_loop_is_as_long_as_its_bars_to_the_sample(bars: Bars, rate: int, samples: int) -> None:
+    assert bars.samples(rate) == samples
+
+
+@pytest.mark.parametrize(
+    ("count", "bpm", "metre", "word"),
+    [
+        (0, 120, "4/4", "1 or more"),
+        (1, 10, "4/4", "20 to 300"),
+        (1, 120, "4/5", "metre"),
+        (1, 120, "waltz", "metre"),
+        (1, 120, "²/4", "metre"),
+        (100, 60, "4/4", "last 400.0 s"),
+        (1, 300, "1/4", "last 0.2 s"),
+    ],
+)
+def test_what_is_no_loop_is_a_sentence(count: int, bpm: float, metre: str, word: str) -> None:
+    with pytest.raises(UserError, match=word):
+        Bars.of(count, bpm, metre)
+
+
+def test_an_mp3_does_not_go_round(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="to the sample"):
+        check_target(tmp_path / "a.mp3", 1, "peak", None, Bars(1, 120), force=False, source=None)
+
+
+def test_the_file_goes_round_as_its_tokens_would_for_ever(tiny_model: MusicGen, loop: Loop) -> None:
+    """Decoded many times in a row by a codec of its own: the last round is the loop."""
+    decoder = tiny_model.new_decoder()
+    length = loop.frames.shape[1] * tiny_model.hop
+    rounds = np.concatenate([decoder.decode(loop.frames) for _ in range(8)])
+    own = stretched(rounds[6 * length : 7 * length], len(loop.sound))
+    np.testing.assert_allclose(np.roll(loop.sound, -loop.seam, axis=0), own, atol=1e-5)
+    np.testing.assert_allclose(rounds[5 * length : 6 * length], rounds[6 * length : 7 * length], atol=1e-5)
+
+
+def test_the_same_seed_is_the_same_loop(tiny_model: MusicGen, loop: Loop) -> None:
+    bars = Bars(1, 120.0)
+    np.testing.assert_array_equal(loop_of(tiny_model, bars, tiny_model.sample_rate).sound, loop.sound)
+    assert not np.array_equal(loop_of(tiny_model, bars, tiny_model.sample_rate, seed=50).sound, loop.sound)
+
+
+def test_the_kept_ending_is_no_less_likely_than_the_first(loop: Loop) -> None:
+    assert loop.surprise[0] <= loop.surprise[1]
+
+
+def test_its_length_is_within_what_may_be_bent_of_what_was_played(loop: Loop) -> None:
+    assert 0.975 <= loop.bent <= 1.025
+
+
+def test_effects_go_round_too(tiny_model: MusicGen) -> None:
+    """The echoes of the end are heard at the start: two rounds of the loop have no jump where they meet."""
+    wet = loop_of(tiny_model, Bars(1, 120.0), tiny_model.sample_rate, Amounts(space=0.5, width=0.5))
+    assert wet.sound.shape[1] == 2
+    twice = np.concatenate([wet.sound, wet.sound])
+    bend = np.abs(np.diff(twice, 2, axis=0)).max(axis=1)
+    seam = len(wet.sound)
+    assert bend[seam - 3 : seam + 2].max() <= np.quantile(bend, 0.99)
+    assert np.abs(wet.sound[:, 0] - wet.sound[:, 1]).max() > 0
+
+
+@given(st.integers(3, 40), st.integers(90, 400), st.integers(90, 400))
+def test_a_period_keeps_its_notes_whatever_its_samples(cycles: int, before: int, after: int) -> None:
+    def wave(samples: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        return np.sin(2 * np.pi * cycles * np.arange(samples) / samples)[:, None].astype(np.float32)
+
+    np.testing.assert_allclose(stretched(wave(before), after), wave(after), atol=1e-5)
+
+
+def test_a_wav_tells_where_it_loops_how_fast_it_is_and_where_its_bars_are(tiny_model: MusicGen, tmp_path: Path) -> None:
+    controls = Controls(prompt="slow piano", tempo=120.0)
+    controls.adopt(**defaults(tiny_model))
+    path = tmp_path / "loop.wav"
+    write_loop(tiny_model, controls.values(), Bars(2, 180.0, 3, 4), path, rate=44_100)
+    sound, rate = soundfile.read(path)
+    assert (len(sound), rate) == (88_200, 44_100)
+    assert np.abs(sound).max() == pytest.approx(10 ** (-1 / 20), abs=1e-3)
+    data = path.read_bytes()
+    assert struct.unpack("<I", data[4:8])[0] == len(data) - 8
+    chunks = {}
+    at = 12
+    while at < len(data):
+        name, size = struct.unpack("<4sI", data[at : at + 8])
+        chunks[name] = data[at + 8 : at + 8 + size]
+        at += 8 + size + size % 2
+    assert struct.unpack("<6I", chunks[b"smpl"][36:]) == (0, 0, 0, 88_199, 0, 0)
+    beats, unit, number, bpm = struct.unpack("<IHHf", chunks[b"acid"][12:])
+    assert (beats, unit, number, bpm) == (6, 4, 3, 180.0)
+    assert struct.unpack("<I", chunks[b"cue "][:4])[0] == 2
+    assert [struct.unpack("<I", chunks[b"cue "][4 + 24 * n + 20 :][:4])[0] for n in range(2)] == [0, 44_100]
+    assert b"Bar 2\0" in chunks[b"LIST"]
+
+
+def test_a_flac_has_as_many_samples(tiny_model: MusicGen, tmp_path: Path) -> None:
+    controls = Controls(prompt="slow piano", tempo=120.0)
+    controls.adopt(**defaults(tiny_model))
+    write_loop(tiny_model, controls.values(), Bars(1, 240.0), tmp_path / "a.flac", rate=48_000)
+    assert soundfile.info(tmp_path / "a.flac").frames == 48_000
