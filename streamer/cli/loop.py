@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.cli.console import console
 from streamer.cli.options import (
     MUSIC,

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from osc.tree import Value
+from osc.values import Value
 from streamer.control.table import EFFECTS
 from streamer.engine.prompts import blend_of
 from streamer.engine.steering import start as start_stream
