@@ -121,8 +121,14 @@ class Asker:
 Answer = tuple[str, tuple[Value, ...]]
 """A path below the prefix, and the values of the message that goes back to the sender."""
 
-Handler = Callable[[Sequence[Value], Asker], Iterable[Answer]]
-"""Does what a command asks for, on the server's thread, without waiting; raises `BadValue` for what cannot be done."""
+Deed = Callable[[], Iterable[Answer]]
+"""Does what a command asked for; raises `BadValue` for what turns out not to be possible."""
+
+Handler = Callable[[Sequence[Value], Asker], Deed]
+"""Looks whether what a command asks for can be done, on the server's thread, without waiting, and changes nothing.
+
+What it returns does it: a bundle takes effect whole or not at all. Raises `BadValue` for what cannot be done.
+"""
 
 
 _PRESSES: tuple[Any, ...] = ("bang", "", None, [])

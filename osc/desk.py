@@ -14,7 +14,7 @@ from typing import Any
 
 from osc import subscribers as subs
 from osc.access import NO_RULES, Access, Gate, Right
-from osc.command import Answer, Asker
+from osc.command import Asker, Deed
 from osc.feedback import Counts, Feedback
 from osc.hosts import Address, Client
 from osc.inbox import Inbox
@@ -33,6 +33,12 @@ SERVED, SERVE_SECONDS = 64, 0.005
 """Datagrams, and seconds, of one turn: what is due and what comes in has to wait no longer."""
 # What a server says to its clients. Two that are told of each other by a forger must not answer each other for ever.
 _ANSWERS = frozenset(("error", "pong"))
+
+NOTHING_ELSE = "; nothing else that came with it was applied"
+"""What the sender of a bundle is told beside what is wrong with a part of it."""
+
+Complaint = tuple[str, Exception]
+"""An address, and what is wrong with what was sent there."""
 
 
 @dataclass(frozen=True)
@@ -223,33 +229,41 @@ class Desk:
     # ---- what messages ask for
 
     def _hand_over(self, messages: Sequence[Message], source: Address, at: float | None) -> list[Message]:
-        """Apply all changes at one moment; the commands, so that a get in a bundle sees them when it is answered."""
+        """Make all changes at one moment, or none of them; the questions, so that a get in a bundle sees them."""
+        asker = Asker(Client(source), at)
+        questions: list[Message] = []
         changes: list[Change] = []
-        commands: list[Message] = []
-        asked: list[Message] = []  # that are changes too, and know what to do with a time
-        for message in self._expanded(self._heard(messages, source), source):
-            path = self._tree.path(message.address)
-            if self._is_command(path or ""):
-                (asked if self._tree.has_command(path or "") else commands).append(message)
+        deeds: list[tuple[str, Deed]] = []
+        found, refused = self._expanded(self._heard(messages, source))
+        for message in found:
+            path = self._tree.path(message.address) or ""
+            if self._is_question(path):
+                questions.append(message)
                 continue
             try:
-                change = self._change(path, message, source)
+                if self._tree.has_command(path):
+                    self._check_right(source)
+                    deeds.append((message.address, self._tree.command(path, message.arguments, asker)))
+                elif change := self._change(path, message, source):
+                    changes.append(change)
             except BadValue as error:
-                self._complain(source, message.address, error)
-            else:
-                changes += [change] if change else []
-        self._apply(changes, source, at)
-        for message in asked:
-            self._ask(message, source, at)
-        return commands
+                refused.append((message.address, error))
+        others = len(changes) + len(deeds)
+        if not refused:
+            refused, others = self._apply(changes, source, at), others - 1
+        for address, wrong in refused:
+            self._complain(source, address, wrong, NOTHING_ELSE if others or len(messages) > 1 else "")
+        for address, deed in deeds if not refused else ():
+            self._do(address, deed, source)
+        return questions
 
-    def _ask(self, message: Message, source: Address, at: float | None) -> None:
+    def _do(self, address: str, deed: Deed, source: Address) -> None:
         try:
-            self._check_right(source)
-            asker = Asker(Client(source), at)
-            self._answer(source, self._tree.command(self._tree.path(message.address) or "", message.arguments, asker))
+            for path, values in deed():
+                said = f"{self._tree.prefix}/{path}"
+                self._feedback.reply(source, [[(said, build(said, *values))]])
         except BadValue as error:
-            self._complain(source, message.address, error)
+            self._complain(source, address, error)
 
     def _answer_all(self, commands: Sequence[Message], source: Address) -> None:
         for message in commands:
@@ -269,26 +283,27 @@ class Desk:
             self._complain(source, asked[0].address, BadValue(f"is locked: send {self._tree.prefix}/secret first"))
         return []
 
-    def _expanded(self, messages: Iterable[Message], source: Address) -> list[Message]:
-        """The messages, with every pattern replaced by the addresses that it stands for."""
+    def _expanded(self, messages: Iterable[Message]) -> tuple[list[Message], list[Complaint]]:
+        """The messages, with every pattern replaced by the addresses that it stands for; and what cannot be."""
         found: list[Message] = []
+        refused: list[Complaint] = []
         for message in messages:
             try:
                 found += expanded(message, self._addresses, MOST_MATCHES - len(found))
             except BadValue as error:
-                self._complain(source, message.address, error)
-        return found
+                refused.append((message.address, error))
+        return found, refused
 
     def _addresses(self) -> list[str]:
         """All that a pattern may stand for."""
         known = [*self._tree.settable(), *(f"get/{path}" for path in self._view.paths())]
         return [f"{self._tree.prefix}/{path}" for path in known]
 
-    def _is_command(self, path: str) -> bool:
-        return path in self._commands or path.startswith("get/") or self._tree.has_command(path)
+    def _is_question(self, path: str) -> bool:
+        return path in self._commands or path.startswith("get/")
 
-    def _change(self, path: str | None, message: Message, source: Address) -> Change | None:
-        if path is None:
+    def _change(self, path: str, message: Message, source: Address) -> Change | None:
+        if not path:
             raise UnknownAddress
         self._check_right(source)
         return self._tree.change(path, message.arguments)
@@ -297,20 +312,21 @@ class Desk:
         if self._gate.right(source[0]) is not Right.STEER:
             raise BadValue("may be watched from this address, and not changed")
 
-    def _apply(self, changes: Sequence[Change], source: Address, at: float | None) -> None:
+    def _apply(self, changes: Sequence[Change], source: Address, at: float | None) -> list[Complaint]:
+        """Make changes and tell their sender what was clamped; or what is wrong with them, and none was made."""
         if not changes:
-            return
+            return []
         try:
             batch = [(change.name, change.value) for change in changes]
             applied = self._tree.store.apply(batch, Client(source), at)
         except ValueError as error:
-            self._complain(source, self._tree.prefix, error)
-            return
+            return [(self._tree.prefix, error)]
         for change in {change.name: change for change in changes}.values():
             if change.value is not None:
                 value = applied.get(change.name, change.value)
                 if change.adjusted or value != change.value:
                     self._say(source, self._view.value(change.name, value, Client(source).trusted))
+        return []
 
     def _command(self, message: Message, source: Address) -> None:
         path = self._tree.path(message.address) or ""
@@ -321,11 +337,6 @@ class Desk:
                 self._get(path.removeprefix("get/"), source)
         except BadValue as error:
             self._complain(source, message.address, error)
-
-    def _answer(self, source: Address, answers: Iterable[Answer]) -> None:
-        for path, values in answers:
-            address = f"{self._tree.prefix}/{path}"
-            self._feedback.reply(source, [[(address, build(address, *values))]])
 
     def _get(self, path: str, source: Address) -> None:
         group = self._view.current(path, Client(source).trusted)
@@ -391,13 +402,14 @@ class Desk:
         secret = parameter is not None and parameter.kind == "path" and not Client(source).trusted
         return "cannot be read as what it has to be" if secret else reason
 
-    def _complain(self, source: Address, address: str, error: Exception) -> None:
-        """Tell a client what was wrong, unless it was told too often lately."""
+    def _complain(self, source: Address, address: str, error: Exception, besides: str = "") -> None:
+        """Tell a client what was wrong, and what follows from that, unless it was told too often lately."""
         self.counts.errors += 1
         spared = self._complaints.spend(source, self._clock())
         if spared is None:
             return
         reason = self._unknown(address) if isinstance(error, UnknownAddress) else str(error)
+        reason += besides
         if spared:
             reason += f" ({spared} more errors were not reported)"
         address, reason = clean(address, 500), clean(reason, 500)

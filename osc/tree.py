@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from osc.command import Action, Answer, Asker, Command, Handler, fires
+from osc.command import Action, Asker, Command, Deed, Handler, fires
 from osc.parameter import TEXTS, Parameter
 from osc.values import BadValue, UnknownAddress, Value, number
 
@@ -121,8 +121,8 @@ class Tree:
         """Whether a command is at a path below the prefix."""
         return path in self._commands
 
-    def command(self, path: str, arguments: Sequence[Any], asker: Asker) -> list[Answer]:
-        """Do what a command asks for; what goes back to its sender.
+    def command(self, path: str, arguments: Sequence[Any], asker: Asker) -> Deed:
+        """Read what a command asks for; what is returned does it, and gives what goes back to its sender.
 
         Raises
         ------
@@ -131,8 +131,8 @@ class Tree:
         """
         command, handler = self._commands[path]
         if not command.takes:  # a button may ask for it
-            return list(handler([], asker)) if fires(arguments) else []
-        return list(handler(command.parse(arguments), asker))
+            return handler([], asker) if fires(arguments) else lambda: ()
+        return handler(command.parse(arguments), asker)
 
     def change(self, path: str, arguments: Sequence[Any]) -> Change | None:
         """Read the arguments sent to a path as a change.

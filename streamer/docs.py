@@ -122,11 +122,15 @@ and volume, mute and loudness to the sample. For that it has to arrive as far ah
 is on its way, see `{PREFIX}/status/latency_ms`. What arrives later, or is tagged "immediately",
 takes the next frame, whole; the sender of a late one is told `{PREFIX}/late` with the seconds
 that it missed its time by. A bundle waits for its slowest part, a prompt to encode or a melody to
-read, and holds up nothing else meanwhile. If that part cannot be had, none of its values change. A
-message that is refused as it comes, such as `{PREFIX}/key nonsense`, is left out of its bundle.
-Each command in a bundle is a change of its own: one that fails holds up nothing, and undo takes
-them back one by one. A get in a bundle is answered at its time. A bundle may lie up to
-{HORIZON:g} s ahead, and {QUEUE} messages may wait.
+read, and holds up nothing else meanwhile.
+
+**A bundle takes effect whole or not at all.** Where a part of it is refused (an address that is not
+there, a value that cannot be read, a command that cannot be done, a melody that cannot be followed)
+none of its changes is made. Its sender is told at `{PREFIX}/error` which part it was and why, and
+that nothing else that came with it was applied. `{PREFIX}/play`, `stop`, `panic` and `lead` obey the
+sound that is queued already: they do not wait for a part that has to be prepared, nor go back with
+it. A get in a bundle is answered at its time in any case. Each command in a bundle is a change of
+its own for undo. A bundle may lie up to {HORIZON:g} s ahead, and {QUEUE} messages may wait.
 
 A datagram holds at most {DEFAULT_LIMITS.size} bytes, {DEFAULT_LIMITS.messages} messages of
 {DEFAULT_LIMITS.arguments} arguments, and bundles {DEFAULT_LIMITS.depth} deep.

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from osc.access import NO_RULES, Access
-from osc.command import Answer, Asker
+from osc.command import Answer, Asker, Deed
 from osc.sockets import LOCALHOST
 from osc.values import BadValue, Value
 from streamer.audio.devices import Device
@@ -278,21 +278,28 @@ class Instrument:
             ),
         )
 
-    def _on_record(self, arguments: Sequence[Value], asker: Asker) -> list[Answer]:
+    def _on_record(self, arguments: Sequence[Value], asker: Asker) -> Deed:
         """Over OSC: a name begins a recording, 0 ends it."""
         name = str(arguments[0])
         if not asker.origin.trusted:
             raise BadValue("writes files, and is for this machine only")
         if name == "0":
-            ended = self.recorder.stop()
-            return [("record", ("" if ended is None else ended.name,))]
+            return self._end_recording
         if not NAME.fullmatch(name):
             raise BadValue(f"{name!r} cannot be a recording's name: use letters, digits, spaces, - and _; 0 ends it")
-        try:
-            self.record(self._recordings / name)
-        except UserError as error:
-            raise BadValue(str(error)) from None
-        return [("record", (name,))]
+
+        def begin() -> list[Answer]:
+            try:
+                self.record(self._recordings / name)
+            except UserError as error:
+                raise BadValue(str(error)) from None
+            return [("record", (name,))]
+
+        return begin
+
+    def _end_recording(self) -> list[Answer]:
+        ended = self.recorder.stop()
+        return [("record", ("" if ended is None else ended.name,))]
 
     # ---- the way of a change
 
@@ -350,11 +357,9 @@ class Instrument:
             case Moved():
                 self.controls.settle(event.values)
             case Noted():
-                self._osc.refuse(event)
-                self._say(f"{event.name}: {event.sentence}")
+                self._tell_of(event.name, event.sentence, event.origin)
             case Refused():
-                self._osc.refuse(event)
-                self._say(f"{event.name}: {event.sentence}")
+                self._tell_of(event.name, event.whole_sentence, event.origin)
                 self.controls.retract(event.values, event.stands)
             case Collapsed():
                 self._journal.collapsed(event.frame, event.sentence)
@@ -362,6 +367,10 @@ class Instrument:
                 self._report(event.sentence)
             case Failed() | Report():
                 self._report(event.sentence)
+
+    def _tell_of(self, name: str, sentence: str, origin: object) -> None:
+        self._osc.tell_of(name, sentence, origin)
+        self._say(f"{name}: {sentence}")
 
     def _note(self, event: Applied | Turned) -> None:
         if (change := to_repeat(event)) is not None:

@@ -63,6 +63,16 @@ class Snapshots:
     def __init__(self, where: Path | None = None) -> None:
         self.where = folder() if where is None else where
 
+    def check(self, name: str) -> None:
+        """Look whether a snapshot can have a name.
+
+        Raises
+        ------
+        UserError
+            It cannot: why.
+        """
+        self._path(name)
+
     def save(self, name: str, values: Mapping[str, Value]) -> Path:
         """Keep values under a name; what that name held before is replaced.
 
@@ -101,6 +111,17 @@ class Snapshots:
         except UnicodeDecodeError:
             raise UserError(f"the snapshot {path} is broken: it is no UTF-8 text") from None
         return _understand(path, text)
+
+    def check_there(self, name: str) -> None:
+        """Look whether there is a snapshot.
+
+        Raises
+        ------
+        UserError
+            There is none of that name.
+        """
+        if not self._path(name).is_file():
+            raise UserError(f"there is no snapshot {name!r} to delete")
 
     def names(self) -> list[str]:
         """All snapshots, in alphabetical order."""

@@ -97,6 +97,11 @@ class Refused:
     stands: Mapping[str, Value]
     origin: object = None
 
+    @property
+    def whole_sentence(self) -> str:
+        """What is wrong, and what became of the rest of the batch."""
+        return self.sentence + ("; nothing else that came with it was applied" if len(self.values) > 1 else "")
+
 
 @dataclass(frozen=True)
 class Noted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import replace
 
 from streamer.control.change import Change
 from streamer.process.intake import SLOW
@@ -56,10 +57,15 @@ class Outbox:
 
 
 def _overtaken(waiting: Change, change: Change) -> Change:
-    """What is left of a waiting change when a later one has been asked for."""
+    """What is left of a waiting change when a later one has been asked for.
+
+    A glide begins at what was set before it, and ends older glides.
+    """
+    if change.over and not waiting.over:
+        return waiting
     left = {name: value for name, value in waiting.values.items() if name not in change.values}
-    return Change(left, None, waiting.origin)
+    return replace(waiting, values=left)
 
 
 def _is_fast(change: Change) -> bool:
-    return not change.values.keys() & SLOW
+    return not change.values.keys() & SLOW and not change.over

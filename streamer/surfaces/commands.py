@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from osc.command import Answer, Argument, Asker, Command, Handler
+from osc.command import Answer, Argument, Asker, Command, Deed, Handler
 from osc.values import BadValue, Value
 from streamer.control.change import Moment, Wall
 from streamer.control.controls import Controls
@@ -67,6 +68,10 @@ UNDO = Command("undo", "Take back the last change of values; again: the one befo
 COMMANDS: tuple[Command, ...] = (RAMP, RAMP_BEATS, WEIGHTS, FADE, FADE_BEATS, SAVE, LOAD, LIST, DELETE, RECORD, UNDO)
 
 
+Do = Callable[[], Iterable[Answer] | None]
+"""Does what a command asked for, once it is known that it can be done."""
+
+
 class Commands:
     """Does what commands ask for, through the controls.
 
@@ -95,7 +100,7 @@ class Commands:
 
     def table(self) -> list[tuple[Command, Handler]]:
         """All commands, and what does them."""
-        handlers: dict[Command, Callable[[Sequence[Value], Asker], Iterable[Answer] | None]] = {
+        handlers: dict[Command, Callable[[Sequence[Value], Asker], Do]] = {
             RAMP: self._ramp,
             RAMP_BEATS: self._ramp_beats,
             WEIGHTS: self._weights,
@@ -115,37 +120,40 @@ class Commands:
 
     # ---- glides and fades
 
-    def _ramp(self, arguments: Sequence[Value], asker: Asker) -> None:
-        self._glide(str(arguments[0]), float(arguments[1]), _seconds(arguments[2:], USUAL), asker)
+    def _ramp(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        return self._glide(str(arguments[0]), float(arguments[1]), _seconds(arguments[2:], USUAL), asker)
 
-    def _ramp_beats(self, arguments: Sequence[Value], asker: Asker) -> None:
-        self._glide(str(arguments[0]), float(arguments[1]), self._beats(arguments[2]), asker)
+    def _ramp_beats(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        return self._glide(str(arguments[0]), float(arguments[1]), self._beats(arguments[2]), asker)
 
-    def _glide(self, asked: str, target: float, seconds: float, asker: Asker) -> None:
+    def _glide(self, asked: str, target: float, seconds: float, asker: Asker) -> Do:
         name = _named(asked)
         if not name or not can_glide(TABLE[name]):
             numbers = ", ".join(parameter.path for parameter in TABLE.values() if can_glide(parameter))
             raise BadValue(f"glides numbers, and {asked[:40]!r} is none: choose one of {numbers}")
-        self._ask({name: target}, asker, seconds)
+        return self._asking({name: target}, asker, seconds)
 
-    def _weights(self, arguments: Sequence[Value], asker: Asker) -> None:
+    def _weights(self, arguments: Sequence[Value], asker: Asker) -> Do:
         if len(arguments) > len(SLOTS):
             raise BadValue(f"takes {len(SLOTS)} weights at most, not {len(arguments)}")
         given = [*map(float, arguments), *[0.0] * (len(SLOTS) - len(arguments))]
-        self._ask(dict(zip(SLOTS.values(), given, strict=True)), asker)
+        return self._asking(dict(zip(SLOTS.values(), given, strict=True)), asker)
 
-    def _fade(self, arguments: Sequence[Value], asker: Asker) -> None:
-        self._fade_to(str(arguments[0]), _seconds(arguments[1:], USUAL), asker)
+    def _fade(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        return self._fade_to(str(arguments[0]), _seconds(arguments[1:], USUAL), asker)
 
-    def _fade_beats(self, arguments: Sequence[Value], asker: Asker) -> None:
-        self._fade_to(str(arguments[0]), self._beats(arguments[1]), asker)
+    def _fade_beats(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        return self._fade_to(str(arguments[0]), self._beats(arguments[1]), asker)
 
-    def _fade_to(self, prompt: str, seconds: float, asker: Asker) -> None:
+    def _fade_to(self, prompt: str, seconds: float, asker: Asker) -> Do:
         text, weight, *others = (*next(iter(SLOTS.items())), *list(SLOTS.values())[1:])
-        self._ask({text: prompt, weight: 1.0, **dict.fromkeys(others, 0.0)}, asker, seconds)
+        return self._asking({text: prompt, weight: 1.0, **dict.fromkeys(others, 0.0)}, asker, seconds)
 
     def _beats(self, beats: Value) -> float:
         return _seconds([float(beats) * 60.0 / self._bpm()], USUAL)
+
+    def _asking(self, values: dict[str, Value], asker: Asker, over: float = 0.0) -> Do:
+        return lambda: self._ask(values, asker, over)
 
     def _ask(self, values: dict[str, Value], asker: Asker, over: float = 0.0) -> None:
         at: Moment | None = None if asker.at is None else Wall(asker.at)
@@ -153,31 +161,46 @@ class Commands:
 
     # ---- snapshots
 
-    def _save(self, arguments: Sequence[Value], asker: Asker) -> None:
-        self._snapshots.save(str(arguments[0]), self._controls.values())
+    def _save(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        name = str(arguments[0])
+        self._snapshots.check(name)
 
-    def _load(self, arguments: Sequence[Value], asker: Asker) -> None:
-        snapshot = self._snapshots.load(str(arguments[0]))
-        standing = self._controls.values()
-        # What stands already is left alone: a seed that is sent again would throw its dice again.
-        moved = {name: value for name, value in snapshot.values.items() if standing[name] != value}
-        if moved:
-            self._ask(moved, asker, _seconds(arguments[1:], 0.0))
+        def save() -> None:
+            self._snapshots.save(name, self._controls.values())
 
-    def _list(self, arguments: Sequence[Value], asker: Asker) -> list[Answer]:
-        return [("snapshot/names", tuple(self._snapshots.names()))]
+        return save
 
-    def _delete(self, arguments: Sequence[Value], asker: Asker) -> None:
-        self._snapshots.delete(str(arguments[0]))
+    def _load(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        snapshot, seconds = self._snapshots.load(str(arguments[0])), _seconds(arguments[1:], 0.0)
+
+        def load() -> None:
+            standing = self._controls.values()
+            # What stands already is left alone: a seed that is sent again would throw its dice again.
+            moved = {name: value for name, value in snapshot.values.items() if standing[name] != value}
+            if moved:
+                self._ask(moved, asker, seconds)
+
+        return load
+
+    def _list(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        return lambda: [("snapshot/names", tuple(self._snapshots.names()))]
+
+    def _delete(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        name = str(arguments[0])
+        self._snapshots.check_there(name)
+        return lambda: self._snapshots.delete(name)
 
     # ---- undo
 
-    def _undo(self, arguments: Sequence[Value], asker: Asker) -> None:
-        with self._lock:
-            before = self._history.undo()
-        if not before:
-            raise BadValue("finds nothing to undo")
-        self._ask(before, asker)
+    def _undo(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        def undo() -> None:
+            with self._lock:
+                before = self._history.undo()
+            if not before:
+                raise BadValue("finds nothing to undo")
+            self._ask(before, asker)
+
+        return undo
 
 
 def _named(asked: str) -> str:
@@ -203,13 +226,25 @@ def _seconds(given: Sequence[Value], usual: float) -> float:
     return seconds
 
 
-def _answering(handler: Callable[[Sequence[Value], Asker], Iterable[Answer] | None]) -> Handler:
+def _answering(handler: Callable[[Sequence[Value], Asker], Do]) -> Handler:
     """A handler whose sentences reach whoever asked."""
 
-    def handle(arguments: Sequence[Value], asker: Asker) -> Iterable[Answer]:
-        try:
-            return handler(arguments, asker) or []
-        except UserError as error:
-            raise BadValue(str(error)) from None
+    def handle(arguments: Sequence[Value], asker: Asker) -> Deed:
+        with _sentences():
+            do = handler(arguments, asker)
+
+        def deed() -> Iterable[Answer]:
+            with _sentences():
+                return do() or []
+
+        return deed
 
     return handle
+
+
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        raise BadValue(str(error)) from None

@@ -12,7 +12,6 @@ from osc.udp import OscServer
 from osc.values import Value
 from streamer.control.controls import Controls
 from streamer.control.table import ACTIONS, PARAMETERS, TABLE
-from streamer.engine.events import Noted, Refused
 from streamer.errors import UserError
 
 PREFIX = "/mg"
@@ -77,10 +76,10 @@ class OscSurface:
         """Tell subscribers what they should know."""
         self.server.error(f"{self._prefix}/status", sentence)
 
-    def refuse(self, refused: Refused | Noted) -> None:
-        """Tell whoever asked, and subscribers, why it cannot be, or not quite."""
-        path = TABLE[refused.name].path if refused.name in TABLE else refused.name
-        self.server.error(f"{self._prefix}/{path}", refused.sentence, refused.origin)
+    def tell_of(self, name: str, sentence: str, origin: object) -> None:
+        """Tell whoever asked for a value, and subscribers, why it cannot be, or not quite."""
+        path = TABLE[name].path if name in TABLE else name
+        self.server.error(f"{self._prefix}/{path}", sentence, origin)
 
     def late(self, origin: object, seconds: float) -> None:
         """Tell a client by how much its bundle missed its time."""

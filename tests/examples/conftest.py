@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from osc.command import Answer, Asker, Command, Handler
+from osc.command import Asker, Command, Deed, Handler
 from osc.tree import Tree
 from osc.udp import OscServer
 from osc.values import Value
@@ -54,9 +54,9 @@ class Instrument:
 def _noting(command: Command, done: Handler | None, asked: list[tuple[str, tuple[Value, ...]]]) -> Handler:
     """Does what the command asks for, where that needs no sound, and notes that it was asked for."""
 
-    def handle(arguments: Sequence[Value], asker: Asker) -> list[Answer]:
+    def handle(arguments: Sequence[Value], asker: Asker) -> Deed:
         asked.append((command.path, tuple(arguments)))
-        return list(done(arguments, asker)) if done else []
+        return done(arguments, asker) if done else list
 
     return handle
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from osc.command import Answer, Argument, Asker, Command
+from osc.command import Answer, Argument, Asker, Command, Deed
 from osc.desk import Desk
 from osc.hosts import Client
-from osc.packet import build, parse
+from osc.packet import BUNDLE, build, parse
 from osc.tree import Tree
 from osc.values import BadValue, Value
 from tests.osc import desk as mixing
@@ -30,21 +30,36 @@ class Hall:
         self.asked: list[tuple[str, list[Value], Asker]] = []
         self.sent: list[tuple[str, tuple[Any, ...]]] = []
         commands = [(command, self._handler(command.path)) for command in (GLIDE, SAVE, WEIGHTS, LIST)]
-        tree = Tree("/mg", mixing.PARAMETERS, mixing.ACTIONS, mixing.Desk(), commands)
+        self._store = mixing.Desk()
+        tree = Tree("/mg", mixing.PARAMETERS, mixing.ACTIONS, self._store, commands)
         self.desk = Desk(tree, self._send, lambda: None)
 
     def _handler(self, path: str) -> Any:
-        def handle(arguments: Sequence[Value], asker: Asker) -> list[Answer]:
-            self.asked.append((path, list(arguments), asker))
+        def handle(arguments: Sequence[Value], asker: Asker) -> Deed:
             if "warp" in arguments:
                 raise BadValue("knows no warp: choose another")
-            return [("snapshot/names", ("verse", "chorus"))] if path == "snapshot/list" else []
+
+            def do() -> list[Answer]:
+                self.asked.append((path, list(arguments), asker))
+                return [("snapshot/names", ("verse", "chorus"))] if path == "snapshot/list" else []
+
+            return do
 
         return handle
 
     def _send(self, target: object, datagram: bytes) -> bool:
         self.sent += [(m.address, tuple(m.arguments)) for bundle in parse(datagram) for m in bundle.messages]
         return True
+
+    def desk_values(self) -> list[Any]:
+        """The batches of values that were set."""
+        return self._store.batches
+
+    def say_together(self, *messages: tuple[Any, ...]) -> None:
+        built = [build(address, *arguments) for address, *arguments in messages]
+        parts = b"".join(len(message).to_bytes(4, "big") + message for message in built)
+        self.desk.receive(BUNDLE + bytes(7) + b"\1" + parts, ("127.0.0.1", 9000))
+        self.desk.turn()
 
     def say(self, address: str, *arguments: Value) -> None:
         self.desk.receive(build(address, *arguments), ("127.0.0.1", 9000))
@@ -111,4 +126,15 @@ def test_what_does_not_fit_is_answered(address: str, arguments: tuple[Value, ...
 
 def test_a_command_cannot_share_a_parameters_address() -> None:
     with pytest.raises(ValueError, match="share an address"):
-        Tree("/mg", mixing.PARAMETERS, (), mixing.Desk(), [(Command("volume", ""), lambda arguments, asker: [])])
+        Tree("/mg", mixing.PARAMETERS, (), mixing.Desk(), [(Command("volume", ""), lambda arguments, asker: list)])
+
+
+def test_a_command_that_cannot_be_done_takes_its_whole_bundle_with_it() -> None:
+    hall = Hall()
+    hall.say_together(("/mg/snapshot/save", "verse"), ("/mg/volume", -6.0), ("/mg/snapshot/save", "warp"))
+    assert hall.asked == [] and hall.desk_values() == []
+    (said,) = hall.sent
+    assert said[1] == ("/mg/snapshot/save", "knows no warp: choose another; nothing else that came with it was applied")
+    hall.say_together(("/mg/snapshot/save", "verse"), ("/mg/volume", -6.0))
+    assert [path for path, *_ in hall.asked] == ["snapshot/save"]
+    assert hall.desk_values() == [[("volume", -6.0)]]

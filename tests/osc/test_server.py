@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from osc.hosts import Client as Origin
-from osc.packet import BUNDLE, build
+from osc.packet import BUNDLE, Message, build, parse
 from osc.sockets import BindError
 from osc.udp import OscServer
 from tests.osc.desk import Client, Clock, Desk, tree
@@ -424,14 +424,51 @@ def test_the_65th_subscriber_is_turned_away(server: OscServer, connect: Connect)
 
 def test_a_bundle_acts_at_one_moment_and_a_get_in_it_sees_it(server: OscServer, desk: Desk, connect: Connect) -> None:
     client = connect(server)
-    client.send_bytes(
-        bundle(0, build("/mg/get/topk"), build("/mg/topk", 7), build("/mg/nothing"), build("/mg/prompt", "x"))
-    )
+    client.send_bytes(bundle(0, build("/mg/get/topk"), build("/mg/topk", 7), build("/mg/prompt", "x")))
     server.poll(1.0)
     assert desk.batches == [[("topk", 7), ("prompt", "x")]]
-    said = client.said()
-    assert said["/mg/topk"] == 7
-    assert "/mg/error" in said
+    assert client.said()["/mg/topk"] == 7
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [
+        (build("/mg/nothing", 1), "is no address here"),
+        (build("/mg/topk", "many"), "takes a number"),
+        (build("/mg/x*", 1), "matches no address here"),
+        (build("/mg/reset", 1, 2), "takes no argument or one number"),
+    ],
+)
+@pytest.mark.parametrize("last", [True, False])
+def test_a_bundle_of_which_a_part_is_refused_changes_nothing_and_its_sender_is_told(
+    running: OscServer, desk: Desk, connect: Connect, refused: bytes, reason: str, last: bool
+) -> None:
+    client = connect(running)
+    whole = [build("/mg/volume", 99.0), build("/mg/reset"), build("/mg/get/lead")]
+    client.send_bytes(bundle(0, *whole, refused) if last else bundle(0, refused, *whole))
+    client.send("/mg/ping")
+    said = list[Message]()
+    while not said or said[-1].address != "/mg/pong":
+        said += client.messages(5.0)
+    assert desk.batches == []
+    assert {message.address for message in said} == {
+        "/mg/error",
+        "/mg/lead",
+        "/mg/lead/norm",
+        "/mg/lead/str",
+        "/mg/pong",
+    }, "a question changes nothing, and is answered"
+    (error,) = [message for message in said if message.address == "/mg/error"]
+    address, sentence = error.arguments
+    assert address == parse(refused)[0].messages[0].address
+    assert reason in sentence and sentence.endswith("; nothing else that came with it was applied")
+
+
+def test_what_is_refused_alone_is_told_without_more(server: OscServer, connect: Connect) -> None:
+    client = connect(server)
+    client.send("/mg/topk", "many")
+    server.poll(1.0)
+    assert client.said() == {"/mg/error": "takes a number, not the text 'many'"}
 
 
 def test_a_bundle_is_handed_over_at_once_with_its_time_and_a_get_in_it_is_answered_then(

@@ -19,6 +19,8 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.osc_packet import OscPacket
 
+from osc.packet import BUNDLE, build
+from osc.values import Value
 from streamer.errors import UserError
 from streamer.instrument import Instrument
 from tests.streamer import counter
@@ -233,3 +235,36 @@ def test_values_of_a_bundle_stand_when_it_has_taken_effect(instrument: Instrumen
     assert abs(time.time() - due) < 0.3
     assert instrument.controls.get("seed") == 9
     until(lambda: instrument.controls.get("lead") == 150.0)
+
+
+REFUSED: dict[str, tuple[Value, str]] = {
+    "/mg/prompt": ("unspeakable", "no such word"),
+    "/mg/prompt/9/weight": (1.0, "is no address here"),
+    "/mg/key": ("nonsense", "takes a key"),
+    "/mg/snapshot/load": ("never saved", "there is no snapshot"),
+    "/mg/ramp": ("volume", "takes name, target"),
+}
+
+
+@pytest.mark.parametrize("ahead", [0.0, 0.6])
+def test_a_bundle_of_which_a_part_cannot_be_had_changes_nothing(
+    instrument: Instrument, client: Client, ahead: float
+) -> None:
+    """Over a real socket, whether it is refused as it comes or when the engine prepares it."""
+    before = instrument.controls.values()
+    for address, (argument, reason) in REFUSED.items():
+        parts = [build("/mg/topk", 7), build(address, argument), build("/mg/prompt/2/weight", 0.5)]
+        client.send_bytes(in_a_bundle(time.time() + ahead if ahead else 0.0, *parts))
+        said, sentence = client.hear("/mg/error").params
+        assert said == address
+        assert reason in sentence and sentence.endswith("; nothing else that came with it was applied")
+        until(lambda: instrument.controls.values() == before)
+    client.send("/mg/volume", -3.0)
+    until(lambda: instrument.controls.get("volume") == -3.0)
+    assert instrument.controls.values() == before | {"volume": -3.0}
+
+
+def in_a_bundle(at: float, *messages: bytes) -> bytes:
+    tag = round((at + 2_208_988_800) * 2**32) if at else 1
+    parts = b"".join(len(message).to_bytes(4, "big") + message for message in messages)
+    return BUNDLE + tag.to_bytes(8, "big") + parts

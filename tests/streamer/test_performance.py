@@ -41,7 +41,7 @@ class Stage:
 
     def ask(self, path: str, *arguments: Value) -> list[Any]:
         command = next(command for command in COMMANDS if command.path == path)
-        return list(self.commands[path](command.parse(arguments), Asker(Client(("127.0.0.1", 1)))))
+        return list(self.commands[path](command.parse(arguments), Asker(Client(("127.0.0.1", 1))))())
 
     def play(self, frames: int) -> None:
         self.engine.read(frames * HOP)

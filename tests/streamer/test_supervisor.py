@@ -179,7 +179,7 @@ def test_a_change_that_cannot_be_prepared_is_refused_whole_and_the_music_goes_on
 def test_a_batch_waits_for_its_slow_part_and_takes_effect_at_one_moment(bench: Bench) -> None:
     bench.controls.set(prompt="slow rain", seed=9)
     bench.controls.set(topk=7)
-    until(lambda: bench.hear()[1] == 9)
+    until(lambda: bench.hear()[1] == 9 and len(bench.applied) == 2)
     values = [dict(applied.values) for applied in bench.applied]
     assert values == [{"topk": 7}, {"prompt": "slow rain", "seed": 9}]
 
