@@ -19,6 +19,7 @@ from typing import Any
 from osc.values import Value
 from streamer.control.timeline import Timeline
 from streamer.errors import UserError
+from streamer.process import nursery
 from streamer.process.events import Facts, Failed, Loaded, Ready, Report
 from streamer.process.handover import Handover
 from streamer.process.intake import Intake
@@ -42,9 +43,11 @@ def main(
     status: Status,
     handover: Handover,
     imports: Sequence[str],
-    spare: Job | None,
+    ahead: Job | None,
+    spare: bool,
 ) -> None:
-    """The process. A spare loads its job's model, and rehearses, before the word to start."""
+    """The process. It loads the model of a job ahead of the word to start, and where it can it becomes a nursery."""
+    threads = nursery.threads()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     tell = _voice(connection)
     _speak_harmlessly(tell)
@@ -52,16 +55,22 @@ def main(
     try:
         for module in imports:
             importlib.import_module(module)
-        loaded = None
-        if spare is not None:
-            with lower_priority():
-                loaded = load(spare)
-                _rehearse(spare, loaded, handover.read())
+        loaded, rehearses = None, spare
+        if ahead is not None:
+            with lower_priority() if spare else contextlib.nullcontext():
+                loaded = load(ahead)
+            if nursery.may_fork(threads):
+                connection, rehearses = nursery.breed(connection)  # from here on it is one of the engines
+                tell = _voice(connection)
+                _tell_of_lost_threads(tell)
+            if rehearses and not connection.poll():  # else there is no time for it
+                with lower_priority():
+                    _rehearse(ahead, loaded, handover.read())
             tell(Loaded())
         job, values, state = connection.recv()
         source, facts, state = go_on(job, values, tell, loaded or load(job), state)
-        word = Ready(facts, {name: source.values[name] for name in values}, 0, state)
-        _perform(source, word, job, connection, ring, playhead, status, handover, tell)
+        ready = Ready(facts, {name: source.values[name] for name in values}, 0, state)
+        _perform(source, ready, job, connection, ring, playhead, status, handover, tell)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent has gone
         pass
     except Exception as error:
@@ -116,6 +125,10 @@ def _named(name: str) -> Callable[..., Any]:
 def _speak_harmlessly(tell: Tell) -> None:
     """What libraries say to this process's streams hurts nobody, and a thread that dies is the parent's to tell."""
     sys.stdout, sys.stderr = (Unfailing(stream, ASLEEP_SECONDS) for stream in (sys.stdout, sys.stderr))
+    _tell_of_lost_threads(tell)
+
+
+def _tell_of_lost_threads(tell: Tell) -> None:
     tell_of_lost_threads(lambda sentence: tell(Report(sentence)))
 
 

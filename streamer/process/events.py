@@ -11,7 +11,9 @@ from streamer.engine.events import Applied, Collapsed, Moved, Noted, Refused, Tu
 
 __all__ = [
     "Applied",
+    "Born",
     "Collapsed",
+    "Ended",
     "Event",
     "Facts",
     "Failed",
@@ -51,7 +53,37 @@ class Ready:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A spare has its model and waits."""
+    """A spare has its model and waits.
+
+    Parameters
+    ----------
+    breeds : bool
+        Whether it forks engines from itself, see `streamer.process.nursery`.
+    """
+
+    breeds: bool = False
+
+
+@dataclass(frozen=True)
+class Fork:
+    """What a nursery is asked for: another engine, which rehearses before it says that it is loaded, or does not."""
+
+    rehearses: bool
+
+
+@dataclass(frozen=True)
+class Born:
+    """A nursery has forked an engine."""
+
+    pid: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An engine out of a nursery has ended, with a code as of `multiprocessing`."""
+
+    pid: int
+    code: int
 
 
 @dataclass(frozen=True)
@@ -77,4 +109,4 @@ class Report:
     sentence: str
 
 
-Event = Ready | Loaded | Applied | Turned | Moved | Noted | Refused | Collapsed | Failed | Report
+Event = Ready | Loaded | Born | Ended | Applied | Turned | Moved | Noted | Refused | Collapsed | Failed | Report

@@ -2,7 +2,8 @@
 
 The parent owns the shared memory, so a killed process leaves nothing behind, and its successor goes on filling where it
 stopped. A spare waits to be that successor: with its model loaded where there is room, else with its imports done. It
-goes on where the engine stood when it last left its state.
+goes on where the engine stood when it last left its state. Where the system allows it spares are forked from a nursery,
+so that the next one is there at once, however fast engines are killed.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ class Supervisor:
         self._lock = threading.Lock()  # a change goes to the engine at work, and waits with a ticket, or neither
         self._tickets = Tickets()
         self._standby: Worker | None = None
-        self._worker = self._spawn()
+        self._nursery: Worker | None = None
+        self._worker = self._spawn(job if job.loader else None)
         self._watcher = lasting("engine supervisor", self._supervise, self._report)
 
     def start(self) -> None:
@@ -95,7 +97,7 @@ class Supervisor:
             When the job cannot be started; why.
         """
         opening = {**self._job.arguments, **self._job.opening}
-        self._begin(self._worker, replace(self._job, arguments=opening))
+        self._begin(self._first(), replace(self._job, arguments=opening))
         self._watcher.start()
         self._settled.wait()
         if self._problem is not None:
@@ -121,8 +123,7 @@ class Supervisor:
     @property
     def pids(self) -> list[int]:
         """Of all processes there are, the one at work first."""
-        workers = [self._worker, *([self._standby] if self._standby else [])]
-        return [worker.process.pid for worker in workers if worker.process.pid is not None]
+        return [worker.process.pid for worker in self._workers() if worker.process.pid is not None]
 
     @property
     def spare(self) -> bool:
@@ -160,18 +161,34 @@ class Supervisor:
         self._settled.set()
         if self._watcher.is_alive():
             self._watcher.join()
-        for worker in (self._worker, self._standby):
-            if worker is not None:
-                worker.kill()
+        for worker in self._workers():
+            worker.kill()
         self._status.close()
         self._handover.close()
 
     # ---- processes
 
-    def _spawn(self, spare: bool = False) -> Worker:
+    def _workers(self) -> list[Worker]:
+        """The one at work first; a nursery last, so that it sees the ends of what it has forked."""
+        return [worker for worker in (self._worker, self._standby, self._nursery) if worker is not None]
+
+    def _spawn(self, ahead: Job | None = None, spare: bool = False) -> Worker:
         shared: Shared = (self._ring, self._playhead, self._status, self._handover)
-        imports = (*self._job.imports, *self.facts.get("imports", ()))
-        return Worker(shared, imports, self._job if spare else None)
+        return Worker.spawn(shared, (*self._job.imports, *self.facts.get("imports", ())), ahead, spare)
+
+    def _first(self) -> Worker:
+        """The first engine: out of a nursery, where what has loaded can be one."""
+        self._wait_for(self._worker)
+        if not self._worker.breeds:
+            return self._worker
+        self._nursery = self._worker
+        return self._fork(rehearses=False) or self._spawn()
+
+    def _wait_for(self, worker: Worker) -> None:
+        """Until it has loaded its model, if it does, or has ended."""
+        while self._job.loader and worker.alive and not (worker.loaded or worker.failure or self._closing.is_set()):
+            wait([worker.process.sentinel, worker.connection], timeout=0.1)
+            self._listen(worker)
 
     def _begin(self, worker: Worker, job: Job) -> None:
         """Tell a waiting process to start. From here on changes go to it."""
@@ -209,9 +226,22 @@ class Supervisor:
 
     def _stand_by(self) -> Worker:
         """A successor; whether it may load the model is the engine's to say."""
+        forked = self._fork(rehearses=True)
+        if forked is not None:
+            return forked
         if self._job.loader and not self.facts.get("spare"):
             self._go_without("There is no room for a second model")
-        return self._spawn(spare=bool(self._job.loader) and not self._roomless)
+        return self._spawn(self._job if self._job.loader and not self._roomless else None, spare=True)
+
+    def _fork(self, rehearses: bool) -> Worker | None:
+        """One out of the nursery, where there is one; what does not answer there is let go of."""
+        if self._nursery is None:
+            return None
+        forked = self._nursery.fork(rehearses)
+        if forked is None:
+            self._nursery.kill()
+            self._nursery = None
+        return forked
 
     def _look_after_standby(self) -> None:
         """Hear whether it is ready, and let go of one that died: one that could not load has no successor that does."""
@@ -220,7 +250,10 @@ class Supervisor:
             return
         if not standby.loaded:
             self._listen(standby)
-        if not standby.alive:
+        if standby.breeds:
+            self._nursery, self._standby = standby, None
+            self._standby = self._fork(rehearses=True)
+        elif not standby.alive:
             self._standby = None
             if self._job.loader and not standby.loaded:
                 self._go_without("A second model could not be loaded")
@@ -277,9 +310,7 @@ class Supervisor:
         self._hear(Report(f"{trouble} Starting it again{f' in {delay:g} s' if delay else ''}."))
         if self._closing.wait(delay):
             return
-        successor, self._standby = self._standby, None
-        if successor is None or not successor.alive:
-            successor = self._spawn_in_the_end()
+        successor = self._successor()
         if successor is not None:
             self._begin(successor, self._job)
             self.restarts += 1
@@ -298,6 +329,19 @@ class Supervisor:
 
     def _report(self, sentence: str) -> None:
         self._hear(Report(sentence))
+
+    def _successor(self) -> Worker | None:
+        """Who goes on: the standby, or another one out of the nursery. One that loads may become a nursery.
+
+        None when all is closed before.
+        """
+        if self._standby is not None and self._nursery is None and not self._roomless:
+            self._wait_for(self._standby)
+            self._look_after_standby()
+        successor, self._standby = self._standby, None
+        if successor is not None and successor.alive:
+            return successor
+        return self._fork(rehearses=False) or self._spawn_in_the_end()
 
 
 def backoff(quick_deaths: int) -> float:

@@ -8,13 +8,16 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import send_handle
 from types import ModuleType
 
 from streamer.process import child as engine
-from streamer.process.events import Event, Failed, Loaded, Ready
+from streamer.process.events import Born, Ended, Event, Failed, Fork, Loaded, Ready
 from streamer.process.handover import Handover
 from streamer.process.job import Job
+from streamer.process.nursery import Forked
 from streamer.process.outbox import Outbox
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
@@ -25,20 +28,19 @@ Shared = tuple[Ring, Playhead, Status, Handover]
 """The memory that all of an instrument's processes see."""
 
 _KILLED = {-signal.SIGTERM, -getattr(signal, "SIGKILL", 9)}
+_FORK_SECONDS = 2.0
 _SEND_SECONDS = 0.001  # from one message to the next: more of them would only take the engine's interpreter
 
 
 class Worker:
-    """A process that imports, and then waits for the word to begin.
+    """A process that imports, and then waits for the word to begin. Made by `spawn` and by `fork`.
 
     Parameters
     ----------
-    shared
-        What it fills and reads.
-    imports : sequence of str
-        Modules to import.
-    spare : Job, optional
-        What to load before the word to begin, too.
+    process
+        The process.
+    connection
+        Our end of its pipe.
 
     Attributes
     ----------
@@ -46,28 +48,73 @@ class Worker:
         Changes on their way there.
     ready, loaded : bool
         Whether the music has begun; whether a spare has loaded its model.
+    breeds : bool
+        Whether others can be forked from it; then it never begins itself.
     failure : Failed or None
         What it said that ends it.
     started : float
         When the music began, monotonic seconds.
     """
 
-    def __init__(self, shared: Shared, imports: Sequence[str], spare: Job | None = None) -> None:
+    def __init__(self, process: BaseProcess | Forked, connection: Connection) -> None:
+        self.process = process
+        self.connection = connection
         self.outbox = Outbox()
-        self.ready = self.loaded = False
+        self.ready = self.loaded = self.breeds = False
         self.failure: Failed | None = None
         self._start: object = None  # the word to begin, until it is said
         self.started = 0.0
         self._beat = -1
         self._beaten = 0.0  # when the beat was last seen to change
+        self._born: int | None = None  # the last one that was forked from it
+        self._codes: dict[int, int] = {}  # how those ended
+
+    @classmethod
+    def spawn(cls, shared: Shared, imports: Sequence[str], ahead: Job | None, spare: bool) -> Worker:
+        """A new process.
+
+        Parameters
+        ----------
+        shared
+            What it fills and reads.
+        imports : sequence of str
+            Modules to import.
+        ahead : Job or None
+            What to load before the word to begin.
+        spare : bool
+            Whether that is to hold up nobody, and to be rehearsed.
+        """
         # Not a fork: that would copy PortAudio's and torch's threads' locks.
         context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        arguments = (theirs, *shared, tuple(imports), spare)
-        self.process: BaseProcess = context.Process(target=engine.main, args=arguments, name="engine", daemon=True)
+        ours, theirs = context.Pipe()
+        arguments = (theirs, *shared, tuple(imports), ahead, spare)
+        process = context.Process(target=engine.main, args=arguments, name="engine", daemon=True)
         with _no_interrupt(), _no_main():
-            self.process.start()
+            process.start()
         theirs.close()  # else its end would not be the end of the pipe
+        return cls(process, ours)
+
+    def fork(self, rehearses: bool) -> Worker | None:
+        """One that breeds: another, which has loaded what it has; None where it does not answer."""
+        ours, theirs = multiprocessing.Pipe()
+        self._born = None
+        try:
+            self.connection.send(Fork(rehearses))
+            send_handle(self.connection, theirs.fileno(), self.process.pid)
+            deadline = time.monotonic() + _FORK_SECONDS
+            while self._born is None and self.alive and time.monotonic() < deadline:
+                self.connection.poll(0.1)
+                self._hear_all()
+            born = self._born
+            process = None if born is None else Forked(born, lambda: self._code(born))
+        except OSError:
+            process = None
+        finally:
+            theirs.close()
+        if process is None:
+            ours.close()
+            return None
+        return Worker(process, ours)
 
     @property
     def alive(self) -> bool:
@@ -95,15 +142,20 @@ class Worker:
         with contextlib.suppress(EOFError, OSError):
             while self.connection.poll():
                 event = self.connection.recv()
-                if isinstance(event, Failed):
-                    self.failure = event
-                elif isinstance(event, Loaded):
-                    self.loaded = True
-                else:
-                    if isinstance(event, Ready):
-                        self.ready = True
-                        self._beaten = self.started = time.monotonic()
-                    yield event
+                match event:
+                    case Failed():
+                        self.failure = event
+                    case Loaded(breeds):
+                        self.loaded, self.breeds = True, breeds
+                    case Born(pid):
+                        self._born = pid
+                    case Ended(pid, code):
+                        self._codes[pid] = code
+                    case _:
+                        if isinstance(event, Ready):
+                            self.ready = True
+                            self._beaten = self.started = time.monotonic()
+                        yield event
 
     def motionless(self, beat: int, excused: bool) -> float:
         """Seconds for which the beat has been the same; none where it has an excuse."""
@@ -119,6 +171,17 @@ class Worker:
         self.outbox.close()
         with contextlib.suppress(OSError):
             self.connection.close()
+
+    def _hear_all(self) -> None:
+        """One that breeds says nothing that is not about processes."""
+        for _ in self.heard():
+            pass
+
+    def _code(self, pid: int) -> int | None:
+        """How one ended that was forked from it; where it is no more itself, that was not the other's fault."""
+        gone = not self.alive
+        self._hear_all()
+        return self._codes.pop(pid, -signal.SIGTERM if gone else None)
 
     def _send(self) -> None:
         """A thread for each process: a full pipe must hold up nobody else."""

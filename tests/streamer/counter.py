@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,8 +31,10 @@ def job(rate: int, channels: int = 2, *, loads: bool = False, **arguments: Value
     return Job(NAME, rate, channels, arguments, ("numpy",), loader="tests.streamer.counter:load" if loads else "")
 
 
-def load(spare: bool = True, broken: str = "", **_: Value) -> bool:
-    """The loader: whether a spare may load as well."""
+def load(spare: bool = True, broken: str = "", threaded: bool = False, **_: Value) -> bool:
+    """The loader: whether a spare may load as well. A process with threads of the model's own is never forked."""
+    if threaded:
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
     if broken and Path(broken).exists():
         raise RuntimeError("cannot be loaded again")
     Path(broken or os.devnull).write_text("loaded once")

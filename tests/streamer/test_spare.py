@@ -31,6 +31,9 @@ from tests.streamer.test_supervisor import RATE, Bench, until
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
+
+
 # What is handed over
 
 
@@ -120,6 +123,46 @@ def test_kills_in_quick_succession_are_answered_at_once(bench: Bench) -> None:
 
 
 @pytest.mark.realtime
+@linux
+def test_spares_are_forked_from_one_that_has_loaded_the_model(bench: Bench) -> None:
+    until(lambda: bench.hear() and bench.worker.spare)
+    engine, spare, nursery = bench.worker.pids
+    assert [psutil.Process(pid).ppid() for pid in (engine, spare, nursery)] == [nursery, nursery, os.getpid()]
+    _kill(bench)
+    until(lambda: bench.hear() and bench.worker.spare)
+    assert bench.worker.pids[0] == spare
+    assert bench.worker.pids[2] == nursery
+    os.kill(nursery, signal.SIGKILL)
+    for _ in range(2):  # the spare, and one that is loaded anew
+        until(lambda: bench.hear() and bench.worker.spare)
+        _kill(bench)
+    assert nursery not in bench.worker.pids
+
+
+@pytest.mark.realtime
+@linux
+def test_what_is_killed_leaves_no_zombies(bench: Bench) -> None:
+    until(lambda: bench.hear())
+    for _ in range(3):
+        _kill(bench)
+    nursery = psutil.Process(bench.worker.pids[-1])
+    assert not [child for child in nursery.children() if child.status() == psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.realtime
+@linux
+def test_a_process_with_threads_of_its_own_is_never_forked() -> None:
+    bench = Bench(loads=True, threaded=True)
+    try:
+        bench.worker.start()
+        until(lambda: bench.hear() and bench.worker.spare)
+        assert len(bench.worker.pids) == 2
+        _kill(bench)
+    finally:
+        bench.close()
+
+
+@pytest.mark.realtime
 def test_a_state_of_no_use_is_answered_by_beginning_anew(bench: Bench) -> None:
     bench.controls.set(prompt="unspoken")
     until(lambda: bench.hear()[0] > 2 * RATE and bench.worker.spare)
@@ -141,7 +184,8 @@ def test_a_spare_that_is_killed_is_replaced(bench: Bench) -> None:
 @pytest.mark.parametrize("why", ["no room", "broken"])
 def test_without_a_second_model_that_is_said_once_and_the_music_comes_back(tmp_path: Path, why: str) -> None:
     mark = tmp_path / "mark"
-    bench = Bench(loads=True, spare=False) if why == "no room" else Bench(loads=True, broken=str(mark))
+    refused = {"spare": False} if why == "no room" else {"broken": str(mark)}
+    bench = Bench(loads=True, threaded=True, **refused)
     try:
         bench.worker.start()
         until(lambda: bench.hear() and bench.reports)
@@ -181,7 +225,7 @@ if __name__ == "__main__":
         assert parent.stdout is not None
         pids = [int(word) for word in parent.stdout.readline().split()]
         held = {path for pid in pids for path in _mapped(pid)} - before
-        assert len(pids) == 2
+        assert len(pids) >= 2  # and a nursery, where there is one
         assert len(held) == 4  # ring, playhead, status, handover
         parent.kill()
     until(lambda: not any(map(psutil.pid_exists, pids)) and not any(path.exists() for path in held), 5)

@@ -41,13 +41,15 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
 class Bench:
     """A supervised counter, its ring, its controls, and what it told."""
 
-    def __init__(self, problem: str = "", loads: bool = False, spare: bool = True, broken: str = "") -> None:
+    def __init__(
+        self, problem: str = "", loads: bool = False, spare: bool = True, broken: str = "", threaded: bool = False
+    ) -> None:
         self.ring = Ring(RATE, 2)
         self.ring.lead = RATE // 5
         self.playhead = Playhead()
         self.controls = Controls(seed=1)
         self.told: list[Event] = []
-        job = counter.job(RATE, loads=loads, problem=problem, spare=spare, broken=broken)
+        job = counter.job(RATE, loads=loads, problem=problem, spare=spare, broken=broken, threaded=threaded)
         self.worker = Supervisor(
             job,
             self.ring,
