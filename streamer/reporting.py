@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import json
 import os
 import re
 import select
@@ -62,6 +63,11 @@ def harmless(text: object, most: int = LONGEST) -> str:
     if len(words) > most:
         words = f"{words[: most - most // 3 - 1]}…{words[len(words) - most // 3 :]}"
     return clean(words, 4 * len(words))
+
+
+def as_json(entry: object) -> str:
+    """JSON on one line, in printable ASCII: what terminals obey is escaped, and is the same when it is read again."""
+    return json.dumps(entry).replace("\x7f", "\\u007f")
 
 
 def explained(error: BaseException) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Column, Table
 
-from streamer.reporting import harmless
+from streamer.reporting import as_json, harmless
 
 
 class _Disarmed(Console):
@@ -40,7 +39,7 @@ def plain(text: object) -> str:
 
 def tell_machine(report: object) -> None:
     """Write what a script reads: JSON on stdout, on one line."""
-    typer.echo(json.dumps(report))
+    typer.echo(as_json(report))
 
 
 def columns(first: str, *others: str) -> Table:

@@ -5,9 +5,13 @@ Whatever is slow to import is imported by the command that needs it: help and `d
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from streamer.cli.bench import bench
 from streamer.cli.console import capital, ended_by_signals
@@ -21,12 +25,36 @@ from streamer.cli.play import play
 from streamer.cli.render import render
 from streamer.cli.replay import replay
 from streamer.errors import UserError
-from streamer.reporting import complain, explained, silence_harm, traced
+from streamer.reporting import complain, explained, harmless, silence_harm, traced
 
 WRONG, OUTPUT_LOST, OURS, INTERRUPTED = 2, 1, 70, 130
 """Exit codes: something a person can put right; nobody could read what was said; a bug; Ctrl-C."""
 
+
+class _Commands(TyperGroup):
+    """What is wrong with a line's words is told without what terminals obey in them."""
+
+    def make_context(self, *arguments: Any, **named: Any) -> Any:
+        with _harmless_errors():
+            return super().make_context(*arguments, **named)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _harmless_errors():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _harmless_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(words := getattr(error, "message", None), str):
+            setattr(error, "message", harmless(words))  # noqa: B010 (an error of click's, by whatever name)
+        raise
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Endless music that follows a prompt and your faders.",
     no_args_is_help=True,
     add_completion=False,
@@ -64,10 +92,15 @@ def _run() -> int:
         complain("There is not enough memory for this: close other programs, or choose a smaller model.")
         return WRONG
     except Exception as error:
-        for line in traced(error) if sys.flags.dev_mode else [_unforeseen(error)]:
+        for line in traced(error) if developing() else [_unforeseen(error)]:
             complain(line)
         return OURS
     return 0
+
+
+def developing() -> bool:
+    """Whether Python was asked to tell more."""
+    return sys.flags.dev_mode
 
 
 def _unforeseen(error: Exception) -> str:

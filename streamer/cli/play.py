@@ -220,7 +220,7 @@ def _watch(instrument: Instrument, seconds: float | None) -> None:
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             now = instrument.status()
-            live.update(_line(now), refresh=True)
+            live.update(status_line(now), refresh=True)
             if instrument.player.error is not None:
                 raise UserError(instrument.player.error)
             if instrument.worker.ended:
@@ -231,7 +231,7 @@ def _watch(instrument: Instrument, seconds: float | None) -> None:
             time.sleep(min(REFRESH_SECONDS, left))
 
 
-def _line(now: Status) -> Text:
+def status_line(now: Status) -> Text:
     numbers = f"{now.rtf:4.1f}x  buffer {now.buffer_ms:4.0f} ms  xruns {now.xruns}  {_meter(now.level)}"
     state = "" if now.playing else "[stopped] "
     line = Text(state + (harmless(now.prompt) or "(no prompt)"), no_wrap=True)

@@ -21,6 +21,7 @@ from osc.values import BadValue, Value
 from streamer.control.change import Change, Frame
 from streamer.control.table import accept
 from streamer.errors import UserError
+from streamer.reporting import as_json
 
 VERSION = 1
 NAME = "performance.jsonl"
@@ -217,7 +218,7 @@ class Journal:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=False) + "\n"
+    return as_json(entry) + "\n"
 
 
 def _write(file: TextIO, lines: str) -> None:
