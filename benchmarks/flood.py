@@ -25,8 +25,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from osc.packet import build
+from osc.server import OscServer
 from osc.tree import Tree
-from osc.udp import OscServer
 from osc.values import Value
 from streamer.control.controls import Controls
 from streamer.control.table import ACTIONS, PARAMETERS

@@ -21,8 +21,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from osc.packet import build
+from osc.server import OscServer
 from osc.tree import Tree
-from osc.udp import OscServer
 from streamer.control.controls import Controls
 from streamer.control.table import ACTIONS, PARAMETERS
 from tests.osc.mutator import mutants

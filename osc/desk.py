@@ -156,7 +156,7 @@ class Desk:
     def receive(self, datagram: bytes, source: Address) -> None:
         """Take a datagram; it is served in the turn of its client."""
         self.counts.received += 1
-        if self._gate.right(source[0]) is Right.NOTHING:
+        if not self.hears(source[0]):
             self.counts.ignored += 1
             return
         self._feedback.paths.received(source[0], len(datagram))
@@ -165,6 +165,19 @@ class Desk:
             return
         self._inbox.put(source, datagram)
         self.counts.left_out = self._inbox.left_out
+
+    def hears(self, host: str) -> bool:
+        """Whether anything from a host is served."""
+        return self._gate.right(host) is not Right.NOTHING
+
+    def refuse(self, source: Address, refusal: Refused) -> None:
+        """Answer what came from a client and was no OSC."""
+        self.counts.refused += 1
+        self._complain(source, "", refusal)
+
+    def leave(self, source: Address) -> None:
+        """A connection has ended: its subscription ends with it."""
+        self._feedback.forget(source)
 
     def _replaces(self, datagram: bytes) -> Hashable:
         return self._set_at.get(datagram.partition(b"\0")[0], datagram)
@@ -183,8 +196,7 @@ class Desk:
         try:
             bundles = parse(datagram)
         except Refused as refusal:
-            self.counts.refused += 1
-            self._complain(source, "", refusal)
+            self.refuse(source, refusal)
             return
         for bundle in bundles:
             self._schedule(bundle, source)

@@ -133,6 +133,10 @@ class Feedback:
             raise BadValue("finds no subscription from here: name the port that you subscribed with")
         self._subscribers = remaining
 
+    def forget(self, source: Address) -> None:
+        """A client has gone."""
+        self._subscribers = [s for s in self._subscribers if source not in (s.source, s.target)]
+
     def renew(self, source: Address) -> None:
         """A client is still there."""
         now = self._clock()

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 Address = tuple[Any, ...]
-"""A socket address: host and port, for IPv6 also flow and scope."""
+"""A socket address: host and port, for IPv6 also flow and scope; for a TCP connection host, port and `STREAM`."""
+STREAM = "tcp"
+"""The last part of a connection's address: a UDP port of the same number is somebody else."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -40,6 +42,11 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
         For what is no network; the text says how to write one.
     """
     return tuple(_network(text) for text in texts)
+
+
+def is_stream(address: Address) -> bool:
+    """Whether it is a connection's, which cannot be forged: its owner has answered to it."""
+    return address[2:] == (STREAM,)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 
-from osc.hosts import Address, is_local
+from osc.hosts import Address, is_local, is_stream
 from osc.recent import Recent
 from osc.values import BadValue
 
@@ -55,7 +55,7 @@ class ReturnPaths:
 
     def confirmed(self, target: Address, now: float) -> bool:
         """Whether a receiver is known to want what it is sent."""
-        if is_local(target[0]):
+        if is_local(target[0]) or is_stream(target):
             return True
         found = self._confirmed.get(target)
         return found is not None and now < found + CONFIRMED

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from osc.hosts import Address, is_local
+from osc.hosts import Address, is_local, is_stream
 from osc.values import BadValue, number
 
 LEASE = 60.0
@@ -108,7 +108,8 @@ def request(arguments: Sequence[Any], source: Address, everything: str, now: flo
         raise BadValue("takes [port] [prefix] [hz] and nothing more")
     if prefix != everything and not prefix.startswith(everything + "/"):
         raise BadValue(f"takes a prefix at or below {everything}, not {prefix[:80]}")
-    target = (source[0], port, *source[2:]) if port else source
+    # what comes by a connection is answered by it
+    target = (source[0], port, *source[2:]) if port and not is_stream(source) else source
     hz = min(max(float(hz), LOWEST_HZ), HIGHEST_HZ)
     return Subscriber(source, target, prefix, hz, expires=now + LEASE, ready=now)
 

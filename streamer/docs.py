@@ -23,9 +23,11 @@ HEAD = f"""\
 
 <!-- Written by `make docs` from the table in streamer/control/table.py. Change it there. -->
 
-The instrument listens for Open Sound Control on UDP port 7770 of localhost, which is 127.0.0.1
-and ::1. Every address begins with `{PREFIX}`; the command line can change host, port and prefix.
-Three messages are enough to play:
+The instrument listens for Open Sound Control on port 7770 of localhost, which is 127.0.0.1
+and ::1, by UDP and by TCP. Over TCP packets are framed by SLIP (OSC 1.1) or by their sizes
+(OSC 1.0): it answers as you send. A subscription by TCP needs no port and no confirmation, and ends
+with the connection. Every address begins with `{PREFIX}`; the command line can change host, port
+and prefix. Three messages are enough to play:
 
 ```
 oscsend localhost 7770 {PREFIX}/prompt s "slow ambient pads"

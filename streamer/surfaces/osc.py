@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from osc.access import Access
 from osc.command import Command, Handler
+from osc.server import OscServer
 from osc.sockets import BindError
 from osc.tree import Tree
-from osc.udp import OscServer
 from osc.values import Value
 from streamer.control.controls import Controls
 from streamer.control.table import ACTIONS, PARAMETERS, TABLE

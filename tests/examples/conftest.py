@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 
 from osc.command import Asker, Command, Deed, Handler
+from osc.server import OscServer
 from osc.tree import Tree
-from osc.udp import OscServer
 from osc.values import Value
 from streamer.control.controls import Controls
 from streamer.control.snapshots import Snapshots

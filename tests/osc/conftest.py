@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from osc.udp import OscServer
+from osc.server import OscServer
 from tests.osc.desk import Client, Clock, Desk, tree
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from osc.command import Action
 from osc.packet import Message, build, parse
 from osc.parameter import Parameter
+from osc.server import OscServer
 from osc.tree import Tree
-from osc.udp import OscServer
 from osc.values import Value
 
 PARAMETERS = (

@@ -13,8 +13,8 @@ from osc.inbox import BACKLOG
 from osc.later import QUEUE
 from osc.limits import CLIENTS_REMEMBERED
 from osc.packet import BUNDLE, build
+from osc.server import OscServer
 from osc.subscribers import MOST
-from osc.udp import OscServer
 from tests.osc.desk import Client, Desk
 
 DATAGRAMS = 100_000

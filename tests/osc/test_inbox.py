@@ -13,7 +13,7 @@ from osc.desk import SERVED
 from osc.hosts import Address
 from osc.inbox import BACKLOG, MOST, Inbox
 from osc.packet import build
-from osc.udp import OscServer
+from osc.server import OscServer
 from tests.osc.desk import Client, Desk
 
 Connect = Callable[[OscServer], Client]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from osc.packet import BUNDLE, build
 from osc.pattern import Pattern, is_pattern
-from osc.udp import OscServer
+from osc.server import OscServer
 from osc.values import BadValue
 from tests.osc.desk import Client, Desk
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from osc.udp import OscServer
+from osc.server import OscServer
 from tests.osc.desk import Desk
 
 PATIENCE = 15.0  # seconds for a program to start on a busy machine

@@ -13,8 +13,8 @@ import pytest
 
 from osc.hosts import Client as Origin
 from osc.packet import BUNDLE, Message, build, parse
+from osc.server import OscServer
 from osc.sockets import BindError
-from osc.udp import OscServer
 from tests.osc.desk import Client, Clock, Desk, tree
 
 Connect = Callable[[OscServer], Client]

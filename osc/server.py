@@ -1,24 +1,27 @@
-"""The desk on a UDP port, in a thread of its own.
+"""The desk on a port, by UDP and TCP, in a thread of its own.
 
-The thread waits in one place only, `poll`, until a datagram comes or something is due; it never sleeps and never waits
-for a client.
+The thread waits in one place only, `poll`, until something comes or is due; it never sleeps and never waits for a
+client.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import cast
+from functools import partial
 
+from osc import tcp
 from osc.access import NO_RULES, Access
 from osc.desk import Desk
 from osc.feedback import Counts
 from osc.hosts import Address
 from osc.log import fault
+from osc.packet import Refused
 from osc.sockets import LOCALHOST, listen
 from osc.tree import Tree
 from osc.values import Value
@@ -28,7 +31,7 @@ READS_PER_POLL = 512
 
 
 class OscServer:
-    """Serve a tree on a UDP port.
+    """Serve a tree on a UDP port, and on the TCP port of the same number where that is free.
 
     Parameters
     ----------
@@ -69,8 +72,14 @@ class OscServer:
         for end in (self._waker, self._wakeful):
             end.setblocking(False)
         self._selector = selectors.DefaultSelector()
-        for opened in (*self._sockets.values(), self._wakeful):
-            self._selector.register(opened, selectors.EVENT_READ)
+        for opened in self._sockets.values():
+            self._selector.register(opened, selectors.EVENT_READ, partial(self._read, opened))
+        self._selector.register(self._wakeful, selectors.EVENT_READ, partial(self._wakeful.recv, 4096))
+        # A group of hosts cannot be connected to.
+        self._listeners = [] if _is_group(self.addresses) else tcp.listen(self.addresses, list(self._sockets))
+        for listener in self._listeners:
+            self._selector.register(listener, selectors.EVENT_READ, partial(self._accept, listener))
+        self._connections: dict[Address, tcp.Connection] = {}
         self._thread: threading.Thread | None = None
         self._closing = False
         self.desk = Desk(tree, self._send, self._wake, access, clock=clock, wall=wall)
@@ -84,8 +93,13 @@ class OscServer:
 
     @property
     def port(self) -> int:
-        """The UDP port listened on."""
+        """The port listened on."""
         return int(self.addresses[0][1])
+
+    @property
+    def takes_tcp(self) -> bool:
+        """Whether clients can connect: not to a multicast group, and not where another program has the TCP port."""
+        return bool(self._listeners)
 
     @property
     def counts(self) -> Counts:
@@ -112,7 +126,8 @@ class OscServer:
         if self._thread is not None:
             self._thread.join()
         self._selector.close()
-        for end in (*self._sockets.values(), self._waker, self._wakeful):
+        connected = [connection.socket for connection in self._connections.values()]
+        for end in (*self._sockets.values(), *self._listeners, *connected, self._waker, self._wakeful):
             end.close()
 
     def _wake(self) -> None:
@@ -132,10 +147,7 @@ class OscServer:
     def poll(self, timeout: float) -> None:
         """Wait until something comes or is due, `timeout` seconds at most, and do it. `start` does this for ever."""
         for key, _ in self._selector.select(min(timeout, self.desk.seconds_to_next())):
-            if key.fileobj is self._wakeful:
-                self._wakeful.recv(4096)
-            else:
-                self._read(cast(socket.socket, key.fileobj))
+            key.data()
         self.desk.turn()
 
     def _read(self, opened: socket.socket) -> None:
@@ -146,10 +158,50 @@ class OscServer:
                 return
             self.desk.receive(datagram, source)
 
+    def _accept(self, listener: socket.socket) -> None:
+        connection = tcp.accepted(listener, self.desk.hears, len(self._connections) >= tcp.MOST)
+        if connection is not None:
+            self._connections[connection.address] = connection
+            self._selector.register(connection.socket, selectors.EVENT_READ, partial(self._converse, connection))
+
+    def _converse(self, connection: tcp.Connection) -> None:
+        """Send what waits for a client, and take what it has sent."""
+        connection.flush()
+        try:
+            packets = connection.read()
+        except Refused as refusal:
+            self.desk.refuse(connection.address, refusal)
+            packets = None
+        if packets is None:
+            self._selector.unregister(connection.socket)
+            connection.socket.close()
+            del self._connections[connection.address]
+            self.desk.leave(connection.address)
+            return
+        for packet in packets:
+            self.desk.receive(packet, connection.address)
+        self._watch(connection)
+
+    def _watch(self, connection: tcp.Connection) -> None:
+        """Wake up when a client can take what waits for it."""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.waiting else 0)
+        key = self._selector.get_key(connection.socket)
+        if key.events != events:
+            self._selector.modify(connection.socket, events, key.data)
+
     def _send(self, target: Address, datagram: bytes) -> bool:
+        connection = self._connections.get(target)
+        if connection is not None:
+            taken = connection.send(datagram)
+            self._watch(connection)
+            return taken
         try:
             family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
             self._sockets[family].sendto(datagram, target)
-        except (OSError, KeyError):  # Among them: no room in the socket's buffer.
+        except (OSError, KeyError, TypeError):  # No room in the socket's buffer; a connection that has ended.
             return False
         return True
+
+
+def _is_group(addresses: list[Address]) -> bool:
+    return any(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_multicast for address in addresses)
