@@ -112,10 +112,10 @@ def test_a_change_by_tcp_is_made_and_answered_in_kind(
 
 @pytest.mark.parametrize("mode", ["1.0", "1.1"])
 def test_python_osc_steers_by_tcp(mode: str, running: OscServer, desk: Desk) -> None:
-    client = SimpleTCPClient("127.0.0.1", running.port, mode=mode)
+    client = SimpleTCPClient("127.0.0.1", running.port, mode=mode)  # type: ignore[no-untyped-call]
     client.send_message("/mg/volume", -6.0)
     eventually(lambda: desk.values["volume"] == -6.0)
-    client.close()
+    client.close()  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.skipif(not shutil.which("oscsend"), reason="install the package liblo-tools")
