@@ -28,6 +28,7 @@ from streamer.process.worker import Shared, Worker
 from streamer.threads import lasting, shielded
 
 HANG_SECONDS = 0.8  # noticed within a second
+HELD_SECONDS = 0.15  # that a process may be stopped: when a terminal lets all of us go on, not all do so at once
 _FIRST_BLOCK_SECONDS = 60.0
 _HEALTHY_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 30.0
@@ -245,6 +246,9 @@ class Supervisor:
 
     def _look_after_standby(self) -> None:
         """Hear whether it is ready, and let go of one that died: one that could not load has no successor that does."""
+        if self._nursery is not None and _is_lost(self._nursery):
+            self._nursery.kill()
+            self._nursery = None
         standby = self._standby
         if standby is None:
             return
@@ -253,9 +257,9 @@ class Supervisor:
         if standby.breeds:
             self._nursery, self._standby = standby, None
             self._standby = self._fork(rehearses=True)
-        elif not standby.alive:
+        elif _is_lost(standby):
             self._standby = None
-            if self._job.loader and not standby.loaded:
+            if self._job.loader and not standby.loaded and not standby.alive:
                 self._go_without("A second model could not be loaded")
             standby.kill()
 
@@ -288,6 +292,8 @@ class Supervisor:
             return worker.failure.sentence
         if not alive:
             return f"The engine's process ended unexpectedly (exit code {worker.process.exitcode})."
+        if worker.held_up() > HELD_SECONDS:
+            return "The engine's process is held up."
         motionless = worker.motionless(int(self._status.now["beat"]), excused=self._ring.room == 0)
         if motionless > self._patience():
             return f"The engine's process has not moved for {motionless:.1f} s."
@@ -342,6 +348,10 @@ class Supervisor:
         if successor is not None and successor.alive:
             return successor
         return self._fork(rehearses=False) or self._spawn_in_the_end()
+
+
+def _is_lost(worker: Worker) -> bool:
+    return not worker.alive or worker.held_up() > HELD_SECONDS
 
 
 def backoff(quick_deaths: int) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import send_handle
+from pathlib import Path
 from types import ModuleType
 
 from streamer.process import child as engine
@@ -66,6 +67,7 @@ class Worker:
         self.started = 0.0
         self._beat = -1
         self._beaten = 0.0  # when the beat was last seen to change
+        self._runs = time.monotonic()  # when it was last seen not to be stopped
         self._born: int | None = None  # the last one that was forked from it
         self._codes: dict[int, int] = {}  # how those ended
 
@@ -164,6 +166,13 @@ class Worker:
             self._beat, self._beaten = beat, now
         return now - self._beaten
 
+    def held_up(self) -> float:
+        """Seconds for which somebody has stopped the process, with SIGSTOP; 0 where the system does not tell."""
+        now = time.monotonic()
+        if not _is_stopped(self.process.pid):
+            self._runs = now
+        return now - self._runs
+
     def kill(self) -> None:
         """End it at once."""
         self.process.kill()
@@ -192,6 +201,14 @@ class Worker:
             while (change := self.outbox.take()) is not None:
                 self.connection.send(change)
                 time.sleep(_SEND_SECONDS)
+
+
+def _is_stopped(pid: int | None) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return status.rpartition(b")")[2].split()[:1] == [b"T"]
 
 
 @contextlib.contextmanager

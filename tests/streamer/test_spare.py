@@ -141,6 +141,19 @@ def test_spares_are_forked_from_one_that_has_loaded_the_model(bench: Bench) -> N
 
 @pytest.mark.realtime
 @linux
+def test_whatever_is_held_up_is_noticed_and_replaced(bench: Bench) -> None:
+    until(lambda: bench.hear() and bench.worker.spare)
+    engine, *idle = bench.worker.pids
+    for pid in idle:
+        os.kill(pid, signal.SIGSTOP)
+    until(lambda: bench.hear() and bench.worker.spare and not set(idle) & set(bench.worker.pids))
+    assert bench.worker.pids[0] == engine
+    _kill(bench, signal.SIGSTOP)
+    assert bench.reports == ["The engine's process is held up. Starting it again."]
+
+
+@pytest.mark.realtime
+@linux
 def test_what_is_killed_leaves_no_zombies(bench: Bench) -> None:
     until(lambda: bench.hear())
     for _ in range(3):
