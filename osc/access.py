@@ -39,6 +39,8 @@ class Access:
         Who may ask and subscribe, but change nothing. Where a network of `allow` lies inside one of these it may steer.
     secret : str
         What a client has to say before anything else; "" for none.
+    keep : tuple of networks
+        Who may, of those that steer, also have files written and inputs listened to, without a secret.
 
     Raises
     ------
@@ -49,6 +51,7 @@ class Access:
     allow: tuple[Network, ...] = ()
     read_only: tuple[Network, ...] = ()
     secret: str = ""
+    keep: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
         if self.secret and len(self.secret) < SHORTEST_SECRET:
@@ -83,6 +86,14 @@ class Gate:
         if found is None:
             found = self._rights[host] = self._access.right(host)
         return found
+
+    def keeps(self, source: Address) -> bool:
+        """Whether a client may have files written here, and inputs heard: on this machine, by the secret, or allowed.
+
+        To steer is not enough: what is steered is over when the music is, and files stay.
+        """
+        said = bool(self._access.secret) and bool(self._unlocked.get(source))
+        return is_local(source[0]) or said or narrowest(source[0], self._access.keep) >= 0
 
     def locked(self, source: Address) -> bool:
         """Whether a client has yet to say the secret."""

@@ -62,12 +62,15 @@ class Command:
     takes : tuple of Argument
     sample : tuple of values
         Arguments as somebody may send them: for documentation and examples.
+    keeps : bool
+        Whether it writes or removes files: to steer is then not enough, see `osc.access.Gate.keeps`.
     """
 
     path: str
     doc: str
     takes: tuple[Argument, ...] = ()
     sample: tuple[Value, ...] = ()
+    keeps: bool = False
 
     def parse(self, arguments: Sequence[Any]) -> list[Value]:
         """Read OSC arguments as those of this command: one value each, fewer where some were left out.

@@ -242,7 +242,7 @@ class Desk:
 
     def _hand_over(self, messages: Sequence[Message], source: Address, at: float | None) -> list[Message]:
         """Make all changes at one moment, or none of them; the questions, so that a get in a bundle sees them."""
-        asker = Asker(Client(source), at)
+        asker = Asker(self._client(source), at)
         questions: list[Message] = []
         changes: list[Change] = []
         deeds: list[tuple[str, Deed]] = []
@@ -254,7 +254,7 @@ class Desk:
                 continue
             try:
                 if self._tree.has_command(path):
-                    self._check_right(source)
+                    self._check_right(source, keeps=self._tree.keeps(path))
                     deeds.append((message.address, self._tree.command(path, message.arguments, asker)))
                 elif change := self._change(path, message, source):
                     changes.append(change)
@@ -320,9 +320,14 @@ class Desk:
         self._check_right(source)
         return self._tree.change(path, message.arguments)
 
-    def _check_right(self, source: Address) -> None:
+    def _client(self, source: Address) -> Client:
+        return Client(source, self._gate.keeps(source))
+
+    def _check_right(self, source: Address, keeps: bool = False) -> None:
         if self._gate.right(source[0]) is not Right.STEER:
             raise BadValue("may be watched from this address, and not changed")
+        if keeps and not self._gate.keeps(source):
+            raise BadValue("changes files, and is for this machine and for whoever may do that")
 
     def _apply(self, changes: Sequence[Change], source: Address, at: float | None) -> list[Complaint]:
         """Make changes and tell their sender what was clamped; or what is wrong with them, and none was made."""
@@ -330,7 +335,7 @@ class Desk:
             return []
         try:
             batch = [(change.name, change.value) for change in changes]
-            applied = self._tree.store.apply(batch, Client(source), at)
+            applied = self._tree.store.apply(batch, self._client(source), at)
         except ValueError as error:
             return [(self._tree.prefix, error)]
         for change in {change.name: change for change in changes}.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Address = tuple[Any, ...]
@@ -23,9 +23,12 @@ class Client:
     ----------
     source : Address
         Where it sends from.
+    keeps : bool
+        Whether it may have something kept on this machine or heard from it, see `osc.access.Gate.keeps`.
     """
 
     source: Address
+    keeps: bool = field(default=False, compare=False)
 
     @property
     def trusted(self) -> bool:

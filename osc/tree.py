@@ -117,6 +117,10 @@ class Tree:
         found = self._by_path.get(path)
         return found if isinstance(found, Parameter) else None
 
+    def keeps(self, path: str) -> bool:
+        """Whether a command is at a path below the prefix that writes or removes files."""
+        return path in self._commands and self._commands[path][0].keeps
+
     def has_command(self, path: str) -> bool:
         """Whether a command is at a path below the prefix."""
         return path in self._commands

@@ -73,7 +73,7 @@ COMMANDS_MORE = f"""
   next beat, bar, 2 or 4 bars. Beats are counted from the last reset, in the tempo of
   `{PREFIX}/status/tempo`.
 - **`{PREFIX}/record`** writes into `recordings/NAME` below the folder that the instrument was
-  started in, and answers with the name. Only this machine may record.
+  started in, and answers with the name. Other machines may only with `--osc-keep` or the secret.
 """
 
 REPLIES = f"""

@@ -106,6 +106,14 @@ def play(
             rich_help_panel=OSC,
         ),
     ] = "",
+    osc_keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="These may also save snapshots, record, and name inputs; with a secret all may. Repeatable.",
+            rich_help_panel=OSC,
+        ),
+    ] = None,
     media: Annotated[
         Path | None,
         typer.Option(
@@ -145,7 +153,7 @@ def play(
         host=osc_host,
         port=osc_port,
         prefix=osc_prefix,
-        access=_access(osc_allow, osc_read_only, osc_secret),
+        access=_access(osc_allow, osc_read_only, osc_secret, osc_keep),
         media=_folder(media),
         record=record,
         report=complain,
@@ -157,9 +165,9 @@ def play(
         _watch(instrument, seconds)
 
 
-def _access(allow: list[str] | None, read_only: list[str] | None, secret: str) -> Access:
+def _access(allow: list[str] | None, read_only: list[str] | None, secret: str, keep: list[str] | None) -> Access:
     try:
-        return Access(networks(allow or []), networks(read_only or []), secret)
+        return Access(networks(allow or []), networks(read_only or []), secret, networks(keep or []))
     except ValueError as error:
         raise UserError(str(error)) from None
 

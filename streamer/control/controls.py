@@ -149,7 +149,12 @@ class Controls:
         """
         if not isinstance(origin, Client) or origin.trusted:
             return values
-        return {n: find(str(v), self.media) if n in TABLE and TABLE[n].kind == "path" else v for n, v in values.items()}
+        return {
+            name: find(str(value), self.media, inputs=origin.keeps)
+            if name in TABLE and TABLE[name].kind == "path"
+            else value
+            for name, value in values.items()
+        }
 
     def settle(self, values: Mapping[str, Value], origin: object = None) -> None:
         """What was asked for with a moment stands now: said by the follower that has taken it over."""

@@ -13,7 +13,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9
 _STRANGE = re.compile(r"[:*?\"<>|\x00-\x1f]|^[~ ]|[ .]$")
 
 
-def find(name: str, folder: Path | None) -> str:
+def find(name: str, folder: Path | None, inputs: bool = False) -> str:
     """The file that a stranger means.
 
     Parameters
@@ -22,19 +22,21 @@ def find(name: str, folder: Path | None) -> str:
         Relative to the folder; "" for none.
     folder : Path or None
         The only place to look; None for nowhere.
+    inputs : bool
+        Whether the stranger may have this machine's inputs listened to: "input", "input:DEVICE".
 
     Returns
     -------
     str
-        The path of a file under the folder, links followed; "" for "".
+        The path of a file under the folder, links followed; "" for "", and an input as it was named.
 
     Raises
     ------
     BadValue
         For anything else, always with the same words: they must not tell what exists on this machine.
     """
-    if not name:
-        return ""
+    if not name or (inputs and name.partition(":")[0] == "input"):
+        return name
     found = _under(folder, re.split(r"[/\\]", name)) if folder is not None else None
     if found is None:
         raise BadValue("no such file is offered here: name one under the folder given with --media")

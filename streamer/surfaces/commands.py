@@ -48,7 +48,7 @@ FADE = Command(
 FADE_BEATS = Command(
     "prompt/fade/beats", "The same, in beats.", (Argument("prompt", "text"), _BEATS), ("ambient pads", 16.0)
 )
-SAVE = Command("snapshot/save", "Keep all values under a name.", (_NAME,), ("drop",))
+SAVE = Command("snapshot/save", "Keep all values under a name.", (_NAME,), ("drop",), keeps=True)
 LOAD = Command(
     "snapshot/load",
     "Take the values of a snapshot; over seconds numbers glide and prompts fade to them.",
@@ -56,12 +56,13 @@ LOAD = Command(
     ("drop", 4.0),
 )
 LIST = Command("snapshot/list", "Answered at `snapshot/names` with the names of all snapshots.")
-DELETE = Command("snapshot/delete", "Remove a snapshot.", (_NAME,), ("drop",))
+DELETE = Command("snapshot/delete", "Remove a snapshot.", (_NAME,), ("drop",), keeps=True)
 RECORD = Command(
     "record",
     "Record what is heard into a folder of that name, and the journal to replay it from; 0 ends the recording.",
     (_NAME,),
     ("take-1",),
+    keeps=True,
 )
 UNDO = Command("undo", "Take back the last change of values; again: the one before it.")
 

@@ -91,3 +91,15 @@ def test_a_strangers_melody_is_the_files_place_and_a_refused_one_changes_nothing
     controls.media = folder
     controls.apply([("melody", "tune.wav")], STRANGER)
     assert Path(str(controls.get("melody"))).samefile(folder / "tune.wav")
+
+
+def test_inputs_are_listened_to_for_those_alone_who_may_keep_something_here(folder: Path) -> None:
+    controls = Controls()
+    controls.media = folder
+    friend = Client(STRANGER.source, keeps=True)
+    assert controls.apply([("melody", "input:Microphone")], friend) == {"melody": "input:Microphone"}
+    for name in ("/etc/passwd", "../secret.wav", "inputs", "in"):
+        with pytest.raises(BadValue, match="no such file is offered"):
+            controls.apply([("melody", name)], friend)
+    with pytest.raises(BadValue, match="no such file is offered"):
+        controls.apply([("melody", "input")], STRANGER)
