@@ -13,6 +13,7 @@ from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
 from osc.parameter import Parameter
 from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST
 from streamer.control.table import ACTIONS, PARAMETERS, SAMPLING, STATUS
+from streamer.engine.pace import WORDINGS
 from streamer.surfaces.commands import COMMANDS
 
 PREFIX = "/mg"
@@ -64,7 +65,10 @@ COMMANDS_MORE = f"""
 - **A name** is a parameter as in the table above, as its address or the end of it:
   `{PREFIX}/volume`, `volume`, `prompt/2/weight`.
 - **A glide** follows the fader's own curve and is worked out frame by frame, the volume by the
-  sample. `seed`, `tempo`, `lora/strength` and `lead` jump.
+  sample. A tempo glides from the one that beats are counted by; the beat goes on without a jump,
+  and the prompts' words follow in whole bpm, in {WORDINGS} steps at most. `seed`, `lora/strength`
+  and `lead` do not glide, and are answered so; a snapshot that is taken over seconds sets them at
+  once.
 - **Blends**: each slot N has `{PREFIX}/prompt/N/text` and `{PREFIX}/prompt/N/weight`;
   `{PREFIX}/prompt` is slot 1. Only the ratios of the weights count. Melody models play the prompt
   with the greatest weight.

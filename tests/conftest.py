@@ -33,11 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     times: int = config.getoption("deep")
-    tests = {item.obj for item in items if isinstance(item, pytest.Function)} if times > 1 else set()
-    for test in tests:
-        if hypothesis.is_hypothesis_test(test):
-            own = test._hypothesis_internal_use_settings
-            test._hypothesis_internal_use_settings = hypothesis.settings(own, max_examples=own.max_examples * times)
+    found = [item for item in items if isinstance(item, pytest.Function) and hypothesis.is_hypothesis_test(item.obj)]
+    machines = {item.cls: "settings" for item in found if hasattr(item.cls, "settings")}
+    tests = {item.obj: "_hypothesis_internal_use_settings" for item in found if item.cls not in machines}
+    for test, name in (tests | machines).items() if times > 1 else ():
+        own = getattr(test, name)
+        setattr(test, name, hypothesis.settings(own, max_examples=own.max_examples * times))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -233,6 +233,13 @@ GAINS: frozenset[str] = frozenset({"volume", "mute", "loudness"})
 EFFECTS: tuple[str, ...] = ("lowcut", "tilt", "echo", "space", "width")
 """The built-in effects: they act by the frame, on what leaves the stream then."""
 
+JUMPS: dict[str, str] = {
+    "seed": "has nothing between two of its numbers",
+    "lora": "takes new weights for each value, which take too long to make for a glide",
+    "lead": "is how far ahead sound is queued, and not heard",
+}
+"""The numbers that do not glide, and why."""
+
 GATE: frozenset[str] = frozenset({"play", "stop", "panic", "lead"})
 """What the audio callback and the ring obey; the engine has no use for it."""
 

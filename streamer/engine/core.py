@@ -198,7 +198,7 @@ class Core:
         change = replace(change, values=values)
         beats = QUANTA[str(self.values["quantise"])] if values.keys() & QUANTISED else 0
         if change.at is None and beats:
-            change = replace(change, at=Frame(self.tempo.next(self._begun, beats)))
+            change = replace(change, at=Frame(self._steering.next_beat(self._begun, beats)))
         self._waiting.put(change)
 
     def stands(self, names: Iterable[str]) -> dict[str, Value]:
@@ -206,17 +206,17 @@ class Core:
         ahead = self.values | self._waiting.soon()
         return {name: ahead[name] for name in names if name in self.values}
 
-    def prepare(self, values: Mapping[str, Value]) -> list[Noted]:
+    def prepare(self, values: Mapping[str, Value], over: float = 0.0) -> list[Noted]:
         """Encode the prompts of a batch that is about to be applied, and hear its melody: the music need not wait.
 
-        From any thread. What is not taken as it was asked for is noted.
+        From any thread; over: seconds in which the values are reached. What is not taken as it was asked for is noted.
 
         Raises
         ------
         UserError
             The melody cannot be followed, or the model has no adapter: why, and what to do.
         """
-        return self._steering.prepare(values, self.values | self._waiting.soon() | dict(values))
+        return self._steering.prepare(values, self.values | self._waiting.soon() | dict(values), over)
 
     def frame_at(self, sample: float, values: Mapping[str, Value]) -> float:
         """The frame at which a batch has to change to be heard from a sample of the output on.

@@ -9,16 +9,18 @@ from typing import Any, cast
 from osc.values import Value
 from streamer.control.change import Change
 from streamer.control.glides import Glide, Glides, can_glide
-from streamer.control.table import GAINS, SAMPLING, SLOTS, TABLE, WORDED
+from streamer.control.table import GAINS, JUMPS, SAMPLING, SLOTS, TABLE, WORDED
 from streamer.control.tempo import Tempo
 from streamer.engine.events import Noted
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model, Resumable, Stream
+from streamer.engine.pace import WORDINGS, Pace, pace
 from streamer.engine.prompts import Blend, Prompts, blend_of, strongest, tempo_of, texts_of
 from streamer.engine.standing import Standing
 from streamer.errors import UserError
 
-_JUMPS = {"seed", "tempo", "lora"}  # numbers that take a text encoder, or have nothing between two of them
+_TEXTS = WORDED - set(SLOTS.values()) - {"tempo"}
+_ENCODED = 24  # texts of one glide: a model remembers no more than some more
 
 
 class CannotFollow(UserError):
@@ -72,6 +74,8 @@ class Steering:
         if values["lora"] != TABLE["lora"].default:
             _told(model.set_lora_strength, float(values["lora"]))
         self.tempo = Tempo(tempo_of(values))
+        self._pace: Pace | None = None  # a tempo on its way
+        self._words = float(values["tempo"])  # the tempo that prompts are worded with
         blend = blend_of(values)
         self.stream = start(model, values, blend)
         self._prompts = Prompts(self.stream, blend)
@@ -80,7 +84,7 @@ class Steering:
 
     # ---- beside the music
 
-    def prepare(self, values: Mapping[str, Value], ahead: Mapping[str, Value]) -> list[Noted]:
+    def prepare(self, values: Mapping[str, Value], ahead: Mapping[str, Value], over: float) -> list[Noted]:
         """Encode the prompts of a batch that is about to be applied, and hear its melody, from any thread.
 
         Parameters
@@ -89,6 +93,8 @@ class Steering:
             Of the batch.
         ahead : mapping
             All values as they will be with it.
+        over : float
+            Seconds in which they are reached.
 
         Returns
         -------
@@ -101,11 +107,8 @@ class Steering:
             The melody cannot be followed, or the model has no adapter: why, and what to do.
         """
         if values.keys() & WORDED:
-            for text in texts_of(ahead):
-                _told(self._model.encode_prompt, text)
-            blend = sorted(text for text, _ in blend_of(ahead))
-            if len(blend) > 1 and self.stream.blends:
-                _told(self._model.encode_blend, blend)
+            for tempo in self._tempos(values, ahead, over):
+                self._encode({**ahead, "tempo": tempo})
         for name, value in values.items():
             if name == "negative":
                 _told(self._model.encode_prompt, str(value))
@@ -114,6 +117,20 @@ class Steering:
             elif name == "lora":
                 _told(self._model.prepare_lora, float(value))
         return self.cut(values)
+
+    def _tempos(self, values: Mapping[str, Value], ahead: Mapping[str, Value], over: float) -> tuple[float, ...]:
+        """All that the prompts will be worded with."""
+        if "tempo" not in values:
+            return (self._words,) if self._pace is None else self._pace.words
+        coming = self._paced(values, ahead, 0, self._frames(over))
+        return (float(ahead["tempo"]),) if coming is None else coming.words[1:]
+
+    def _encode(self, ahead: Mapping[str, Value]) -> None:
+        for text in texts_of(ahead):
+            _told(self._model.encode_prompt, text)
+        blend = sorted(text for text, _ in blend_of(ahead))
+        if len(blend) > 1 and self.stream.blends:
+            _told(self._model.encode_blend, blend)
 
     def cut(self, values: Mapping[str, Value]) -> list[Noted]:
         """A word on each prompt whose end the model does not hear."""
@@ -134,7 +151,7 @@ class Steering:
     @property
     def moving(self) -> bool:
         """Whether anything is on its way from frame to frame."""
-        return bool(len(self._glides)) or self._prompts.fading
+        return bool(len(self._glides)) or self._prompts.fading or self._pace is not None
 
     def take(self, change: Change, frame: int) -> dict[str, Value]:
         """Take over a batch before a frame is made, its gains left out; what of it stands at once.
@@ -163,10 +180,12 @@ class Steering:
             self.settle(frame)  # a fade starts at what was asked for before it
         self._values.update(there)
         self._fresh |= dict.fromkeys(there)
+        if "tempo" in there:
+            self._words = float(values["tempo"])
         if WORDED & there.keys():
             self.tempo = self.tempo.at(frame, tempo_of(self._values))
             if frames:
-                self._prompts.to(blend_of(self._values), frame, frames)
+                self._prompts.to(self._blend(), frame, frames)
                 self._fresh = {name: None for name in self._fresh if name not in WORDED}
         return there
 
@@ -174,7 +193,7 @@ class Steering:
         """Tell the stream what stands before a frame is made: once, however many changes there were."""
         fresh, self._fresh = self._fresh, {}
         if WORDED & fresh.keys():
-            self._prompts.to(blend_of(self._values), frame)
+            self._prompts.to(self._blend(), frame)
         for name in fresh:
             self._steer(name)
 
@@ -185,9 +204,34 @@ class Steering:
         self._values.update(moved)
         for name in moved:
             self._steer(name)
-        if moved.keys() & WORDED:
-            self._prompts.to(blend_of(self._values), frame)
-        return moved
+        words = self._words
+        paced = self._move_tempo(frame)
+        if moved.keys() & WORDED or self._words != words:
+            self._prompts.to(self._blend(), frame)
+        return moved | paced
+
+    def _move_tempo(self, frame: int) -> dict[str, Value]:
+        """Words wait for the end of a fade: it would end where it is."""
+        pace = self._pace
+        if pace is None:
+            return {}
+        self.tempo = self.tempo.at(frame, pace.bpm_at(frame))
+        over = pace.glide.over(frame)
+        self._values["tempo"] = pace.words[-1] if over else pace.bpm_at(frame)
+        if not self._prompts.fading:
+            self._words = pace.words_at(frame)
+            self._pace = None if over else pace
+        return {"tempo": self._values["tempo"]}
+
+    def next_beat(self, frame: int, beats: int) -> int:
+        """The first frame, this one included, at or after a multiple of so many beats; from any thread."""
+        tempo, pace = self.tempo, self._pace
+        while pace is not None and not pace.glide.over(frame - 1):
+            tempo = tempo.at(frame, pace.bpm_at(frame))
+            if tempo.next(frame, beats) == frame:
+                return frame
+            frame += 1
+        return tempo.next(frame, beats)
 
     def restart_beats(self, frame: int) -> None:
         """The first beat falls on a frame."""
@@ -196,7 +240,7 @@ class Steering:
     @property
     def arrived(self) -> bool:
         """Whether no number glides."""
-        return not len(self._glides)
+        return not len(self._glides) and self._pace is None
 
     def go_on_from(self, standing: Standing) -> None:
         """The stream's past becomes another engine's; what is asked for is what this one was given."""
@@ -221,16 +265,40 @@ class Steering:
         Weights that change together with a prompt's words are part of its fade.
         """
         self._glides.stop(change.values)
+        if "tempo" in change.values:
+            self._pace = None
         frames = self._frames(change.over)
         if not frames:
             return set()
-        gliding = {name for name in change.values if name in TABLE and can_glide(TABLE[name])} - _JUMPS - GAINS
-        if change.values.keys() & (WORDED - set(SLOTS.values())):
+        gliding = {name for name in change.values if name in TABLE and can_glide(TABLE[name])} - JUMPS.keys() - GAINS
+        if change.values.keys() & _TEXTS:
             gliding -= set(SLOTS.values())
-        for name in gliding:
+        for name in gliding - {"tempo"}:
             start, target = float(self._values[name]), float(change.values[name])
             self._glides.start(Glide(TABLE[name], start, target, frame, frames))
+        if "tempo" in gliding:
+            self._pace = self._paced(change.values, self._values | dict(change.values), frame, frames)
+            if self._pace is None:
+                gliding.remove("tempo")
+            elif change.values.keys() & _TEXTS:
+                self._words = self._pace.words[-1]
         return gliding
+
+    def _paced(self, values: Mapping[str, Value], ahead: Mapping[str, Value], frame: int, frames: int) -> Pace | None:
+        """The tempo on its way to where a batch wants it; None where it is there.
+
+        Words that change together with a prompt are part of its fade, and do not change again on the way.
+        """
+        start, target, after = self.tempo.bpm, tempo_of(ahead), float(ahead["tempo"])
+        if not frames or start == target:
+            return None
+        most = 1 if values.keys() & _TEXTS else max(1, min(WORDINGS, _ENCODED // len(texts_of(ahead))))
+        before = after if values.keys() & _TEXTS else self._words
+        return pace(start, target, (before, after), frame, frames, most)
+
+    def _blend(self) -> Blend:
+        """What the prompt slots ask for, in the words of now."""
+        return blend_of(self._values | {"tempo": self._words})
 
     def _frames(self, seconds: float) -> int:
         return round(seconds * self._frame_rate)

@@ -162,7 +162,7 @@ class Intake:
     def _prepare(self, entry: _Waiting, values: Mapping[str, Value]) -> None:
         problem, notes = "", list[Noted]()
         try:
-            notes += self._source.prepare(values)
+            notes += self._source.prepare(values, entry.change.over)
         except Exception as error:  # whatever a client sent, the music goes on
             problem = self._explain(error)
         with self._changed:

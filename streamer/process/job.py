@@ -63,8 +63,11 @@ class Source(Protocol):
         """The frame at which values have to change to be heard from a sample of the output on."""
         ...
 
-    def prepare(self, values: Mapping[str, Value]) -> Sequence[Noted]:
-        """Do the slow part of changes ahead of them, on other threads than `read`; what is to be said of them."""
+    def prepare(self, values: Mapping[str, Value], over: float = 0.0) -> Sequence[Noted]:
+        """Do the slow part of changes ahead of them, on other threads than `read`; what is to be said of them.
+
+        over: seconds in which they are reached.
+        """
         ...
 
     def state(self) -> bytes:

@@ -13,7 +13,7 @@ from streamer.control.controls import Controls
 from streamer.control.glides import can_glide
 from streamer.control.history import History
 from streamer.control.snapshots import Snapshots
-from streamer.control.table import SLOTS, TABLE
+from streamer.control.table import JUMPS, SLOTS, TABLE
 from streamer.errors import UserError
 
 LONGEST = 3600.0
@@ -129,9 +129,11 @@ class Commands:
 
     def _glide(self, asked: str, target: float, seconds: float, asker: Asker) -> Do:
         name = _named(asked)
+        if name in JUMPS:
+            raise BadValue(f"cannot glide {TABLE[name].path}: it {JUMPS[name]}; send the value itself")
         if not name or not can_glide(TABLE[name]):
-            numbers = ", ".join(parameter.path for parameter in TABLE.values() if can_glide(parameter))
-            raise BadValue(f"glides numbers, and {asked[:40]!r} is none: choose one of {numbers}")
+            numbers = [p.path for p in TABLE.values() if can_glide(p) and p.name not in JUMPS]
+            raise BadValue(f"glides numbers, and {asked[:40]!r} is none: choose one of {', '.join(numbers)}")
         return self._asking({name: target}, asker, seconds)
 
     def _weights(self, arguments: Sequence[Value], asker: Asker) -> Do:

@@ -101,7 +101,7 @@ class Counter:
     def frame_at(self, sample: float, values: Mapping[str, Value]) -> float:
         return sample / self._rate * FRAME_RATE
 
-    def prepare(self, values: Mapping[str, Value]) -> list[Noted]:
+    def prepare(self, values: Mapping[str, Value], over: float = 0.0) -> list[Noted]:
         prompt = str(values.get("prompt", ""))
         if prompt == "unspeakable":
             raise ValueError("no such word")
