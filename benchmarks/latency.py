@@ -27,6 +27,7 @@ from streamer.process.job import music
 RATE = 48_000
 SETTLED = RATE // 2  # samples after which a reset has been heard: its fade is not compared
 REFERENCE = int(2.4 * RATE)
+SOONEST = RATE  # samples from one reset to the next, at least
 WINDOW = RATE // 100
 SEED = 11
 BEFORE, AFTER = "slow ambient pad", "fast drum and bass, 174 bpm"
@@ -129,9 +130,12 @@ def perform(instrument: Instrument, changes: int) -> tuple[list[tuple[float, flo
 
 
 def locate(audio: Mono, reference: Mono, reset: int) -> int:
-    """Where the reference begins in the audio after this reset, by normalised correlation with its first quarter."""
+    """Where the reference begins in the audio after this reset, by normalised correlation with its first quarter.
+
+    No further than the reset can be on its way: the next one plays the same again.
+    """
     pattern = reference[: RATE // 4]
-    stretch = audio[reset : reset + 2 * RATE]
+    stretch = audio[reset : reset + SETTLED + SOONEST + len(pattern)]
     likeness = correlate(stretch, pattern, mode="valid")
     energy = np.convolve(stretch**2, np.ones(len(pattern), np.float32), mode="valid")
     return reset + int(np.argmax(likeness / np.sqrt(np.maximum(energy, 1e-9))))

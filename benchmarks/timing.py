@@ -2,6 +2,8 @@
 
 Usage: python -m benchmarks.timing [--trials 100] [--ahead 0.4] [--lead 80] [--model nano]
 
+It takes 5 s for three trials: 100 of each kind take less than nine minutes.
+
 The instrument plays through PortAudio on JACK's dummy driver (packages jackd2 and libportaudio2, pip JACK-Client), and
 another client of JACK's records what it plays. Every trial resets the music to the same seed and sends one change,
 tagged with a time so many seconds ahead: volume, prompt and reset in turns. The first sample at which the recording
@@ -79,15 +81,17 @@ def main() -> None:
 
 
 def figures(errors: list[float]) -> dict[str, float]:
-    """Of one kind of change, ms; positive is late."""
+    """Of one kind of change, ms: how far from its moment, and which way; positive is late."""
     sizes = np.abs(errors)
+    p50, p95 = np.percentile(sizes, [50, 95])
     return {
         "trials": len(errors),
-        "median_ms": round(float(np.median(sizes)), 1),
+        "within_20_ms": int((sizes <= FRAME_MS).sum()),
+        "p50_ms": round(float(p50), 1),
+        "p95_ms": round(float(p95), 1),
         "worst_ms": round(float(sizes.max()), 1),
         "earliest_ms": round(min(errors), 1),
         "latest_ms": round(max(errors), 1),
-        "within_a_frame": int((sizes <= FRAME_MS).sum()),
     }
 
 
@@ -117,10 +121,10 @@ def perform(instrument: Instrument, trials: int, ahead: float) -> tuple[list[tup
         time.sleep(0.15)
         reset = time.monotonic()
         client.send_message("/mg/reset", [])
-        time.sleep(chance.uniform(0.8, 1.0))
+        time.sleep(chance.uniform(0.65, 0.85))
         moment, due = time.time() + ahead, time.monotonic() + ahead
         client.send(bundle(moment, kind))
-        time.sleep(ahead + 0.4)
+        time.sleep(ahead + 0.35)
         if instrument.status().xruns == xruns:
             sent.append((kind, reset, due))
         else:

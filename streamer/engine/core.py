@@ -34,9 +34,12 @@ from streamer.sound.effects import Amounts
 CROSSFADE_FRAMES = 10
 """That the old music goes on for where the guard begins anew; they are made at once, so not many."""
 
-ONSET_FRAMES = 1
-"""From the frame at which a prompt changes to the one at which that is first heard, in the median (see
-`benchmarks.timing`): a step draws the last codebook of that frame, but the first one of a frame to come."""
+ONSET_FRAMES = 0.5
+"""From the frame at which a prompt changes to where that is heard: in the very frame or in the next one, mostly.
+
+A step draws the last codebook of the frame that is due, and those of the three behind it; which token first turns out
+another one is drawn (`benchmarks.onset`). So a moment is met to the frame as often as can be from half a frame before.
+"""
 
 _MUSICAL = {*WORDED, "negative", "melody", "lora", *SAMPLING}  # what decides which music is usual
 
