@@ -203,7 +203,7 @@ class Instrument:
         self.worker.start()
         self._commands.begin()
         self._telling.start()
-        while self.ring.fill < self.ring.lead // 2 and self.worker.restarts == 0:
+        while self.ring.fill < self.ring.lead // 2 and self.worker.restarts == 0 and not self.worker.ended:
             time.sleep(0.005)
         if self._record_to is not None:
             self.record(self._record_to)

@@ -19,6 +19,7 @@ from streamer.threads import fleeting, lasting
 
 RETRY_SECONDS = 2.0
 _CLOSE_SECONDS = 1.0
+_LOOK_SECONDS = 0.25
 
 
 class SoundDevicePlayer:
@@ -169,8 +170,12 @@ class Output:
         self.player.close()
 
     def _watch(self) -> None:
-        while not self._closing.wait(0.25):
-            if not self.player.running():
+        looked = time.monotonic()
+        while not self._closing.wait(_LOOK_SECONDS):
+            # Where this process was held up itself, the device may not have come to its call yet.
+            held_up = time.monotonic() - looked > RETRY_SECONDS
+            looked = time.monotonic()
+            if not held_up and not self.player.running():
                 stuck = self._fall_back()
                 fix = "start streamer again to hear it" if stuck else "looking for it every 2 s"
                 self._report(f"The output device {self._device.name} has gone: playing on in silence, {fix}.")

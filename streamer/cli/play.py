@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from streamer.instrument import Instrument, Status
 
 REFRESH_SECONDS = 0.1
+OVERDUE_SECONDS = 5.0
+"""After its time, in which `play` ends by the system's clock when nothing that plays counts any more."""
 
 
 @with_controls()
@@ -225,6 +227,7 @@ def _introduce(instrument: Instrument, server: str, address: str) -> None:
 
 def _watch(instrument: Instrument, seconds: float | None) -> None:
     """Show one live line until the time is up."""
+    begun = time.monotonic()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             now = instrument.status()
@@ -234,7 +237,9 @@ def _watch(instrument: Instrument, seconds: float | None) -> None:
             if instrument.worker.ended:
                 raise UserError(instrument.worker.ended)
             left = REFRESH_SECONDS if seconds is None else seconds - instrument.elapsed
-            if left <= 0:
+            # A clock that has stopped counts no seconds any more.
+            overdue = seconds is not None and time.monotonic() - begun > seconds + OVERDUE_SECONDS
+            if left <= 0 or overdue:
                 return
             time.sleep(min(REFRESH_SECONDS, left))
 

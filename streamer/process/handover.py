@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import zlib
-from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streamer.process.memory import Memory
 
 LARGEST = 2**18
 """Bytes of a state; larger ones are not kept."""
@@ -22,9 +22,7 @@ class Handover:
     """
 
     def __init__(self, name: str | None = None) -> None:
-        self._owner = name is None
-        memory = SharedMemory(name=name, create=self._owner, size=2 * _SLOT.itemsize)
-        assert memory.buf is not None  # until it is closed
+        memory = Memory(name, 2 * _SLOT.itemsize)
         self._slots: NDArray[np.void] = np.frombuffer(memory.buf, _SLOT, 2)
         self._memory = memory  # after its view, see Ring
 
@@ -57,7 +55,4 @@ class Handover:
     def close(self) -> None:
         """Let go of the memory; the owner also removes it."""
         del self._slots
-        with contextlib.suppress(BufferError):
-            self._memory.close()
-        if self._owner:
-            self._memory.unlink()
+        self._memory.close()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from multiprocessing.shared_memory import SharedMemory
-
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.control.timeline import Reading
+from streamer.process.memory import Memory
 
 # Two readings, written in turns, and a count of those written: a reader takes the one that is not being written.
 _READING = np.dtype([("sample", "i8"), ("at", "f8"), ("latency", "f8")])
@@ -25,9 +23,7 @@ class Playhead:
     """
 
     def __init__(self, name: str | None = None) -> None:
-        self._owner = name is None
-        memory = SharedMemory(name=name, create=self._owner, size=_LAYOUT.itemsize)
-        assert memory.buf is not None  # until it is closed
+        memory = Memory(name, _LAYOUT.itemsize)
         whole = np.frombuffer(memory.buf, _LAYOUT, 1).reshape(())
         self._count: NDArray[np.int64] = whole["count"]
         self._readings: NDArray[np.void] = whole["readings"]
@@ -53,7 +49,4 @@ class Playhead:
     def close(self) -> None:
         """Let go of the memory; the owner also removes it."""
         del self._count, self._readings
-        with contextlib.suppress(BufferError):
-            self._memory.close()
-        if self._owner:
-            self._memory.unlink()
+        self._memory.close()

@@ -6,12 +6,12 @@ time from either side: it is the instrument's one latency knob.
 
 from __future__ import annotations
 
-import contextlib
 import time
-from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streamer.process.memory import Memory
 
 # Eight int64 apart, so that no two of these share a cache line: the two sides write them at the same time.
 _WRITTEN, _READ, _LEAD, _RESERVE, _SEAM = 0, 8, 16, 24, 32
@@ -48,16 +48,14 @@ class Ring:
             raise ValueError(f"a ring needs at least one sample and one channel, not {capacity} x {channels}")
         self.capacity = capacity
         self.channels = channels
-        self._owner = name is None
         size = _HEADER_BYTES + 4 * capacity * channels
-        memory = SharedMemory(name=name, create=self._owner, size=size)
-        assert memory.buf is not None  # until it is closed
+        memory = Memory(name, size)
         self._header: NDArray[np.int64] = np.frombuffer(memory.buf, np.int64, _HEADER_BYTES // 8)
         payload = np.frombuffer(memory.buf, np.float32, capacity * channels, offset=_HEADER_BYTES)
         self._payload: NDArray[np.float32] = payload.reshape(capacity, channels)
         # After its views, so that a ring nobody closed is taken apart in this order: views first.
         self._memory = memory
-        if self._owner:
+        if name is None:
             self.lead = capacity
 
     def __reduce__(self) -> tuple[type[Ring], tuple[int, int, str]]:
@@ -149,10 +147,7 @@ class Ring:
         """Let go of the memory; the owner also removes it. A ring that is closed cannot be used again."""
         # numpy's views must go first: the memory refuses to close while something points into it.
         del self._header, self._payload
-        with contextlib.suppress(BufferError):  # a callback that still holds a view keeps its copy of the mapping
-            self._memory.close()
-        if self._owner:
-            self._memory.unlink()
+        self._memory.close()
 
     def _put(self, block: NDArray[np.float32]) -> None:
         at = self.written % self.capacity

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from multiprocessing.shared_memory import SharedMemory
-
 import numpy as np
 from numpy.typing import NDArray
+
+from streamer.process.memory import Memory
 
 LOADING, STARTING, PLAYING = 0, 1, 2
 
@@ -32,9 +31,7 @@ class Status:
     """
 
     def __init__(self, name: str | None = None) -> None:
-        self._owner = name is None
-        memory = SharedMemory(name=name, create=self._owner, size=SIGNS.itemsize)
-        assert memory.buf is not None  # until it is closed
+        memory = Memory(name, SIGNS.itemsize)
         self.now: NDArray[np.void] = np.frombuffer(memory.buf, SIGNS, 1).reshape(())
         self._memory = memory  # after its view, see Ring
 
@@ -48,7 +45,4 @@ class Status:
     def close(self) -> None:
         """Let go of the memory; the owner also removes it."""
         del self.now
-        with contextlib.suppress(BufferError):
-            self._memory.close()
-        if self._owner:
-            self._memory.unlink()
+        self._memory.close()

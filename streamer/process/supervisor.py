@@ -8,6 +8,7 @@ so that the next one is there at once, however fast engines are killed.
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from multiprocessing.connection import wait
 from osc.values import Value
 from streamer.control.change import Change
 from streamer.errors import UserError
-from streamer.process.events import Event, Facts, Ready, Report
+from streamer.process.events import Event, Facts, Failed, Ready, Report
 from streamer.process.handover import Handover
 from streamer.process.job import Job
 from streamer.process.playhead import Playhead
@@ -30,6 +31,13 @@ from streamer.threads import lasting, shielded
 HANG_SECONDS = 0.8  # noticed within a second
 HELD_SECONDS = 0.15  # that a process may be stopped: when a terminal lets all of us go on, not all do so at once
 _FIRST_BLOCK_SECONDS = 60.0
+LOADING_SECONDS, TAKEOVER_SECONDS = 60.0, 10.0
+"""Without any use of a processor before the music begins, for a process that loads and for one that has loaded."""
+GAP_SECONDS = 1.0
+"""Between two looks at the processes that mean that nobody could look."""
+MEMORY_LOSSES = 3
+"""In a row that end the music: a successor would fare no better."""
+_LOST_MEMORY = -getattr(signal, "SIGBUS", 10)
 _HEALTHY_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 
@@ -81,7 +89,8 @@ class Supervisor:
         self._settled = threading.Event()
         self._problem: str | None = None
         self._begins = 0  # the sample of the ring that is the first of the engine at work
-        self._quick_deaths = 0
+        self._quick_deaths = self._lost_memory = 0
+        self._looked = time.monotonic()
         self._lock = threading.Lock()  # a change goes to the engine at work, and waits with a ticket, or neither
         self._tickets = Tickets()
         self._standby: Worker | None = None
@@ -188,6 +197,9 @@ class Supervisor:
     def _wait_for(self, worker: Worker) -> None:
         """Until it has loaded its model, if it does, or has ended."""
         while self._job.loader and worker.alive and not (worker.loaded or worker.failure or self._closing.is_set()):
+            self._notice_gap()
+            if worker.idle() > LOADING_SECONDS:
+                return
             wait([worker.process.sentinel, worker.connection], timeout=0.1)
             self._listen(worker)
 
@@ -208,12 +220,12 @@ class Supervisor:
     def _supervise(self) -> None:
         while not self._closing.is_set():
             worker = self._worker
+            self._notice_gap()
             wait([worker.process.sentinel, worker.connection], timeout=0.1)
             self._listen(worker)
             trouble = self._trouble(worker)
             if worker.failure is not None and worker.failure.final:
-                self.ended = worker.failure.sentence
-                self._hear(worker.failure)
+                self._end(worker.failure)
                 return
             if trouble and not self._settled.is_set():
                 self._problem = trouble
@@ -221,9 +233,24 @@ class Supervisor:
                 return
             if trouble:
                 self._replace(worker, trouble)
+                if self.ended:
+                    return
             elif self._standby is None and self._at_ease():
                 self._standby = self._stand_by()
             self._look_after_standby()
+
+    def _end(self, why: Failed) -> None:
+        """The music is over for good."""
+        self.ended = why.sentence
+        self._hear(why)
+
+    def _notice_gap(self) -> None:
+        """This process may have been held up itself, by a lid that was shut: then the others were too."""
+        now = time.monotonic()
+        if now - self._looked > GAP_SECONDS:
+            for worker in self._workers():
+                worker.excuse()
+        self._looked = now
 
     def _stand_by(self) -> Worker:
         """A successor; whether it may load the model is the engine's to say."""
@@ -257,7 +284,7 @@ class Supervisor:
         if standby.breeds:
             self._nursery, self._standby = standby, None
             self._standby = self._fork(rehearses=True)
-        elif _is_lost(standby):
+        elif _is_lost(standby) or (standby.loads and not standby.loaded and standby.idle() > LOADING_SECONDS):
             self._standby = None
             if self._job.loader and not standby.loaded and not standby.alive:
                 self._go_without("A second model could not be loaded")
@@ -294,6 +321,9 @@ class Supervisor:
             return f"The engine's process ended unexpectedly (exit code {worker.process.exitcode})."
         if worker.held_up() > HELD_SECONDS:
             return "The engine's process is held up."
+        patience = TAKEOVER_SECONDS if worker.loaded else LOADING_SECONDS
+        if not worker.ready and worker.idle() > patience:
+            return f"The engine's process has loaded nothing for {patience:.0f} s: is its disk, or its network, there?"
         motionless = worker.motionless(int(self._status.now["beat"]), excused=self._ring.room == 0)
         if motionless > self._patience():
             return f"The engine's process has not moved for {motionless:.1f} s."
@@ -310,8 +340,13 @@ class Supervisor:
         worker.kill()
         lived = time.monotonic() - worker.started if worker.ready else 0.0
         if lived > _HEALTHY_SECONDS:
-            self._quick_deaths = 0
+            self._quick_deaths = self._lost_memory = 0
         self._quick_deaths += own_fault
+        self._lost_memory += worker.process.exitcode == _LOST_MEMORY
+        if self._lost_memory >= MEMORY_LOSSES:
+            why = f"{MEMORY_LOSSES} engines have lost their shared memory: make room in /dev/shm, and play again."
+            self._end(Failed(why))
+            return
         delay = backoff(self._quick_deaths)
         self._hear(Report(f"{trouble} Starting it again{f' in {delay:g} s' if delay else ''}."))
         if self._closing.wait(delay):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -49,6 +50,8 @@ class Worker:
         Changes on their way there.
     ready, loaded : bool
         Whether the music has begun; whether a spare has loaded its model.
+    loads : bool
+        Whether it says when it has loaded.
     breeds : bool
         Whether others can be forked from it; then it never begins itself.
     failure : Failed or None
@@ -68,6 +71,9 @@ class Worker:
         self._beat = -1
         self._beaten = 0.0  # when the beat was last seen to change
         self._runs = time.monotonic()  # when it was last seen not to be stopped
+        self.loads = False
+        self._busy: bytes | None = None  # the processor time it has used, as the system tells it
+        self._worked = self._runs  # when it was last seen to use some
         self._born: int | None = None  # the last one that was forked from it
         self._codes: dict[int, int] = {}  # how those ended
 
@@ -91,10 +97,12 @@ class Worker:
         ours, theirs = context.Pipe()
         arguments = (theirs, *shared, tuple(imports), ahead, spare)
         process = context.Process(target=engine.main, args=arguments, name="engine", daemon=True)
-        with _no_interrupt(), _no_main():
+        with _no_interrupt(), _no_main(), _a_folder():
             process.start()
         theirs.close()  # else its end would not be the end of the pipe
-        return cls(process, ours)
+        made = cls(process, ours)
+        made.loads = ahead is not None
+        return made
 
     def fork(self, rehearses: bool) -> Worker | None:
         """One that breeds: another, which has loaded what it has; None where it does not answer."""
@@ -116,7 +124,9 @@ class Worker:
         if process is None:
             ours.close()
             return None
-        return Worker(process, ours)
+        made = Worker(process, ours)
+        made.loads = True
+        return made
 
     @property
     def alive(self) -> bool:
@@ -173,6 +183,20 @@ class Worker:
             self._runs = now
         return now - self._runs
 
+    def idle(self) -> float:
+        """Seconds for which the process has used no processor: while it loads, that means that it hangs.
+
+        Always 0 where the system does not tell.
+        """
+        now, busy = time.monotonic(), _processor_time(self.process.pid)
+        if busy != self._busy or busy is None:
+            self._busy, self._worked = busy, now
+        return now - self._worked
+
+    def excuse(self) -> None:
+        """Whoever watches has been held up as well, so nothing that was not seen meanwhile counts."""
+        self._beaten = self._runs = self._worked = time.monotonic()
+
     def kill(self) -> None:
         """End it at once."""
         self.process.kill()
@@ -204,11 +228,21 @@ class Worker:
 
 
 def _is_stopped(pid: int | None) -> bool:
+    return _facts(pid)[:1] == [b"T"]
+
+
+def _processor_time(pid: int | None) -> bytes | None:
+    """Anything that changes with it; None where the system does not tell."""
+    return b" ".join(_facts(pid)[11:13]) or None
+
+
+def _facts(pid: int | None) -> list[bytes]:
+    """What Linux tells of a process, from its state on, see proc(5); nothing elsewhere."""
     try:
         status = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
-        return False
-    return status.rpartition(b")")[2].split()[:1] == [b"T"]
+        return []
+    return status.rpartition(b")")[2].split()
 
 
 @contextlib.contextmanager
@@ -223,6 +257,23 @@ def _no_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _a_folder() -> Iterator[None]:
+    """Where the folder has been removed that we were started in, processes begin in another one."""
+    gone = None
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        gone = os.open(".", os.O_RDONLY)
+        os.chdir("/")
+    try:
+        yield
+    finally:
+        if gone is not None:
+            os.fchdir(gone)
+            os.close(gone)
 
 
 @contextlib.contextmanager

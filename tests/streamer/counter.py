@@ -31,10 +31,12 @@ def job(rate: int, channels: int = 2, *, loads: bool = False, **arguments: Value
     return Job(NAME, rate, channels, arguments, ("numpy",), loader="tests.streamer.counter:load" if loads else "")
 
 
-def load(spare: bool = True, broken: str = "", threaded: bool = False, **_: Value) -> bool:
+def load(spare: bool = True, broken: str = "", threaded: bool = False, stuck: bool = False, **_: Value) -> bool:
     """The loader: whether a spare may load as well. A process with threads of the model's own is never forked."""
     if threaded:
         threading.Thread(target=threading.Event().wait, daemon=True).start()
+    while stuck:
+        time.sleep(1)
     if broken and Path(broken).exists():
         raise RuntimeError("cannot be loaded again")
     Path(broken or os.devnull).write_text("loaded once")

@@ -245,7 +245,9 @@ if __name__ == "__main__":
 
 
 def _mapped(pid: int) -> set[Path]:
-    return {Path(found.path) for found in psutil.Process(pid).memory_maps() if found.path.startswith("/dev/shm/psm_")}
+    return {
+        Path(found.path) for found in psutil.Process(pid).memory_maps() if found.path.startswith("/dev/shm/streamer-")
+    }
 
 
 # nano

@@ -42,14 +42,22 @@ class Bench:
     """A supervised counter, its ring, its controls, and what it told."""
 
     def __init__(
-        self, problem: str = "", loads: bool = False, spare: bool = True, broken: str = "", threaded: bool = False
+        self,
+        problem: str = "",
+        loads: bool = False,
+        spare: bool = True,
+        broken: str = "",
+        threaded: bool = False,
+        stuck: bool = False,
     ) -> None:
         self.ring = Ring(RATE, 2)
         self.ring.lead = RATE // 5
         self.playhead = Playhead()
         self.controls = Controls(seed=1)
         self.told: list[Event] = []
-        job = counter.job(RATE, loads=loads, problem=problem, spare=spare, broken=broken, threaded=threaded)
+        job = counter.job(
+            RATE, loads=loads, problem=problem, spare=spare, broken=broken, threaded=threaded, stuck=stuck
+        )
         self.worker = Supervisor(
             job,
             self.ring,
