@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Literal
 
+import numpy as np
+
 from streamer.errors import UserError
+from streamer.process.priority import hurry_callback, hurry_engine, keep_in_memory
 from streamer.threads import fleeting
 
 State = Literal["works", "slow", "missing", "broken"]
@@ -23,8 +24,6 @@ SECONDS = 3.0
 """Of nano's music that are made to measure how fast it is."""
 SAFE = 1.5
 """Real-time factor below which a busy moment interrupts the music."""
-PRIORITY = 10
-"""Of the real-time schedule that is asked for as a trial; audio servers grant up to 70 or more."""
 
 
 @dataclass(frozen=True)
@@ -178,29 +177,30 @@ def _extra(name: str) -> Finding:
 
 
 def _real_time() -> Finding:
+    granted: list[str] = []
+    # On threads of their own, whose priorities end with them.
+    for ask in (hurry_callback, hurry_engine):
+        trial = fleeting("a trial", lambda ask=ask: granted.append(ask()))  # type: ignore[misc]
+        trial.start()
+        trial.join()
+    callback, engine = granted
     if not sys.platform.startswith("linux"):
-        return Finding("real-time", "works", "given to audio threads by the system")
-    refused: list[str] = []
-    # On a thread of its own, whose schedule ends with it.
-    trial = fleeting("real-time", partial(_try_real_time, refused))
-    trial.start()
-    trial.join()
-    if not refused:
-        return Finding("real-time", "works", "scheduling is permitted")
+        callback = "what the system gives to all of them"
+    memory = np.zeros(2**18, np.float32)  # as a ring of two seconds
+    kept = "" if keep_in_memory(memory.ctypes.data, memory.nbytes) else "; memory may be swapped out"
+    if engine and not callback.startswith("nice"):
+        return Finding("real-time", "works", f"audio thread: {callback}, engine: {engine}{kept}")
     limits = "/etc/security/limits.d/audio.conf"
     return Finding(
         "real-time",
         "missing",
-        f"scheduling is not permitted ({refused[0]}): a busy machine may interrupt the music",
-        f"echo '@audio - rtprio 95' | sudo tee {limits} && sudo usermod -aG audio $USER  # then log in again",
+        f"audio thread: {callback or 'not permitted'}, engine: {engine or 'not permitted'}{kept}: "
+        "a busy machine may interrupt the music",
+        f"printf '@audio - rtprio 95\\n@audio - nice -11\\n@audio - memlock 65536\\n' | sudo tee {limits} && "
+        "sudo usermod -aG audio $USER  # then log in again"
+        if sys.platform.startswith("linux")
+        else "",
     )
-
-
-def _try_real_time(refused: list[str]) -> None:
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
-    except OSError as error:
-        refused.append(error.strerror or str(error))
 
 
 def _port(port: int) -> Finding:

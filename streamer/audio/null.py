@@ -12,6 +12,7 @@ import numpy as np
 from streamer.audio.files import WAV_BYTES, open_wav
 from streamer.audio.playback import Playback
 from streamer.errors import UserError
+from streamer.process.priority import hurry_callback
 from streamer.threads import lasting
 
 _SUSPENDED_SECONDS = 1.0
@@ -70,6 +71,7 @@ class NullPlayer:
             self._end_file()
 
     def _run(self) -> None:
+        hurry_callback()
         period = len(self._block) / self._playback.rate
         due = time.monotonic()
         while not self._closing.wait(max(0.0, due - time.monotonic())):

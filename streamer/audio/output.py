@@ -15,6 +15,7 @@ from streamer.audio.devices import Device, choose, devices, portaudio
 from streamer.audio.null import NullPlayer
 from streamer.audio.playback import Playback, Player
 from streamer.errors import UserError
+from streamer.process.priority import hurry_callback
 from streamer.threads import fleeting, lasting
 
 RETRY_SECONDS = 2.0
@@ -51,6 +52,7 @@ class SoundDevicePlayer:
         self._playback = playback
         self._called = time.monotonic()
         self._dead = False
+        self._hurries = False
         self.name = device.name
         try:
             info = self._sounddevice.query_devices(device.index)
@@ -105,6 +107,9 @@ class SoundDevicePlayer:
         if self._dead:  # another clock may be reading the ring by now
             out.fill(0.0)
             return
+        if not self._hurries:  # its thread is PortAudio's: nobody else can ask for it
+            self._hurries = True
+            hurry_callback()
         self._called = time.monotonic()
         self._playback.device_xruns += bool(status.output_underflow)
         self._playback.fill(out)

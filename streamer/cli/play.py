@@ -38,6 +38,7 @@ from streamer.cli.options import (
     with_controls,
 )
 from streamer.errors import UserError
+from streamer.process.priority import hurry_process
 from streamer.reporting import complain, harmless
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def play(
     if chosen and rate is not None:
         raise UserError(f"--rate is for a file, and {chosen.name} plays {chosen.rate} Hz: leave it out")
     samples, channels = (chosen.rate, min(chosen.channels, 2)) if chosen else (rate or own_rate(model), 2)
+    hurry_process()
     instrument = Instrument(
         music(model, samples, channels, backend, threads, beginning, stems, anchor),
         {"prompt": PROMPT} | values,

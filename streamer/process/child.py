@@ -25,7 +25,7 @@ from streamer.process.handover import Handover
 from streamer.process.intake import Intake
 from streamer.process.job import Job, Source, Tell
 from streamer.process.playhead import Playhead
-from streamer.process.priority import lower_priority
+from streamer.process.priority import hurry_engine, lower_priority
 from streamer.process.ring import Ring
 from streamer.process.status import PLAYING, STARTING, Status
 from streamer.reporting import ASLEEP_SECONDS, Unfailing, explained, tell_of_lost_threads
@@ -154,6 +154,7 @@ def _perform(
     handover: Handover,
     tell: Tell,
 ) -> None:
+    hurry_engine()
     ring.cut()  # a predecessor's sound may still wait in there
     begins = ring.written
     tell(replace(word, sample=begins))

@@ -14,7 +14,10 @@ import time
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
+import numpy as np
+
 from streamer.errors import UserError
+from streamer.process.priority import keep_in_memory
 
 PREFIX = "streamer-"
 _PLACE = Path("/dev/shm")
@@ -64,6 +67,8 @@ class Memory:
         self.name = self._memory.name
         assert self._memory.buf is not None  # until it is closed
         self.buf = self._memory.buf
+        if self._owner:
+            keep_in_memory(np.frombuffer(self.buf, np.uint8).ctypes.data, size)
 
     def close(self) -> None:
         """Let go of it; the owner also removes it."""

@@ -94,11 +94,15 @@ def test_real_time_scheduling_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr("os.sched_setscheduler", refuse)
+    monkeypatch.setattr("os.setpriority", refuse)
     finding = examine()["real-time"]
     assert finding.state == "missing"
     assert "not permitted" in finding.sentence and "rtprio" in finding.remedy
     monkeypatch.setattr("os.sched_setscheduler", lambda *arguments: None)
-    assert examine()["real-time"].state == "works"
+    monkeypatch.setattr("os.setpriority", lambda *arguments: None)
+    finding = examine()["real-time"]
+    assert finding.state == "works"
+    assert "audio thread: SCHED_RR 10, engine: nice" in finding.sentence
 
 
 def test_a_port_that_is_taken_is_found() -> None:
