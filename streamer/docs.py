@@ -124,11 +124,13 @@ of each name counts.
 ## Bundles
 
 All changes of a bundle are heard from one moment on: that of its time tag, to the frame (20 ms),
-and volume, mute and loudness to the sample. For that it has to arrive as far ahead as the sound
-is on its way, see `{PREFIX}/status/latency_ms`. What arrives later, or is tagged "immediately",
-takes the next frame, whole; the sender of a late one is told `{PREFIX}/late` with the seconds
-that it missed its time by. A bundle waits for its slowest part, a prompt to encode or a melody to
-read, and holds up nothing else meanwhile.
+and volume, mute and loudness to the sample. A prompt is heard from the first token on that turns
+out another one: at most a frame off in nine of ten cases, else a frame or two later. For all that
+the bundle has to arrive as far ahead as the sound is on its way, see
+`{PREFIX}/status/latency_ms`. What arrives later, or is tagged "immediately", takes the next frame,
+whole; the sender of a late one is told `{PREFIX}/late` with the seconds that it missed its time by.
+A bundle waits for its slowest part, a prompt to encode or a melody to read, and holds up nothing
+else meanwhile.
 
 **A bundle takes effect whole or not at all.** Where a part of it is refused (an address that is not
 there, a value that cannot be read, a command that cannot be done, a melody that cannot be followed)

@@ -47,6 +47,7 @@ changes = st.one_of(
     st.tuples(st.just("mute"), st.booleans()),
     st.tuples(st.sampled_from(["echo", "width"]), st.sampled_from([0.0, 0.5])),
     st.tuples(st.just("tempo"), st.sampled_from([0.0, 60.0, 174.0])),
+    st.tuples(st.sampled_from(["echo", "space"]), st.sampled_from([0.0, 0.5])),
     st.tuples(st.just("reset"), st.none()),
 )
 schedule = st.lists(st.tuples(st.integers(0, 4000), st.lists(changes, max_size=3)), max_size=4)
