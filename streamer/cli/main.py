@@ -21,6 +21,7 @@ from streamer.cli.doctor import doctor
 from streamer.cli.evaluate import evaluate
 from streamer.cli.loop import loop
 from streamer.cli.models import models
+from streamer.cli.page import page
 from streamer.cli.play import play
 from streamer.cli.render import render
 from streamer.cli.replay import replay
@@ -60,7 +61,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (play, render, loop, replay, models, devices, convert, bench, evaluate, doctor)
+COMMANDS = (play, page, render, loop, replay, models, devices, convert, bench, evaluate, doctor)
 for command in COMMANDS:
     app.command()(command)
 

@@ -1,0 +1,264 @@
+"""The page's server: files that need nothing from elsewhere, and a WebSocket that keeps every page in step.
+
+Who may: a page is served only under the names that the server listens on, and a WebSocket only to that page. Beyond
+this machine it also has to know the token, which stands in the address behind the `#`, where no server and no log sees
+it. Then it may do all that names no file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi.responses import FileResponse, JSONResponse
+
+from osc.packet import TEXT_BYTES
+from streamer.control.table import ACTIONS, EFFECTS, PARAMETERS, SLOTS, STATUS
+from streamer.surfaces.commands import COMMANDS, DELETE, RECORD, SAVE
+from streamer.surfaces.page.link import Link
+
+STATIC = Path(__file__).parent / "static"
+FILES = {
+    "/": ("index.html", "text/html"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/page.css": ("page.css", "text/css"),
+}
+MOST = 64
+"""Pages at a time."""
+MESSAGE_BYTES = 2 * TEXT_BYTES
+VALUES = 16
+"""Of one message."""
+FRAME = 1 / 30
+"""Seconds between two messages to a page at least: between them only the last value of each path counts."""
+_WORDS = 50  # sentences that wait for a page
+_SOUND = ("volume", "mute", "lead", "loudness", "guard", *EFFECTS)
+_HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-cache"),
+)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+def table() -> dict[str, Any]:
+    """What the page is made from: the parameters, the actions and the status values."""
+    slots = {*SLOTS, *SLOTS.values()}
+    return {
+        "parameters": [
+            {
+                "name": own.name,
+                "path": own.path,
+                "kind": own.kind,
+                "low": own.low,
+                "high": own.high,
+                "default": own.default,
+                "unit": own.unit,
+                "curve": own.curve,
+                "doc": own.doc,
+                "group": "slot" if own.name in slots else "sound" if own.name in _SOUND else "music",
+            }
+            for own in PARAMETERS
+        ],
+        "slots": [{"text": _path(text), "weight": _path(weight)} for text, weight in SLOTS.items()],
+        "actions": [{"name": action.name, "doc": action.doc} for action in ACTIONS],
+        "status": STATUS,
+    }
+
+
+def _path(name: str) -> str:
+    return next(own.path for own in PARAMETERS if own.name == name)
+
+
+class Hall:
+    """All pages that are open, and what they may ask for.
+
+    Parameters
+    ----------
+    link : Link
+        To the instrument.
+    trusted : bool
+        Whether the pages are this machine's: others may name no files.
+    """
+
+    def __init__(self, link: Link, trusted: bool) -> None:
+        files = {own.path for own in PARAMETERS if own.kind == "path"} | {RECORD.path, SAVE.path, DELETE.path}
+        known = {own.path for own in PARAMETERS} | {own.name for own in ACTIONS} | {own.path for own in COMMANDS}
+        self.allowed = known if trusted else known - files
+        self._floats = {own.path for own in PARAMETERS if own.kind == "float"}
+        self._link = link
+        self._pages: set[Page] = set()
+        link.hear = self._hear
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def _hear(self, path: str, values: list[Any]) -> None:
+        for page in self._pages:
+            page.tell(path, values)
+
+    def enter(self, page: Page) -> None:
+        """A page opens: it is told all that stands."""
+        self._pages.add(page)
+        for path, values in self._link.state.items():
+            if path != "error":
+                page.tell(path, values)
+
+    def leave(self, page: Page) -> None:
+        """A page closes."""
+        self._pages.discard(page)
+
+    def ask(self, page: Page, text: str) -> None:
+        """Do what a page asks for; a sentence to it where that cannot be."""
+        try:
+            path, values = self._read(text)
+        except ValueError as error:
+            page.tell("error", ["", str(error)])
+            return
+        self._link.send(path, *values)
+
+    def _read(self, text: str) -> tuple[str, list[Any]]:
+        try:
+            path, *values = json.loads(text)
+        except (ValueError, TypeError, RecursionError):
+            raise ValueError("a message is a list in JSON: a path and its values") from None
+        if not isinstance(path, str) or path not in self.allowed:
+            raise ValueError("is no address that a page may use")
+        if len(values) > VALUES or not all(isinstance(value, (str, int, float, bool)) for value in values):
+            raise ValueError(f"takes at most {VALUES} numbers and texts")
+        if any(
+            isinstance(value, (int, float)) and not (math.isfinite(value) and abs(value) < 2**31) for value in values
+        ):
+            raise ValueError("takes numbers that are not so large")
+        return path, [float(value) if path in self._floats and isinstance(value, int) else value for value in values]
+
+
+class Page:
+    """One page that is open: what it has still to be told."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._pending: dict[str, list[Any]] = {}
+        self._words: deque[list[Any]] = deque(maxlen=_WORDS)
+        self._fresh = asyncio.Event()
+
+    def tell(self, path: str, values: list[Any]) -> None:
+        """Something has changed; sentences are all kept, up to a point, of values the last one."""
+        if path == "error":
+            self._words.append(values)
+        else:
+            self._pending[path] = values
+        self._fresh.set()
+
+    async def run(self) -> None:
+        """Send what is to be told, for ever."""
+        while True:
+            await self._fresh.wait()
+            self._fresh.clear()
+            told, self._pending = self._pending, {}
+            words, self._words = list(self._words), deque(maxlen=_WORDS)
+            await self._socket.send_text(json.dumps({"values": told, "words": words}))
+            await asyncio.sleep(FRAME)
+
+
+def create(link: Link, hosts: Iterable[str], token: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """The server as an ASGI application.
+
+    Parameters
+    ----------
+    link : Link
+    hosts : iterable of str
+        Under which it may be asked for: "localhost:7771".
+    token : str
+        That a page has to know; "" for pages of this machine alone.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    hall = Hall(link, trusted=not token)
+    described = table()
+
+    @app.get("/table.json")
+    async def parameters() -> JSONResponse:
+        return JSONResponse(described)
+
+    for address, (name, kind) in FILES.items():
+        _serve_file(app, address, STATIC / name, kind)
+
+    @app.websocket("/ws")
+    async def converse(socket: WebSocket) -> None:
+        offered = socket.headers.get("sec-websocket-protocol", "")
+        if (token and not hmac.compare_digest(offered.encode(), token.encode())) or len(hall) >= MOST:
+            await socket.close(4403 if token and offered != token else 4503)
+            return
+        await socket.accept(subprotocol=offered or None)
+        page = Page(socket)
+        hall.enter(page)
+        sending = asyncio.create_task(page.run())
+        try:
+            while True:
+                hall.ask(page, await socket.receive_text())
+        except (WebSocketDisconnect, RuntimeError, KeyError):  # KeyError: it sent bytes
+            pass
+        finally:
+            hall.leave(page)
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await sending
+
+    return Guarded(app, hosts)
+
+
+def _serve_file(app: FastAPI, address: str, file: Path, kind: str) -> None:
+    @app.get(address, include_in_schema=False)
+    async def serve() -> FileResponse:
+        return FileResponse(file, media_type=kind)
+
+
+class Guarded:
+    """Refuses whatever was not meant for this server: other sites' pages, and names that were made to point here."""
+
+    def __init__(self, app: FastAPI, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._hosts = {host.encode() for host in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = [(name, value) for name, value in scope["headers"]]
+        host = [value for name, value in headers if name == b"host"]
+        origin = [value for name, value in headers if name == b"origin"]
+        own = len(host) == 1 and host[0] in self._hosts
+        same = origin == [b"http://" + host[0]] if own else False
+        if not own or (scope["type"] == "websocket" and not same) or (origin and not same):
+            await _refuse(scope, send)
+            return
+
+        async def secured(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, secured)
+
+
+async def _refuse(scope: Scope, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 4403})
+        return
+    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"This page is not for you."})

@@ -1,0 +1,96 @@
+"""Serving the page until the instrument ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from streamer.errors import UserError
+from streamer.surfaces.page.app import MESSAGE_BYTES, create
+from streamer.surfaces.page.link import Link
+
+
+def serve(osc: tuple[str, int, str], host: str, port: int, token: str, tell: Callable[[str], None]) -> None:
+    """Serve the page; returns when the instrument has ended.
+
+    Parameters
+    ----------
+    osc : (host, port, prefix)
+        Where the instrument listens.
+    host, port
+        Where to listen; 0 takes any free port.
+    token : str
+        That pages have to know; "" for none, on this machine alone.
+    tell : callable
+        Called with the page's address once it is there.
+
+    Raises
+    ------
+    UserError
+        The instrument does not answer, or the port is taken.
+    """
+    asyncio.run(_serve(osc, host, port, token, tell))
+
+
+async def _serve(osc: tuple[str, int, str], host: str, port: int, token: str, tell: Callable[[str], None]) -> None:
+    listener = _listen(host, port)
+    with contextlib.closing(listener):
+        port = listener.getsockname()[1]
+        link = await Link.open(*osc)
+        names = {f"{name}:{port}" for name in _names(host)}
+        config = uvicorn.Config(
+            create(link, names, token),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws="websockets-sansio",
+            ws_max_size=MESSAGE_BYTES,
+            ws_per_message_deflate=False,
+            server_header=False,
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve([listener]))
+        shown = "localhost" if not token else _shown(host)
+        tell(f"http://{shown}:{port}/" + (f"#{token}" if token else ""))
+        await asyncio.wait([asyncio.create_task(link.run()), serving], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = server.force_exit = True
+        await serving
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(
+            f"the page cannot be served on port {port} of {host} ({reason}): choose another with --web-port"
+        ) from None
+    return listener
+
+
+def _names(host: str) -> set[str]:
+    """Under which names the server can be asked for."""
+    own = {"localhost", "127.0.0.1", host}
+    if host in ("0.0.0.0", "::"):
+        own |= {socket.gethostname(), f"{socket.gethostname()}.local", _shown(host)}
+        with contextlib.suppress(OSError):
+            own |= {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None)}
+    return own
+
+
+def _shown(host: str) -> str:
+    """The address to type on another machine."""
+    if host not in ("0.0.0.0", "::"):
+        return host
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # nothing is sent: the system only says which interface it would take
+        return str(probe.getsockname()[0])
+    return socket.gethostname()

@@ -1,0 +1,276 @@
+"""The page: several browsers steer one instrument and agree; strangers and other sites get nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("fastapi", reason="install the extra web")
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from osc.access import NO_RULES
+from streamer import UserError
+from streamer.control.controls import Controls
+from streamer.control.snapshots import Snapshots
+from streamer.control.table import PARAMETERS
+from streamer.surfaces.commands import Commands
+from streamer.surfaces.osc import OscSurface
+from streamer.surfaces.page.app import STATIC, table
+from streamer.surfaces.page.serve import serve
+
+
+class Stage:
+    """An instrument's controls over OSC, and a page for them."""
+
+    def __init__(self, folder: Path, token: str = "") -> None:
+        self.controls = Controls(prompt="piano")
+        commands = Commands(self.controls, Snapshots(folder), lambda: 120.0).table()
+        self.osc = OscSurface(self.controls, "localhost", 0, "/mg", NO_RULES, commands)
+        self.osc.start()
+        self.address = ""
+        ready = threading.Event()
+
+        def tell(address: str) -> None:
+            self.address = address
+            ready.set()
+
+        arguments = (("127.0.0.1", self.osc.server.port, "/mg"), "127.0.0.1", 0, token, tell)
+        self.serving = threading.Thread(target=serve, args=arguments, daemon=True)
+        self.serving.start()
+        assert ready.wait(30)
+        self.port = int(self.address.partition("#")[0].rstrip("/").rpartition(":")[2])
+
+    def close(self) -> None:
+        self.osc.close()
+        self.serving.join(20)
+        assert not self.serving.is_alive()  # the page ends with the instrument
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    made = Stage(tmp_path_factory.mktemp("snapshots"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    made = Stage(tmp_path_factory.mktemp("snapshots"), token="0123456789abcdef")
+    yield made
+    made.close()
+
+
+class Browser:
+    """A page as the server knows one: what it was told last, by path."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.values: dict[str, list[Any]] = {}
+        self.words: list[list[str]] = []
+
+    async def ask(self, *message: object) -> None:
+        await self.socket.send(json.dumps(message))
+
+    async def until(self, done: Callable[[], object]) -> None:
+        async def listen() -> None:
+            while not done():
+                told = json.loads(await self.socket.recv())
+                self.values |= told["values"]
+                self.words += told["words"]
+
+        await asyncio.wait_for(listen(), 30)
+
+
+@asynccontextmanager
+async def browser(stage: Stage, token: str = "", origin: str | None = None) -> AsyncIterator[Browser]:
+    own: Any = origin or f"http://127.0.0.1:{stage.port}"
+    protocols: Any = [token] if token else None
+    async with connect(f"ws://127.0.0.1:{stage.port}/ws", origin=own, subprotocols=protocols, proxy=None) as socket:
+        yield Browser(socket)
+
+
+def run(story: Awaitable[None]) -> None:
+    async def told() -> None:
+        await story
+
+    asyncio.run(told())
+
+
+def test_a_page_hears_all_that_stands_and_its_dial_moves_the_instrument(stage: Stage) -> None:
+    async def story() -> None:
+        async with browser(stage) as page:
+            await page.until(lambda: {own.path for own in PARAMETERS} <= page.values.keys())
+            await page.ask("temperature", 1.25)
+            await page.ask("ping is no address")
+            await page.until(lambda: page.words)
+
+    run(story())
+    assert stage.controls.get("temperature") == 1.25
+
+
+def test_two_pages_are_in_step_and_with_osc(stage: Stage) -> None:
+    async def story() -> None:
+        async with browser(stage) as one, browser(stage) as other:
+            await one.ask("volume", -12)
+            await other.until(lambda: other.values.get("volume") == [-12.0])
+            await other.ask("prompt", "deep house")
+            await one.until(lambda: one.values.get("prompt") == ["deep house"])
+            stage.controls.set(cfg=4.0)
+            await one.until(lambda: one.values.get("cfg") == [4.0])
+            await other.until(lambda: other.values.get("cfg") == [4.0])
+
+    run(story())
+    assert stage.controls.get("volume") == -12.0
+    assert stage.controls.get("prompt") == "deep house"
+
+
+def test_a_value_out_of_range_comes_back_as_it_was_taken(stage: Stage) -> None:
+    async def story() -> None:
+        async with browser(stage) as page:
+            await page.ask("volume", 500)
+            await page.until(lambda: page.values.get("volume") == [12.0])
+
+    run(story())
+
+
+def test_the_dot_moves_the_weights_and_a_page_that_comes_later_sees_them(stage: Stage) -> None:
+    async def story() -> None:
+        async with browser(stage) as page:
+            await page.ask("prompt/2/text", "jazz trio")
+            await page.ask("prompt/weights", 0.25, 0.75)
+            await page.until(lambda: page.values.get("prompt/2/weight") == [0.75])
+        async with browser(stage) as late:
+            await late.until(lambda: late.values.get("prompt/2/weight") == [0.75])
+            assert late.values["prompt/2/text"] == ["jazz trio"]
+
+    run(story())
+
+
+def test_snapshots_are_listed_on_every_page(stage: Stage) -> None:
+    async def story() -> None:
+        async with browser(stage) as page:
+            await page.ask("snapshot/save", "drop")
+            await page.ask("snapshot/list")
+            await page.until(lambda: "drop" in page.values.get("snapshot/names", []))
+            await page.ask("snapshot/load", "never saved")
+            await page.until(lambda: any("never saved" in str(word) for word in page.words))
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1", "http://localhost.evil.example"],
+)
+def test_another_sites_page_cannot_steer(stage: Stage, origin: str) -> None:
+    async def story() -> None:
+        async with browser(stage, origin=origin):
+            pass
+
+    with pytest.raises((InvalidStatus, ConnectionClosed)):
+        run(story())
+
+
+def test_a_name_that_was_made_to_point_here_is_refused(stage: Stage) -> None:
+    base = f"http://127.0.0.1:{stage.port}"
+    assert httpx.get(base, headers={"host": "evil.example"}, trust_env=False).status_code == 403
+    assert httpx.get(base, headers={"origin": "http://evil.example"}, trust_env=False).status_code == 403
+    assert httpx.get(base, trust_env=False).status_code == 200
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing_from_elsewhere(stage: Stage) -> None:
+    answer = httpx.get(f"http://127.0.0.1:{stage.port}/", trust_env=False)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    for name in ("index.html", "page.js", "page.css"):
+        text = (STATIC / name).read_text(encoding="utf-8")
+        assert "http://" not in text and "https://" not in text
+        assert "innerHTML" not in text and "eval(" not in text
+    assert "<script>" not in answer.text and " on" + "click=" not in answer.text
+
+
+def test_every_parameter_and_action_is_on_the_page() -> None:
+    described = table()
+    assert [own["name"] for own in described["parameters"]] == [own.name for own in PARAMETERS]
+    assert len(described["slots"]) == 8
+
+
+def test_beyond_this_machine_the_token_is_needed_and_no_file_can_be_named(guarded: Stage) -> None:
+    assert guarded.address.endswith("#0123456789abcdef")
+
+    async def without(token: str) -> None:
+        async with browser(guarded, token=token) as page:
+            await page.socket.recv()
+
+    for token in ("", "0123456789abcdee"):
+        with pytest.raises((InvalidStatus, ConnectionClosed)):
+            run(without(token))
+
+    async def story() -> None:
+        async with browser(guarded, token="0123456789abcdef") as page:
+            await page.ask("melody", "/etc/passwd")
+            await page.until(lambda: page.words)
+            await page.ask("record", "mine")
+            await page.until(lambda: len(page.words) == 2)
+            await page.ask("volume", -1.0)
+            await page.ask("dump")
+            await page.until(lambda: len(page.words) == 3)
+
+    run(story())
+    assert guarded.controls.get("melody") == ""
+    assert guarded.controls.get("volume") == -1.0
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=20,
+)
+known = st.sampled_from(["volume", "prompt", "seed", "mute", "prompt/weights", "snapshot/load", "ramp", "play"])
+hostile = st.one_of(
+    st.text(max_size=200),
+    anything.map(json.dumps),
+    st.tuples(known, anything).map(json.dumps),
+    st.just("[" * 1500),
+    st.binary(max_size=50),
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(hostile, min_size=1, max_size=10))
+def test_hostile_messages_harm_neither_the_page_nor_others(stage: Stage, messages: list[str | bytes]) -> None:
+    async def story() -> None:
+        async with browser(stage) as other:
+            async with browser(stage) as rude:
+                for message in messages:
+                    try:
+                        await rude.socket.send(message)
+                    except ConnectionClosed:
+                        break
+            stage.controls.set(cfg=2.0)
+            await other.until(lambda: other.values.get("cfg") == [2.0])
+            stage.controls.set(cfg=3.0)
+            await other.until(lambda: other.values.get("cfg") == [3.0])
+
+    run(story())
+
+
+def test_where_nothing_plays_it_says_what_to_do() -> None:
+    with pytest.raises(UserError, match="start `streamer play` first"):
+        serve(("127.0.0.1", 1, "/mg"), "127.0.0.1", 0, "", print)
+
+
+def test_a_taken_port_is_a_sentence(stage: Stage) -> None:
+    with pytest.raises(UserError, match="choose another with --web-port"):
+        serve(("127.0.0.1", stage.osc.server.port, "/mg"), "127.0.0.1", stage.port, "", print)
