@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streamer.engine.beginning import Excerpt
 
 PROMPT = "lo-fi hip hop, mellow electric piano, soft drums, warm bass"
-MUSIC, SLOT, SOUND, OSC, MODEL = "Music", "Prompt slots", "Sound", "OSC", "Model"
+MUSIC, SLOT, SOUND, OSC, PAGE, MODEL = "Music", "Prompt slots", "Sound", "OSC", "Page", "Model"
 """The groups of options in a command's help."""
 
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000

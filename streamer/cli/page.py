@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -25,13 +30,9 @@ def page(
     web_port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="The page's port.")] = 7771,
 ) -> None:
     """Serve a page on which a running `streamer play` is played by mouse, keyboard or touch."""
-    try:
-        from streamer.surfaces.page.serve import serve
-    except ImportError:
-        raise UserError(
-            "the page needs what is not installed: run `pip install 'musicgen-streamer[web]'`, or "
-            "`pip install fastapi uvicorn websockets`"
-        ) from None
+    check_installed()
+    from streamer.surfaces.page.serve import serve
+
     local = web_host in ("127.0.0.1", "localhost", "::1")
     token = "" if local else os.environ.get(TOKEN) or secrets.token_urlsafe(18)
     serve(
@@ -42,3 +43,38 @@ def page(
         lambda address: console.print(escape(f"Page on {address}"), soft_wrap=True),
     )
     console.print("The instrument has ended.")
+
+
+def check_installed() -> None:
+    """Refuse where the page's libraries are not there."""
+    missing = [name for name in ("fastapi", "uvicorn", "websockets") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"the page needs {' and '.join(missing)}: run `{sys.executable} -m pip install fastapi uvicorn websockets`"
+        )
+
+
+@contextmanager
+def beside(osc: tuple[str, int, str], host: str, port: int) -> Iterator[str]:
+    """Serve the page in a process of its own while something plays; its first line, which says where.
+
+    Raises
+    ------
+    UserError
+        It cannot be served: why.
+    """
+    osc_host = "127.0.0.1" if osc[0] in ("localhost", "0.0.0.0", "::") else osc[0]
+    command = [sys.executable, "-m", "streamer.cli.main", "page", "--osc-host", osc_host, "--osc-port", str(osc[1])]
+    command += ["--osc-prefix", osc[2], "--web-host", host, "--web-port", str(port)]
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    assert child.stdout is not None and child.stderr is not None
+    with child:
+        try:
+            line = child.stdout.readline().strip()
+            if not line:
+                raise UserError(child.stderr.read().strip() or "the page could not be served")
+            yield line
+        finally:
+            child.terminate()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +19,7 @@ from streamer.cli.console import console, handling, plain
 from streamer.cli.options import (
     MUSIC,
     OSC,
+    PAGE,
     PROMPT,
     SOUND,
     Anchor,
@@ -37,6 +38,7 @@ from streamer.cli.options import (
     own_rate,
     with_controls,
 )
+from streamer.cli.page import beside, check_installed
 from streamer.errors import UserError
 from streamer.process.priority import hurry_process
 from streamer.reporting import complain, harmless
@@ -125,6 +127,16 @@ def play(
             rich_help_panel=OSC,
         ),
     ] = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="Serve a page to play it on, see `streamer page`.", rich_help_panel=PAGE)
+    ] = False,
+    web_host: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST", help="Serve it here; 0.0.0.0 lets other machines in, with a token.", rich_help_panel=PAGE
+        ),
+    ] = "127.0.0.1",
+    web_port: Annotated[int, typer.Option(metavar="N", help="TCP port.", rich_help_panel=PAGE)] = 7771,
     continue_from: ContinueFrom = None,
     start: From = 0.0,
     end: To = None,
@@ -138,6 +150,8 @@ def play(
     from streamer.process.job import music
     from streamer.sound.files import check_new
 
+    if web:
+        check_installed()
     check_melody(str(values.get("melody", "")))
     if wav_out is not None:
         check_new(wav_out, force=force, sources=(continue_from, followed_file(values.get("melody", ""))))
@@ -166,7 +180,20 @@ def play(
         with console.status(f"Loading {plain(model)} ..."):
             instrument.start()
         _introduce(instrument, f"udp://{osc_host}:{instrument.server.port}", f"{osc_prefix}/prompt")
-        _watch(instrument, seconds)
+        with _paged(web, (osc_host, instrument.server.port, osc_prefix), web_host, web_port):
+            _watch(instrument, seconds)
+
+
+@contextmanager
+def _paged(wanted: bool, osc: tuple[str, int, str], host: str, port: int) -> Iterator[None]:
+    """With the page beside it, where it is wanted; the music plays without it where it cannot be had."""
+    with ExitStack() as stack:
+        if wanted:
+            try:
+                console.print(plain(stack.enter_context(beside(osc, host, port))), soft_wrap=True)
+            except UserError as error:
+                complain(str(error))
+        yield
 
 
 def _access(allow: list[str] | None, read_only: list[str] | None, secret: str, keep: list[str] | None) -> Access:

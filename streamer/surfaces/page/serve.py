@@ -46,6 +46,7 @@ async def _serve(osc: tuple[str, int, str], host: str, port: int, token: str, te
             create(link, names, token),
             lifespan="off",
             log_config=None,
+            log_level="critical",  # what strangers send fills no pipe
             access_log=False,
             ws="websockets-sansio",
             ws_max_size=MESSAGE_BYTES,

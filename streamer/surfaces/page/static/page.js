@@ -149,12 +149,14 @@ function places(count) {
   if (count === 1) return [{ x: 0.5, y: 0.5 }];
   return Array.from({ length: count }, (_, n) => {
     const angle = 2 * Math.PI * n / count - Math.PI / 2 - (count === 4 ? Math.PI / 4 : 0);
-    return { x: 0.5 + 0.4 * Math.cos(angle), y: 0.5 + 0.4 * Math.sin(angle) };
+    return { x: 0.5 + 0.34 * Math.cos(angle), y: 0.5 + 0.4 * Math.sin(angle) };
   });
 }
 
 function showPads() {
   const plane = byId("plane");
+  const last = Math.max(1, ...filled().map((slot) => slot.n));
+  [...byId("slots").children].forEach((item, n) => { item.hidden = n > last + 1; });
   plane.querySelectorAll(".pad").forEach((pad) => pad.remove());
   const own = filled();
   places(own.length).forEach((place, n) => {
@@ -178,6 +180,19 @@ function moveDot(x, y) {
   if (own.length > 1) askSoon("prompt/weights", ...weights);
 }
 
+// Where the weights put the dot, for a page that did not move it.
+function placeDot() {
+  if (held.has("plane")) return;
+  const own = filled();
+  const weights = own.map((slot) => (values[table.slots[slot.n].weight] || [0])[0]);
+  const total = weights.reduce((sum, one) => sum + one, 0);
+  if (own.length < 2 || total <= 0) return;
+  const where = places(own.length);
+  dot = { x: 0, y: 0 };
+  weights.forEach((weight, n) => { dot.x += where[n].x * weight / total; dot.y += where[n].y * weight / total; });
+  showDot();
+}
+
 function showDot() {
   byId("dot").style.left = `${100 * dot.x}%`;
   byId("dot").style.top = `${100 * dot.y}%`;
@@ -189,12 +204,16 @@ function makePlane() {
     const box = plane.getBoundingClientRect();
     moveDot((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
   };
-  plane.onpointerdown = (event) => { plane.setPointerCapture(event.pointerId); move(event); };
+  const letGo = () => setTimeout(() => held.delete("plane"), 500);  // what is on its way back is older than the hand
+  plane.onpointerdown = (event) => { plane.setPointerCapture(event.pointerId); held.add("plane"); move(event); };
+  plane.onpointerup = plane.onpointercancel = letGo;
   plane.onpointermove = (event) => { if (plane.hasPointerCapture(event.pointerId)) move(event); };
   plane.onkeydown = (event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!step) return;
     event.preventDefault();
+    held.add("plane");
+    letGo();
     moveDot(dot.x + step[0] * 0.05, dot.y + step[1] * 0.05);
   };
   showDot();
@@ -211,13 +230,14 @@ function makeSlots() {
     input.setAttribute("aria-label", `Prompt ${n + 1}`);
     input.onchange = () => { values[slot.text] = [input.value]; ask(slot.text, input.value); showPads(); };
     item.append(number, input, output);
+    item.hidden = n > 2;
     byId("slots").append(item);
     shown[slot.text] = (text) => {
       if (document.activeElement !== input) input.value = text;
       if (n === 0 && document.activeElement !== byId("prompt")) byId("prompt").value = text;
       showPads();
     };
-    shown[slot.weight] = (weight) => { output.textContent = `${Math.round(100 * weight)} %`; };
+    shown[slot.weight] = (weight) => { output.textContent = `${Math.round(100 * weight)} %`; placeDot(); };
   });
 }
 
