@@ -32,7 +32,7 @@ test:  ## set up, then check and run all tests but the heavy ones
 	@$(SETUP) test
 	@$(VENV)/python .ci/test.py $(ARGS)
 
-test-all:  ## as `make test`, then the tests with heavy real parts (SuperCollider, an ARM emulator)
+test-all:  ## as `make test`, then the tests with heavy real parts (Chromium, SuperCollider, an ARM emulator)
 	@$(SETUP) test-all
 	@$(MAKE) --no-print-directory test
 	@$(VENV)/python .ci/test.py --heavy $(ARGS)

@@ -1,6 +1,7 @@
-"""Draws what a terminal of 80 columns shows: ``python docs/pictures.py`` writes docs/play.svg and docs/models.svg.
+"""Draws what one sees: ``python docs/pictures.py`` writes docs/play.svg, docs/models.svg and docs/page.png.
 
-Needs tmux, whose panes are terminals that can be read.
+Needs tmux, whose panes are terminals that can be read, for those of 80 columns; and Chromium, with the extra
+``browser``, for the page.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -57,6 +59,32 @@ def screen(command: str, lines: int, wanted: str, folder: str) -> str:
         tmux("kill-server")
 
 
+def photograph(path: Path, folder: str) -> None:
+    """The page, played by a hand that blends two prompts."""
+    from playwright.sync_api import sync_playwright
+
+    command = [sys.executable, "-m", "streamer.cli.main", "play", "--web", "--web-port", "7779", "--osc-port", "7778"]
+    command += ["--wav-out", "page.wav", "--prompt", "deep house, warm bass, 122 bpm"]
+    with (
+        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as playing,
+        sync_playwright() as tools,
+    ):
+        assert playing.stdout is not None
+        address = next(line.split()[-1] for line in playing.stdout if line.startswith("Page on"))
+        browser = tools.chromium.launch(executable_path=shutil.which("chromium"), chromium_sandbox=False)
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.goto(address)
+        page.fill("#slots li:nth-child(2) input", "jazz trio, 122 bpm")
+        page.keyboard.press("Enter")
+        page.focus("#plane")
+        for _ in range(3):
+            page.keyboard.press("ArrowUp")
+        time.sleep(LISTENED)
+        page.screenshot(path=path, full_page=True)
+        browser.close()
+        playing.terminate()
+
+
 def draw(typed: str, shown: str, path: Path) -> None:
     """Write a terminal's window as a picture, in whatever monospaced font the reader has."""
     console = Console(record=True, width=80, file=io.StringIO(), force_terminal=True)
@@ -73,6 +101,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             shown = screen(f"{STREAMER} {typed}", lines, wanted, folder)
         draw(f"streamer {typed}", shown, FOLDER / f"{name}.svg")
+    with tempfile.TemporaryDirectory() as folder:
+        photograph(FOLDER / "page.png", folder)
 
 
 if __name__ == "__main__":

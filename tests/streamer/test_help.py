@@ -59,9 +59,15 @@ def test_help_fits_into_80_columns(narrow: Run, name: str) -> None:
 def test_options_of_play_are_grouped(narrow: Run) -> None:
     _, out, _ = narrow("play", "--help")
     groups = dict(re.findall(r"╭─ (\w+) ─+╮\n(.*?)╰", out, re.DOTALL))
-    assert groups.keys() == {"Options", "Music", "Sound", "OSC", "Model"}
+    assert groups.keys() == {"Options", "Music", "Sound", "OSC", "Page", "Model"}
     assert re.findall(r"--[\w-]+", groups.pop("Options")) == ["--help"]
-    for group, option in (("Music", "prompt"), ("Sound", "volume"), ("OSC", "osc-port"), ("Model", "backend")):
+    for group, option in (
+        ("Music", "prompt"),
+        ("Sound", "volume"),
+        ("OSC", "osc-port"),
+        ("Page", "web"),
+        ("Model", "backend"),
+    ):
         assert [name for name, body in groups.items() if f"--{option} " in body] == [group]
 
 
