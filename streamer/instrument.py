@@ -46,7 +46,7 @@ from streamer.threads import lasting
 _STATUS_SECONDS = 0.05
 RECORDINGS = Path("recordings")
 NAME = re.compile(r"[\w][\w \-]{0,99}")
-_PUBLISHED = ("rtf", "buffer_ms", "xruns", "collapses", "collapse", "latency_ms", "level", "tempo", "beat")
+_PUBLISHED = ("rtf", "buffer_ms", "xruns", "collapses", "collapse", "recording", "latency_ms", "level", "tempo", "beat")
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class Status:
         Beats a minute.
     beat : float
         Beats heard since the music began.
+    recording : str
+        The folder that is recorded into; "" while none is.
     """
 
     prompt: str
@@ -97,6 +99,7 @@ class Status:
     playing: bool
     tempo: float
     beat: float
+    recording: str = ""
 
 
 class Instrument:
@@ -228,6 +231,7 @@ class Instrument:
             playing=self.playback.playing,
             tempo=tempo,
             beat=max(0.0, beats - latency * tempo / 60),
+            recording=str(self.recorder.folder or ""),
         )
 
     @property

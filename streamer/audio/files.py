@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,39 @@ def open_wav(path: Path, rate: int, channels: int) -> Any:
     from streamer.sound.files import library_name
 
     try:
+        hold(path)
         return soundfile.SoundFile(library_name(path), "w", rate, channels, format="WAV", subtype="PCM_16")
     except (OSError, soundfile.SoundFileError) as error:
         raise UserError(f"Cannot write {path}: {error}") from None
+
+
+_held: dict[Path, int] = {}
+
+
+def hold(path: Path) -> None:
+    """Keep other players from writing into a file for as long as this process lives; it is made where there is none.
+
+    Raises
+    ------
+    OSError
+        When another process holds it, or it cannot be made.
+    """
+    if sys.platform == "win32":  # there an open file is its writer's
+        return
+    import fcntl
+
+    if path.resolve() in _held:
+        os.close(_held.pop(path.resolve()))
+    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise OSError(errno.EBUSY, "another player writes into it: choose another name") from None
+    except OSError:  # a file system without locks
+        os.close(held)
+        return
+    _held[path.resolve()] = held
 
 
 class WavWriter:
@@ -64,6 +97,8 @@ class WavWriter:
 
     def write(self, sound: NDArray[np.float32]) -> None:
         """Append (samples, channels) within -1..1, and then say so in the header."""
+        if not os.fstat(self._file.fileno()).st_nlink:  # what is written now nobody would ever find
+            raise OSError(errno.ENOENT, "its file was removed")
         if not len(sound):
             return
         try:

@@ -39,9 +39,9 @@ class Recorder:
 
     @property
     def folder(self) -> Path | None:
-        """Where it records to now."""
+        """Where it records to now; None while it does not."""
         take = self._take
-        return None if take is None else take.folder
+        return None if take is None or take.over else take.folder
 
     def start(self, folder: Path, header: Header) -> None:
         """Begin; the folder is made. What was recorded before ends.
@@ -56,7 +56,7 @@ class Recorder:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 wav = WavWriter(folder / SOUND, header.rate, header.channels)
-                complete = self._journal.open(folder / NAME, header)
+                complete = self._opened(folder, header, wav)
             except FileExistsError:
                 raise UserError(f"there is a recording in {folder} already: choose another folder") from None
             except OSError as error:
@@ -64,6 +64,15 @@ class Recorder:
             if not complete:
                 self._report(f"The recording in {folder} begins too late to be replayed; its sound is all there.")
             self._take = _Take(folder, wav, self._playback, self._journal, self._report)
+
+    def _opened(self, folder: Path, header: Header, wav: WavWriter) -> bool:
+        """Open the journal beside a file of sound, which is not left there alone; whether the journal is complete."""
+        try:
+            return self._journal.open(folder / NAME, header)
+        except OSError:
+            wav.close()
+            (folder / SOUND).unlink(missing_ok=True)
+            raise
 
     def stop(self) -> Path | None:
         """End it; the folder, if there was a recording."""
@@ -79,12 +88,19 @@ class Recorder:
 
 
 class _Take:
-    """One recording, in a thread of its own."""
+    """One recording, in a thread of its own.
+
+    Attributes
+    ----------
+    over : bool
+        Whether it has ended, be it early.
+    """
 
     def __init__(
         self, folder: Path, wav: WavWriter, playback: Playback, journal: Journal, report: Callable[[str], None]
     ) -> None:
         self.folder = folder
+        self.over = False
         self._wav = wav
         self._playback = playback
         self._journal = journal
@@ -112,6 +128,7 @@ class _Take:
             self._wav.close()
         except (OSError, ValueError) as error:
             problem = problem or str(getattr(error, "strerror", None) or error)
+        self.over = True
         if problem:
             self._report(f"The recording in {self.folder} has ended early ({problem}); the music goes on.")
 
@@ -123,4 +140,5 @@ class _Take:
             self._wav.write(self._tap.sound())
         except (OSError, ValueError) as error:
             return str(getattr(error, "strerror", None) or error)
-        return f"{self._tap.lost} samples could not be written in time" if self._tap.lost else ""
+        lost = f"{self._tap.lost} samples could not be written in time" if self._tap.lost else ""
+        return self._journal.problem or lost

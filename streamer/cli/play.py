@@ -275,7 +275,7 @@ def _watch(instrument: Instrument, seconds: float | None) -> None:
 
 def status_line(now: Status) -> Text:
     numbers = f"{now.rtf:4.1f}x  buffer {now.buffer_ms:4.0f} ms  xruns {now.xruns}  {_meter(now.level)}"
-    state = "" if now.playing else "[stopped] "
+    state = ("[rec] " if now.recording else "") + ("" if now.playing else "[stopped] ")
     line = Text(state + (harmless(now.prompt) or "(no prompt)"), no_wrap=True)
     line.truncate(max(10, console.width - len(numbers) - 2), overflow="ellipsis")
     return line + Text(f"  {numbers}")

@@ -9,6 +9,7 @@ which a replay does by itself; *end*.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import threading
 import zlib
@@ -155,6 +156,7 @@ class Journal:
         self._life = _Memory()
         self._complete = True
         self._file: TextIO | None = None
+        self.problem = ""  # what has ended the writing before its time
 
     def begin(self, sample: int, values: Mapping[str, Value], first: bool, state: bytes = b"") -> None:
         """An engine starts, with these values and at this sample of the ring; it may go on from a state."""
@@ -180,10 +182,16 @@ class Journal:
         """
         file = path.open("x", encoding="utf-8")
         with self._lock:
+            self.problem = ""
+            try:
+                _write(file, _line({"journal": VERSION, "complete": self._complete} | asdict(header)))
+                for lines in self._life.pieces():
+                    _write(file, lines)
+            except OSError:
+                _let_go(file)
+                path.unlink(missing_ok=True)
+                raise
             self._file = file
-            _write(file, _line({"journal": VERSION, "complete": self._complete} | asdict(header)))
-            for lines in self._life.pieces():
-                _write(file, lines)
             return self._complete
 
     def gate(self, gate: Gate) -> None:
@@ -213,12 +221,20 @@ class Journal:
         if self._file is not None:
             try:
                 _write(self._file, line)
-            except (OSError, ValueError):
+            except (OSError, ValueError) as error:
+                _let_go(self._file)
                 self._file = None
+                self.problem = str(getattr(error, "strerror", None) or error)
 
 
 def _line(entry: Mapping[str, Any]) -> str:
     return as_json(entry) + "\n"
+
+
+def _let_go(file: TextIO) -> None:
+    """Close a file that has failed: what waits in it would fail again."""
+    with contextlib.suppress(OSError, ValueError):
+        file.close()
 
 
 def _write(file: TextIO, lines: str) -> None:

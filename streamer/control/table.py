@@ -206,6 +206,7 @@ STATUS: dict[str, str] = {
     "collapses": "How often the guard brought the music back, since the start.",
     "collapse": "The last time that it did: when, what had happened, and what it did.",
     "latency_ms": "From a change to its sound, all of it: the frame being made, what is queued, the device, ms.",
+    "recording": "The folder that is recorded into; empty while none is.",
     "tempo": "Beats a minute that are counted: the tempo asked for, else the prompt's, else 120.",
     "beat": "Beats heard since the music began, 0 on the first.",
     "bar": "Bars of four beats heard since the music began, 0 in the first.",

@@ -161,6 +161,8 @@ class Melodies:
         path = check_file(text)
         # Demucs hears stereo; of a file with many channels nothing else is kept
         sound, rate = read(path, seconds=LONGEST, shape=(lambda block: block[:, :2]) if self._stems else mixed)
+        if not len(sound):
+            raise UserError(f"the file {path} has no sound in it: name another one to follow")
         wanted = self._model.sample_rate
         if max(rate, wanted) // math.gcd(rate, wanted) > _LARGEST_RATIO:
             sound, rate = soxr.resample(sound, rate, wanted), wanted

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
 from streamer.errors import UserError
 from streamer.sound.dynamics import Samples
@@ -20,6 +21,8 @@ LOUDEST = 100.0
 """Of a sample that is read, 1.0 being full scale: what is larger is no sound, and models make NaN of it."""
 _BLOCK = 2**20
 """Samples of all channels that are read at once: a file with 1024 channels must not fill the memory."""
+FINEST, COARSER = 100_000, 96_000
+"""Samples a second that are kept as they are, and to which finer ones are brought: minutes must fit into memory."""
 _SLACK = 0.1
 """Seconds that a whole file may have less than its header says: lossy formats estimate."""
 
@@ -69,7 +72,7 @@ def seconds_of(path: Path) -> float:
 def read(
     path: Path, start: float = 0.0, seconds: float | None = None, *, shape: Callable[[Samples], Samples]
 ) -> tuple[Samples, int]:
-    """A part of a sound file, and its rate.
+    """A part of a sound file, and its rate; a file finer than `FINEST` is brought to `COARSER`.
 
     Parameters
     ----------
@@ -89,20 +92,46 @@ def read(
         wanted = file.frames - first if seconds is None else min(round(seconds * rate), file.frames - first)
         file.seek(first)
         blocks, left = [np.zeros((0, file.channels), np.float32)], wanted
+        coarser = _Coarser(rate)
         while left > 0:
             block = file.read(min(left, max(1, _BLOCK // file.channels)), dtype="float32", always_2d=True)
             if not len(block):
                 break
             left -= len(block)
             _check_samples(path, block)
-            blocks.append(shape(block))
+            blocks.append(coarser(shape(block)))
     if left > _SLACK * rate:
         there = (wanted - left) / rate
         raise UserError(
             f"the file {path} is damaged: of {wanted / rate:.2f} s only {there:.2f} s are there: copy it again"
         )
     blocks[0] = shape(blocks[0])
-    return np.concatenate(blocks), rate
+    blocks.append(coarser(blocks[0], last=True))
+    return np.concatenate(blocks), coarser.rate
+
+
+class _Coarser:
+    """Brings blocks to a rate that is no finer than `FINEST`, on their way into memory.
+
+    Attributes
+    ----------
+    rate : int
+        Of what comes out.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate if rate <= FINEST else COARSER
+        self._from = rate
+        self._stream: soxr.ResampleStream | None = None
+
+    def __call__(self, block: Samples, last: bool = False) -> Samples:
+        """The next samples, (samples, channels); with the last block the rest of what it holds."""
+        if self.rate == self._from:
+            return block
+        if self._stream is None:
+            self._stream = soxr.ResampleStream(self._from, self.rate, block.shape[1], "float32")
+        made: Samples = self._stream.resample_chunk(np.ascontiguousarray(block), last=last)
+        return made
 
 
 def mixed(sound: Samples) -> Samples:

@@ -193,7 +193,7 @@ def test_what_cannot_be_followed_is_said_and_changes_nothing(
         ("none.wav", "there is no file .*name a sound file"),
         ("folder", "there is no file"),
         ("text.wav", "cannot be read as sound: name a WAV"),
-        ("empty.wav", "at least one sample"),
+        ("empty.wav", "no sound in it"),
         ("nan.wav", "no numbers"),
         ("long", "cannot be looked for"),
         ("nobody", "cannot be looked for|no file"),
