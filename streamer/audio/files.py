@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import struct
@@ -30,11 +31,16 @@ def open_wav(path: Path, rate: int, channels: int) -> Any:
 
     from streamer.sound.files import library_name
 
+    new = not path.exists()
     try:
         hold(path)
         return soundfile.SoundFile(library_name(path), "w", rate, channels, format="WAV", subtype="PCM_16")
     except (OSError, soundfile.SoundFileError) as error:
-        raise UserError(f"Cannot write {path}: {error}") from None
+        if new:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"Cannot write {path}: {reason}: choose another name, or make room there") from None
 
 
 _held: dict[Path, int] = {}
@@ -59,11 +65,12 @@ def hold(path: Path) -> None:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(held)
-        raise OSError(errno.EBUSY, "another player writes into it: choose another name") from None
+        raise OSError(errno.EBUSY, "another player writes into it") from None
     except OSError:  # a file system without locks
         os.close(held)
         return
     _held[path.resolve()] = held
+    os.pwrite(held, bytes(_HEADER_BYTES), 0)  # where the system refuses it says why, and libsndfile would not
 
 
 class WavWriter:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from osc.values import Value
-from streamer.cli.console import console
+from streamer.cli.console import console, plain
 from streamer.cli.options import (
     MUSIC,
     PROMPT,
@@ -80,7 +79,7 @@ def loop(
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         for number, target in enumerate(targets):
-            task = progress.add_task(escape(target.name), total=1.0)
+            task = progress.add_task(plain(target.name), total=1.0)
             made = write_loop(
                 loaded,
                 asked | {"seed": (int(asked["seed"]) + number * TAKES) % 2**31},
@@ -91,7 +90,7 @@ def loop(
                 beginning=beginning,
                 progress=partial(_show, progress, task),
             )
-            console.print(escape(f"Wrote {bars} bars, {length.seconds:.3f} s, to {target}: {made}."))
+            console.print(plain(f"Wrote {bars} bars, {length.seconds:.3f} s, to {target}: {made}."))
 
 
 def _show(progress: Progress, task: TaskID, done: float) -> None:

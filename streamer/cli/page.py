@@ -12,9 +12,8 @@ from importlib.util import find_spec
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from streamer.cli.console import console
+from streamer.cli.console import console, plain
 from streamer.errors import UserError
 
 TOKEN = "STREAMER_PAGE_TOKEN"
@@ -40,7 +39,7 @@ def page(
         web_host,
         web_port,
         token,
-        lambda address: console.print(escape(f"Page on {address}"), soft_wrap=True),
+        lambda address: console.print(plain(f"Page on {address}"), soft_wrap=True),
     )
     console.print("The instrument has ended.")
 

@@ -22,7 +22,7 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from osc.packet import TEXT_BYTES
 from streamer.control.table import ACTIONS, EFFECTS, PARAMETERS, SLOTS, STATUS
-from streamer.surfaces.commands import COMMANDS, DELETE, RECORD, SAVE
+from streamer.surfaces.commands import COMMANDS
 from streamer.surfaces.page.link import Link
 
 STATIC = Path(__file__).parent / "static"
@@ -97,7 +97,7 @@ class Hall:
     """
 
     def __init__(self, link: Link, trusted: bool) -> None:
-        files = {own.path for own in PARAMETERS if own.kind == "path"} | {RECORD.path, SAVE.path, DELETE.path}
+        files = {own.path for own in PARAMETERS if own.kind == "path"} | {own.path for own in COMMANDS if own.keeps}
         known = {own.path for own in PARAMETERS} | {own.name for own in ACTIONS} | {own.path for own in COMMANDS}
         self.allowed = known if trusted else known - files
         self._floats = {own.path for own in PARAMETERS if own.kind == "float"}
