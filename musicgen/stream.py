@@ -24,9 +24,15 @@ from musicgen.state import StreamState, Trace
 if TYPE_CHECKING:
     from musicgen.model import MusicGen
 
-HEARD = 1.0  # seconds that a restored stream's codec hears: an LSTM has forgotten what was before
+HEARD = 1.0  # seconds that the codec of a stream hears that goes on elsewhere: an LSTM has forgotten what was before
 
 Audio = NDArray[np.float32]  # (samples, channels)
+
+_OF_THE_MUSIC = (
+    *("conditions", "past", "decoder", "sampling", "frames_done", "entropy", "trace"),
+    *("_generator", "_frame", "_made", "_ahead", "_lora"),
+)
+"""What two streams trade."""
 
 
 class Stream:
@@ -63,6 +69,7 @@ class Stream:
         self.model = model
         self.sampling = sampling
         self.conditions = Conditions(model)
+        self._codec, self._policy = codec, policy
         self.past = model.new_past(policy, self.conditions)
         self.decoder = model.new_decoder(codec) if isinstance(codec, str) else codec
         self._generator = torch.Generator(model.device)
@@ -204,8 +211,8 @@ class Stream:
         Returns
         -------
         Audio
-            Their sound, (samples, channels). What :meth:`next_chunk` gives then follows it without a seam; a codec that
-            looks ahead owes its last samples until then.
+            Their sound, (samples, channels). What :meth:`next_chunk` gives then follows it without a seam; a
+            codec that looks ahead owes its last samples until then.
 
         Raises
         ------
@@ -278,6 +285,80 @@ class Stream:
             self.past.push(column)
         return float(np.concatenate(nats).mean())
 
+    def another(self) -> Stream:
+        """A fresh stream of the same model, which is asked to play the same.
+
+        Raises
+        ------
+        ValueError
+            Its decoder is the caller's own, for one stream alone.
+        """
+        if not isinstance(self._codec, str):
+            raise ValueError("a decoder of your own is for one stream alone")
+        stream = Stream(self.model, replace(self.sampling), 0, self._codec, self._policy)
+        stream.conditions.ask(self.conditions.scene)
+        stream.conditions.melody = self.conditions.melody
+        return stream
+
+    def approach(self, frames: NDArray[np.int64], seed: int, parts: int, heard: int) -> Iterator[Audio]:
+        """As :meth:`continue_from`, in so many parts, each about as long: for a stream that is to play later.
+
+        Parameters
+        ----------
+        heard
+            How many of the frames are decoded, the last ones, at least 1.
+
+        Yields
+        ------
+        Audio
+            Part of their sound, (samples, channels). The stream is ready with the last one.
+
+        Raises
+        ------
+        ValueError
+            The frames are not the model's.
+        """
+        self.model.pattern.check(frames)
+        self.reset(seed)
+        self._renew()
+        recent, line = frames[:, -self.memory_frames :], self.past.line
+        sampled, whole = line.sampled(recent), recent.shape[1] * line.turns_a_frame
+        columns = np.array_split(sampled[:whole], parts)
+        codes = np.array_split(frames[:, -heard:], parts, axis=1)
+        for part in range(parts):
+            self.past.follow(columns[part])
+            sound = self.decoder.decode(codes[part]) if codes[part].shape[1] else self._ahead[:0]
+            if part == parts - 1:
+                self._finish(sampled[whole:])
+            yield sound
+
+    def trade(self, other: Stream, back: int | None) -> None:
+        """Play what another stream would have, which plays on what this one would have: both go on without a gap.
+
+        What is asked for stays with this one.
+
+        Parameters
+        ----------
+        back
+            The other stream's frames were this one's so many frames ago, so a melody goes back with them; None: they
+            were not, and a melody begins anew.
+        """
+        begun = self._frames_begun - self.conditions.melody_start
+        other.conditions.ask(self.conditions.scene)
+        other.conditions.melody = self.conditions.melody
+        other.conditions.melody_start = 0 if back is None else other._frames_begun - begun + back
+        other.past.change()
+        other.sampling = replace(self.sampling)
+        for name in _OF_THE_MUSIC:
+            own, others = getattr(self, name), getattr(other, name)
+            setattr(self, name, others)
+            setattr(other, name, own)
+
+    def _hear(self, frames: NDArray[np.int64]) -> None:
+        """Have the codec hear the last of these frames, so that what is decoded next goes on from them."""
+        if frames.shape[1]:
+            self.decoder.decode(frames[:, -round(HEARD * self.model.frame_rate) :])
+
     def _replay(self, frames: NDArray[np.int64]) -> None:
         """Make these frames the past, at most as many as fit."""
         self._drop()
@@ -286,7 +367,11 @@ class Stream:
         sampled = line.sampled(frames)
         whole = frames.shape[1] * line.turns_a_frame  # steps that know all they consume
         self.past.replay(sampled[:whole])
-        for column in sampled[whole:]:
+        self._finish(sampled[whole:])
+
+    def _finish(self, columns: NDArray[np.int64]) -> None:
+        """Take the last columns (T, K) of a past, which know only a part of what they hold: the rest is drawn."""
+        for column in columns:
             drawn = self._draw(_step([self])[0])
             self.past.push(np.where(column >= 0, column, drawn))
 
@@ -323,9 +408,7 @@ class Stream:
         self.past.remember(state.remembered)
         self._generator.set_state(torch.from_numpy(state.random.copy()))
         self.frames_done = state.frames_done
-        frames = self.model.pattern.whole(state.remembered.columns, state.remembered.steps)
-        if frames.shape[1]:
-            self.decoder.decode(frames[:, -round(HEARD * self.model.frame_rate) :])
+        self._hear(self.model.pattern.whole(state.remembered.columns, state.remembered.steps))
 
     def _draw(self, logits: Tensor) -> Tokens:
         column: Tokens = sample(logits, self.sampling, self._generator).cpu().numpy()

@@ -35,8 +35,9 @@ class Argument:
     ----------
     name : str
         As the documentation shows it.
-    kind : {"text", "float"}
-        A text is one atom, and all atoms joined by spaces where a command takes nothing else.
+    kind : {"text", "path", "float"}
+        A text is one atom, and all atoms joined by spaces where a command takes nothing else. A path is a text that
+        names a file, see `osc.parameter.Parameter`.
     needed : bool
         Whether it has to be sent; what may be left out stands last.
     repeats : bool
@@ -44,7 +45,7 @@ class Argument:
     """
 
     name: str
-    kind: Literal["text", "float"]
+    kind: Literal["text", "path", "float"]
     needed: bool = True
     repeats: bool = False
 
@@ -83,7 +84,7 @@ class Command:
             When they do not fit.
         """
         given = list(arguments)
-        if len(self.takes) == 1 and self.takes[0].kind == "text" and len(given) > 1:
+        if len(self.takes) == 1 and self.takes[0].kind != "float" and len(given) > 1:
             given = [" ".join(text(argument) for argument in given)]
         least = sum(argument.needed for argument in self.takes)
         most = None if self.takes and self.takes[-1].repeats else len(self.takes)
@@ -92,7 +93,7 @@ class Command:
         kinds = [argument.kind for argument in self.takes]
         kinds += kinds[-1:] * (len(given) - len(kinds))
         return [
-            clean(text(argument)) if kind == "text" else number(argument)
+            number(argument) if kind == "float" else clean(text(argument))
             for kind, argument in zip(kinds, given, strict=False)
         ]
 

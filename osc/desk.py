@@ -415,8 +415,7 @@ class Desk:
 
     def _may_know(self, source: Address, address: str, reason: str) -> str:
         """The reason, but to strangers nothing about a file: whether and where it exists is not their business."""
-        parameter = self._tree.parameter(self._tree.path(address) or "")
-        secret = parameter is not None and parameter.kind == "path" and not Client(source).trusted
+        secret = self._tree.names_a_file(self._tree.path(address) or "") and not Client(source).trusted
         return "cannot be read as what it has to be" if secret else reason
 
     def _complain(self, source: Address, address: str, error: Exception, besides: str = "") -> None:

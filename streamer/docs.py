@@ -13,7 +13,9 @@ from osc.packet import DEFAULT_LIMITS, TEXT_BYTES
 from osc.parameter import Parameter
 from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST
 from streamer.control.table import ACTIONS, PARAMETERS, SAMPLING, STATUS
+from streamer.engine.course import CROSSFADE_FRAMES, TURN_FRAMES
 from streamer.engine.pace import WORDINGS
+from streamer.engine.trail import REMEMBERED
 from streamer.surfaces.commands import COMMANDS
 
 PREFIX = "/mg"
@@ -73,9 +75,20 @@ COMMANDS_MORE = f"""
   `{PREFIX}/prompt` is slot 1. Only the ratios of the weights count. Melody models play the prompt
   with the greatest weight.
 - **Snapshots** lie as JSON in your configuration folder; they hold everything but `lead`.
-- **`{PREFIX}/quantise`** makes changes of prompts, keys and snapshots, and resets, wait for the
-  next beat, bar, 2 or 4 bars. Beats are counted from the last reset, in the tempo of
-  `{PREFIX}/status/tempo`.
+- **`{PREFIX}/continue`** reads and encodes the part of the file beside the music. Then the music
+  crossfades into it, and goes on from its end; the beat begins with it. Files are named as for
+  `{PREFIX}/melody`; other machines name those under `--media` only. Without from and to it is the
+  whole file, 10 minutes at most. A file that is sent again is read again.
+- **`{PREFIX}/rewind`** knows the last {REMEMBERED:g} s, those before a reset or a passage included.
+  Prompts and all other values stay as they are, so the music goes on differently. Undo does not
+  take it back.
+- **Both** are heard {TURN_FRAMES / 50:g} s after they are applied, in a crossfade of {CROSSFADE_FRAMES / 50:g} s; one
+  with a time is heard at its time. Of several, and of a reset among them, the last one counts. An
+  engine that is replaced in the middle of a passage goes on from the passage's end; one that dies
+  within half a second after a turn may go on from before it.
+- **`{PREFIX}/quantise`** makes changes of prompts, keys and snapshots, resets, `continue` and
+  `rewind` wait for the next beat, bar, 2 or 4 bars. Beats are counted from the last reset, in the
+  tempo of `{PREFIX}/status/tempo`.
 - **`{PREFIX}/record`** writes into `recordings/NAME` below the folder that the instrument was
   started in, and answers with the name. Other machines may only with `--osc-keep` or the secret.
 """

@@ -3017,7 +3017,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/record \"0\"",
+                    "text": "/mg/continue \"intro.wav\" 2 10",
                     "outlettype": [
                         ""
                     ]
@@ -3035,12 +3035,78 @@
                         420,
                         20
                     ],
-                    "text": "End the recording."
+                    "text": "Crossfade into a sound file, from one second to another, and go on from there."
                 }
             },
             {
                 "box": {
                     "id": "obj-160",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        788,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/rewind 8",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-161",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        788,
+                        420,
+                        20
+                    ],
+                    "text": "Crossfade back to the music of so many seconds ago, and go on from there in another way; values stay."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-162",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        812,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/record \"0\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-163",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        812,
+                        420,
+                        20
+                    ],
+                    "text": "End the recording."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-164",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
@@ -3055,7 +3121,7 @@
             },
             {
                 "box": {
-                    "id": "obj-161",
+                    "id": "obj-165",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3073,7 +3139,7 @@
             },
             {
                 "box": {
-                    "id": "obj-162",
+                    "id": "obj-166",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3091,7 +3157,7 @@
             },
             {
                 "box": {
-                    "id": "obj-163",
+                    "id": "obj-167",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3109,7 +3175,7 @@
             },
             {
                 "box": {
-                    "id": "obj-164",
+                    "id": "obj-168",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3127,7 +3193,7 @@
             },
             {
                 "box": {
-                    "id": "obj-165",
+                    "id": "obj-169",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3145,7 +3211,7 @@
             },
             {
                 "box": {
-                    "id": "obj-166",
+                    "id": "obj-170",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -5311,33 +5377,7 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-161",
-                        0
-                    ],
-                    "destination": [
-                        "obj-162",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-162",
-                        0
-                    ],
-                    "destination": [
-                        "obj-163",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-163",
+                        "obj-160",
                         0
                     ],
                     "destination": [
@@ -5350,11 +5390,11 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-164",
+                        "obj-162",
                         0
                     ],
                     "destination": [
-                        "obj-165",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5377,6 +5417,58 @@
                 "patchline": {
                     "source": [
                         "obj-166",
+                        0
+                    ],
+                    "destination": [
+                        "obj-167",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-167",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-168",
+                        0
+                    ],
+                    "destination": [
+                        "obj-169",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-169",
+                        0
+                    ],
+                    "destination": [
+                        "obj-170",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-170",
                         0
                     ],
                     "destination": [

@@ -88,6 +88,9 @@ class Past(Protocol):
         T is at most the policy's life less what it keeps.
         """
 
+    def follow(self, columns: NDArray[np.int64]) -> None:
+        """Append these sampled columns (T, K), as if they had been played: a replay piece by piece, after a reset."""
+
     def change(self) -> None:
         """What is asked for has changed."""
 
@@ -132,6 +135,15 @@ class BasePast:
         """See :meth:`Past.columns`."""
         state = self.state
         return np.stack([self.line.column(state.positions[lane] - state.starts[lane]) for lane in state.lanes])
+
+    def follow(self, columns: NDArray[np.int64]) -> None:
+        """See :meth:`Past.follow`."""
+        done = self.state.position
+        for column in columns:
+            self._remember(column)
+        if len(columns):
+            inputs = self._inputs(self.line.steps - done - len(columns), done, done + len(columns))
+            self._prefill(self.state, inputs, self._conditions.kv)
 
     def change(self) -> None:
         """See :meth:`Past.change`. Nothing is to be done where prompts are beside the past, not in it."""

@@ -62,6 +62,11 @@ class PrefixPast(BasePast):
         for column in columns:
             self._remember(column)
 
+    def follow(self, columns: NDArray[np.int64]) -> None:
+        """See :meth:`musicgen.past.base.Past.follow`. The lane is built before the next step, as after a replay."""
+        for column in columns:
+            self._remember(column)
+
     def remember(self, remembered: Remembered) -> None:
         """See :meth:`musicgen.past.base.Past.remember`. The prefix is that of now, whatever it was then.
 

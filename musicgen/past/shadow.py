@@ -36,6 +36,11 @@ class ShadowPast(BasePast):
         self._consume(len(columns))
         start_shadow(self.state)
 
+    def follow(self, columns: NDArray[np.int64]) -> None:
+        """See :meth:`musicgen.past.base.Past.follow`."""
+        super().follow(columns)
+        start_shadow(self.state)
+
 
 def advance(state: State) -> None:
     """After a step: count it, swap where the live lane is used up, start the shadow where it is due."""

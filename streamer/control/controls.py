@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,8 @@ from osc.hosts import Client
 from osc.values import Value
 from streamer.control.change import Change, Moment, Wall
 from streamer.control.media import find
-from streamer.control.table import ACTION_NAMES, PARAMETERS, TABLE, accept, known
+from streamer.control.moves import CONTINUE, Passage
+from streamer.control.table import PARAMETERS, TABLE, accept, known
 from streamer.reporting import explained, mention
 
 Listener = Callable[[dict[str, Value], object], None]
@@ -139,6 +141,16 @@ class Controls:
             self._tell()
         return change
 
+    def check(self, batch: Iterable[tuple[str, Value | None]], origin: object = None) -> None:
+        """Whether a batch may be asked for.
+
+        Raises
+        ------
+        BadValue
+            No, see `apply`.
+        """
+        self._permitted(accept(batch), origin)
+
     def _permitted(self, values: dict[str, Value], origin: object) -> dict[str, Value]:
         """The values, with files that a client on another machine names looked for where it may name them.
 
@@ -149,12 +161,15 @@ class Controls:
         """
         if not isinstance(origin, Client) or origin.trusted:
             return values
-        return {
-            name: find(str(value), self.media, inputs=origin.keeps)
-            if name in TABLE and TABLE[name].kind == "path"
-            else value
-            for name, value in values.items()
-        }
+        return {name: self._offered(name, value, origin) for name, value in values.items()}
+
+    def _offered(self, name: str, value: Value, origin: Client) -> Value:
+        if name == CONTINUE:
+            passage = Passage.of(str(value))
+            return replace(passage, path=find(passage.path, self.media)).text
+        if name in TABLE and TABLE[name].kind == "path":
+            return find(str(value), self.media, inputs=origin.keeps)
+        return value
 
     def settle(self, values: Mapping[str, Value], origin: object = None) -> None:
         """What was asked for with a moment stands now: said by the follower that has taken it over."""
@@ -198,7 +213,7 @@ class Controls:
             self._listeners.append(listener)
 
     def _stand(self, values: Mapping[str, Value]) -> None:
-        own = {name: value for name, value in values.items() if name not in ACTION_NAMES}
+        own = {name: value for name, value in values.items() if name in TABLE}
         self._values.update(own)
         self._chosen.update(dict.fromkeys(own))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from osc.command import Action
 from osc.parameter import Parameter
 from osc.values import BadValue, Value
+from streamer.control.moves import CONTINUE, REWIND, move
 from streamer.control.tempo import FASTEST, QUANTA
 from streamer.control.wording import key_name
 
@@ -225,7 +226,10 @@ SLOTS: dict[str, str] = {
 WORDED: frozenset[str] = frozenset({*SLOTS, *SLOTS.values(), "tempo", "key"})
 """What decides together which words the model is asked to play."""
 
-QUANTISED: frozenset[str] = frozenset({*SLOTS, "key", "reset"})
+TURNS: frozenset[str] = frozenset({"reset", CONTINUE, REWIND})
+"""What has the music go on elsewhere. Each takes the place of all music before it, so the last one counts."""
+
+QUANTISED: frozenset[str] = frozenset({*SLOTS, "key", *TURNS})
 """What waits for the beat that `quantise` names."""
 
 GAINS: frozenset[str] = frozenset({"volume", "mute", "loudness"})
@@ -246,10 +250,12 @@ GATE: frozenset[str] = frozenset({"play", "stop", "panic", "lead"})
 
 TABLE: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
 ACTION_NAMES: frozenset[str] = frozenset(action.name for action in ACTIONS)
+MOVES: frozenset[str] = frozenset({CONTINUE, REWIND})
+"""What is done once, with an argument: see `streamer.control.moves`."""
 
 
 def clamp(name: str, value: Value | None) -> Value:
-    """The nearest value the parameter can have; True for an action.
+    """The nearest value the parameter can have; True for an action, for a move its argument.
 
     Raises
     ------
@@ -258,6 +264,8 @@ def clamp(name: str, value: Value | None) -> Value:
     """
     if name in ACTION_NAMES:
         return True
+    if name in MOVES:
+        return move(name, value)
     parameter = known(name)
     if value is None:
         raise BadValue(f"{name} needs a value")

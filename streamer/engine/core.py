@@ -10,29 +10,27 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import cast
 
-import numpy as np
-
 from osc.values import Value
 from streamer.control.change import Change, Frame
 from streamer.control.glides import TELL_EVERY
-from streamer.control.table import EFFECTS, GAINS, GATE, PARAMETERS, QUANTISED, SAMPLING, WORDED
+from streamer.control.moves import CONTINUE, REWIND
+from streamer.control.table import EFFECTS, GAINS, GATE, MOVES, PARAMETERS, QUANTISED, SAMPLING, TURNS, WORDED
 from streamer.control.tempo import QUANTA, Tempo
-from streamer.engine.beginning import Beginning, join
+from streamer.engine.beginning import Beginning
+from streamer.engine.course import CROSSFADE_FRAMES, TURN_FRAMES, Course
 from streamer.engine.events import Applied, Collapsed, Event, Moved, Noted, Refused
 from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.engine.melodies import Melodies
-from streamer.engine.model import Model, Resumable
+from streamer.engine.model import Encoder, Model, Resumable
 from streamer.engine.outlet import Outlet
+from streamer.engine.passages import Passages
 from streamer.engine.sounding import Sounding
 from streamer.engine.standing import Standing
 from streamer.engine.steering import CannotFollow, Steering
 from streamer.engine.waiting import Due, Waiting
 from streamer.errors import UserError
-from streamer.sound.dynamics import Crossfade, Samples
+from streamer.sound.dynamics import Samples
 from streamer.sound.effects import Amounts
-
-CROSSFADE_FRAMES = 10
-"""That the old music goes on for where the guard begins anew; they are made at once, so not many."""
 
 ONSET_FRAMES = 0.5
 """From the frame at which a prompt changes to where that is heard: in the very frame or in the next one, mostly.
@@ -116,13 +114,16 @@ class Core:
         self._melodies = melodies or Melodies(model)
         self._steering = Steering(model, self.values, self._melodies, self._fps)
         self.stream = self._steering.stream
+        self._course = Course(model, self.stream)
+        self._passages = Passages(cast(Encoder, model))
+        self._guard = Guard(model.sample_rate, model.hop)
+        self._broke: int | None = None  # the frame at which the model last computed no numbers
         if goes_on is not None:
             self._steering.go_on_from(goes_on)
-        self._guard = Guard(model.sample_rate, model.hop)
-        self._opening = self._open(beginning)
-        self._leaving: Crossfade | None = None  # from music that the guard has given up
-        self._broke: int | None = None  # the frame at which the model last computed no numbers
-        self._latest = self._opening[:0]  # the last chunk, as the stream made it
+            self._course.trail.restore(goes_on.frames, goes_on.begins)
+        if beginning is not None:
+            self._course.open(beginning, int(self.values["seed"]))
+            self._guard.begin(beginning.frames)
         self._sounding = Sounding(self._outlet, self._waiting, self.values, model.hop, self._fps, level, tell)
         for note in self._steering.cut(self.values):
             tell(note)
@@ -137,7 +138,7 @@ class Core:
     @property
     def opening(self) -> bool:
         """Whether the next frames come from the beginning's file, and not from the stream."""
-        return bool(len(self._opening))
+        return self._course.opening
 
     @property
     def frontier(self) -> int:
@@ -156,11 +157,10 @@ class Core:
         return self.tempo.bpm, self.tempo.beat_at(self.frames_done + ONSET_FRAMES)
 
     def state(self) -> bytes:
-        """Where the engine stands, see `Standing`; empty while it plays a beginning, which no other goes on from."""
-        if self.opening:
-            return b""
-        stream = cast(Resumable, self.stream)
-        return Standing(stream.state(), self.tempo.beat_at(self.frames_done), int(self.values["seed"])).to_bytes()
+        """Where the engine stands, see `Standing`. Another does not play a passage on: it goes on from its end."""
+        stream, beat = cast(Resumable, self.stream), self.tempo.beat_at(self.frames_done)
+        frames, begins = self._course.trail.state()
+        return Standing(stream.state(), beat, int(self.values["seed"]), frames, begins).to_bytes()
 
     def read(self, samples: int) -> Samples:
         """The next block.
@@ -201,7 +201,8 @@ class Core:
         change = replace(change, values=values)
         beats = QUANTA[str(self.values["quantise"])] if values.keys() & QUANTISED else 0
         if change.at is None and beats:
-            change = replace(change, at=Frame(self._steering.next_beat(self._begun, beats)))
+            early = _early(values)
+            change = replace(change, at=Frame(self._steering.next_beat(self._begun + early, beats) - early))
         self._waiting.put(change)
 
     def stands(self, names: Iterable[str]) -> dict[str, Value]:
@@ -210,15 +211,17 @@ class Core:
         return {name: ahead[name] for name in names if name in self.values}
 
     def prepare(self, values: Mapping[str, Value], over: float = 0.0) -> list[Noted]:
-        """Encode the prompts of a batch that is about to be applied, and hear its melody: the music need not wait.
+        """Encode the prompts of a batch that is about to be applied, and hear its files: the music need not wait.
 
         From any thread; over: seconds in which the values are reached. What is not taken as it was asked for is noted.
 
         Raises
         ------
         UserError
-            The melody cannot be followed, or the model has no adapter: why, and what to do.
+            A file cannot be followed or gone on from, or the model has no adapter: why, and what to do.
         """
+        if CONTINUE in values:
+            self._passages.prepare(str(values[CONTINUE]))
         return self._steering.prepare(values, self.values | self._waiting.soon() | dict(values), over)
 
     def frame_at(self, sample: float, values: Mapping[str, Value]) -> float:
@@ -229,10 +232,10 @@ class Core:
         sample : float
             Counted from the start of the engine, at `sample_rate`; by the music's way since the last reset.
         """
-        at = self._sounding.frame_of(round(sample * self._model.sample_rate / self.sample_rate))
+        at = self._sounding.frame_of(round(sample * self._model.sample_rate / self.sample_rate)) - _early(values)
         if values.keys() & _MUSICAL:
             at -= ONSET_FRAMES
-        if "reset" in values or values.keys() <= set(EFFECTS):  # they act on what leaves the stream then
+        if values.keys() & TURNS or values.keys() <= set(EFFECTS):  # they act on what leaves the stream then
             return at + self.frames_done - self._sounding.frame
         return at
 
@@ -240,24 +243,24 @@ class Core:
 
     def due(self) -> int:
         """Take in the changes; how many frames to make now, up to where something changes. 0: look again."""
-        reset = self._take_changes()
+        turns = self._take_changes()
         self._melodies.refresh(self.stream)
-        if reset:
-            self._reset()
+        for turn in turns[-1:]:  # each takes the place of all music before it
+            self._set_out(*turn)
             return 0
+        if self._course.turn_in == 0:
+            self._turn()
         moving = self._move()
         following = self._waiting.next_frame()
         ahead = self._chunk_frames if following is None else following - self.frames_done
-        frames = 1 if moving else max(1, min(self._chunk_frames, ahead))
+        frames = 1 if moving else max(1, min(self._chunk_frames, ahead, self._course.turn_in or self._chunk_frames))
         self._begun = self.frames_done + frames
         return frames
 
     def play(self, frames: int) -> None:
         """Make the next frames."""
         if self.opening:
-            count = frames * self._model.hop
-            chunk, self._opening = self._opening[:count], self._opening[count:]
-            self._finish(chunk, frames)
+            self._finish(self._course.passage(frames), frames)
             return
         try:
             chunk = self.stream.next_chunk(frames)
@@ -272,11 +275,7 @@ class Core:
         if self.values["guard"]:
             loops = asks_for_loops(self.stream.sampling, self._model.defaults)
             collapse = self._guard.hear(self.stream.trace, chunk, loops=loops)
-        if self._leaving is not None:
-            chunk = self._leaving.process(chunk)
-            self._leaving = None if self._leaving.over else self._leaving
-        self._latest = chunk
-        self._finish(chunk, frames)
+        self._finish(self._course.hear(chunk, frames), frames)
         if collapse is not None:
             self._go_on(collapse, lambda: self.stream.next_chunk(CROSSFADE_FRAMES))
 
@@ -294,28 +293,29 @@ class Core:
         self._broke = self.frames_done
         try:
             # there is no more of the old music to fade out: its last chunk backwards joins without a click
-            self._go_on(self._guard.broken(), lambda: self._latest[::-1])
+            self._go_on(self._guard.broken(), self._course.backwards)
         except FloatingPointError:
             raise UserError(str(error)) from None
 
     # ---- changes
 
-    def _take_changes(self) -> bool:
-        """Take over all that is due; whether it asks for a reset."""
-        taken = [self._take(due) for due in self._waiting.take(self.frames_done)]
+    def _take_changes(self) -> list[tuple[str, Value]]:
+        """Take over all that is due; where it has the music turn to, in that order."""
+        turns = [turn for due in self._waiting.take(self.frames_done) for turn in self._take(due)]
         self._waiting.taken()
         self._steering.settle(self.frames_done)
-        return any(taken)
+        return turns
 
-    def _take(self, due: Due) -> bool:
-        """Take over a batch before the next frame is made, or refuse it; whether it asks for a reset."""
+    def _take(self, due: Due) -> list[tuple[str, Value]]:
+        """Take over a batch before the next frame is made, or refuse it; where it has the music turn to."""
         change, values = due.change, due.change.values
         try:
+            self._check(values)
             there = self._steering.take(change, self.frames_done)
         except CannotFollow as error:
             stands = {name: self.values[name] for name in values if name in self.values}
             self._tell(Refused(values, error.name, str(error), stands, change.origin))
-            return False
+            return []
         if gains := {name: value for name, value in values.items() if name in GAINS}:
             self._waiting.put_gains(due, gains, self.frames_done)
         if values.keys() & _MUSICAL:
@@ -326,7 +326,25 @@ class Core:
         self._tell(Applied(self.frames_done, values, change.at, change.origin, late, change.over))
         if change.over and there:
             self._tell(Moved(self.frames_done, there))
-        return "reset" in values
+        return [(name, value) for name, value in values.items() if name in TURNS]
+
+    def _check(self, values: Mapping[str, Value]) -> None:
+        """Whether the music can turn to where a batch has it turn to.
+
+        Raises
+        ------
+        CannotFollow
+            No: why.
+        """
+        try:
+            name = REWIND
+            if name in values:
+                self._course.check(float(values[name]))
+            name = CONTINUE
+            if name in values:
+                self._passages.check(str(values[name]))
+        except UserError as error:
+            raise CannotFollow(name, str(error)) from None
 
     def _move(self) -> bool:
         """Bring what glides and fades to where it is in the next frame; whether anything was on its way."""
@@ -344,15 +362,36 @@ class Core:
         self.frames_done += frames
         self._sounding.put(chunk)
 
-    def _reset(self) -> None:
+    def _set_out(self, name: str, value: Value) -> None:
+        """Have the music go on elsewhere: at once for a reset, else a moment later."""
+        seed = int(self.values["seed"])
+        if name == CONTINUE:
+            self._course.enter(self._passages.take(str(value)), seed)
+        elif name == REWIND:
+            # other random numbers than those of then, which would lead to the same music again
+            self._course.rewind(float(value), fresh_seed(seed, self.frames_done))
+        else:
+            self._reset(seed)
+
+    def _turn(self) -> None:
+        """The music goes on elsewhere from the next frame on."""
+        past, back = self._course.turn()
+        self._guard.begin(past)
+        if back is None:
+            self._steering.restart_beats(self.frames_done)
+        else:
+            self._steering.rewind_beats(self.frames_done, back)
+        self._sounding.restart(self.frames_done)
+
+    def _reset(self, seed: int) -> None:
         """Begin anew from the seed: one frame of the old music fades out, the new music fades in."""
         self._sounding.fade_out()
         self.play(1)
-        self._opening = self._opening[:0]
-        self._leaving = None
+        self._course.stay()
         self._guard.begin()
-        self._begin_anew(int(self.values["seed"]))
+        self._course.begin_anew(seed)
         self._steering.restart_beats(self.frames_done)
+        self._sounding.restart(self.frames_done)
         self._sounding.fade_in()
 
     def _go_on(self, collapse: Collapse, old: Callable[[], Samples]) -> None:
@@ -362,27 +401,19 @@ class Core:
         self._tell(Collapsed(self.frames_done, sentence))
         seed = fresh_seed(int(self.values["seed"]), self.frames_done)
         if collapse.healthy is not None:
-            self.stream.reanchor(collapse.healthy, seed)
+            self._course.reanchor(collapse.healthy, seed)
         else:
-            self._leaving = Crossfade(old())
-            self._begin_anew(seed)
-
-    def _begin_anew(self, seed: int) -> None:
-        """A codec that looks ahead loses what it still owed: what comes is heard that much earlier."""
-        self.stream.reset(seed)
-        self._sounding.restart(self.frames_done)
-
-    def _open(self, beginning: Beginning | None) -> Samples:
-        """The beginning's sound, to be played before the stream, which goes on from it."""
-        if beginning is None:
-            return np.zeros((0, self._model.channels), np.float32)
-        decoded = self.stream.continue_from(beginning.frames, int(self.values["seed"]))
-        self._guard.begin(beginning.frames)
-        start = len(beginning.sound) - beginning.frames.shape[1] * self._model.hop
-        return join(beginning.sound, decoded, start, self._model.sample_rate)
+            self._course.leave(old())
+            self._course.begin_anew(seed)
+            self._sounding.restart(self.frames_done)
 
     def _seconds(self, frames: float) -> float:
         return frames * self._model.hop / self._model.sample_rate
+
+
+def _early(values: Mapping[str, Value]) -> int:
+    """How many frames before it is heard a batch has to change, where it has the music turn."""
+    return TURN_FRAMES if values.keys() & MOVES else 0
 
 
 def defaults(model: Model) -> dict[str, Value]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -60,6 +60,14 @@ class Stream(Following, Protocol):
     def continue_from(self, frames: Frames, seed: int) -> Samples: ...
     def reanchor(self, frames: Frames, seed: int) -> None: ...
     def next_chunk(self, frames: int) -> Samples: ...
+
+
+class Trading(Protocol):
+    """A stream that goes on elsewhere, see `streamer.engine.course`."""
+
+    def another(self) -> Any: ...
+    def approach(self, frames: Frames, seed: int, parts: int, heard: int) -> Iterator[Samples]: ...
+    def trade(self, other: Any, back: int | None) -> None: ...
 
 
 class Resumable(Protocol):

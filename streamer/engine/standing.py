@@ -1,10 +1,13 @@
-"""Where an engine stands, as bytes that another one goes on from: its stream's state, the beat, and the seed."""
+"""Where an engine stands, as bytes that another one goes on from: its stream's state, the beat, the seed, its trail."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from musicgen.state import StreamState
@@ -21,15 +24,23 @@ class Standing:
         Beats passed at its next frame.
     seed : int
         That was asked for last.
+    frames : ndarray, uint16
+        (K, F) that were played last, see `streamer.engine.trail.Trail`.
+    begins : list of int
+        Which of them begin music.
     """
 
     stream: StreamState
     beat: float
     seed: int
+    frames: NDArray[np.uint16]
+    begins: list[int]
 
     def to_bytes(self) -> bytes:
-        """A line of JSON, then the stream's state."""
-        return json.dumps({"beat": self.beat, "seed": self.seed}).encode() + b"\n" + self.stream.to_bytes()
+        """A line of JSON, the frames, then the stream's state."""
+        head = {"beat": self.beat, "seed": self.seed, "frames": self.frames.shape, "begins": self.begins}
+        frames = np.ascontiguousarray(self.frames, "<u2").tobytes()
+        return json.dumps(head).encode() + b"\n" + frames + self.stream.to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Standing:
@@ -45,6 +56,11 @@ class Standing:
         head, _, state = data.partition(b"\n")
         try:
             fields = json.loads(head)
-            return cls(StreamState.from_bytes(state), float(fields["beat"]), int(fields["seed"]))
+            codebooks, count = fields["frames"]
+            size = 2 * codebooks * count
+            frames = np.frombuffer(state[:size], "<u2").reshape(codebooks, count).astype(np.uint16)
+            begins = [int(begin) for begin in fields["begins"]]
+            stream = StreamState.from_bytes(state[size:])
+            return cls(stream, float(fields["beat"]), int(fields["seed"]), frames, begins)
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no engine's state: {error}") from None

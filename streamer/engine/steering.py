@@ -237,6 +237,11 @@ class Steering:
         """The first beat falls on a frame."""
         self.tempo = self.tempo.restarted(frame)
 
+    def rewind_beats(self, frame: int, back: int) -> None:
+        """A frame has the beat of so many frames before it, 0 at least, in the tempo of now."""
+        then = self.tempo.beat_at(frame - back)
+        self.tempo = replace(self.tempo, frame=frame, beat=max(0.0, then))
+
     @property
     def arrived(self) -> bool:
         """Whether no number glides."""

@@ -103,7 +103,13 @@ class _PlayedStream:
         self._pieces = iter(pieces)
         self._hop = hop
         self._rest = next(self._pieces)  # samples that are still to be played of a piece
+        self._made = 0  # frames of the last chunk
         self.sampling = SimpleNamespace()
+
+    @property
+    def trace(self) -> SimpleNamespace:
+        """As many frames as the last chunk has; which ones does not matter any more."""
+        return SimpleNamespace(frames=np.zeros((1, self._made), np.int64))
 
     def reset(self, seed: int) -> None:
         self._rest = next(self._pieces, self._rest[:0])
@@ -116,6 +122,7 @@ class _PlayedStream:
         if samples > len(self._rest):
             raise ValueError(f"{samples} samples were asked for, and the piece has {len(self._rest)} left")
         chunk, self._rest = self._rest[:samples], self._rest[samples:]
+        self._made = frames
         return chunk
 
     def _steer(self, *_: object) -> None:

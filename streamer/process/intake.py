@@ -11,7 +11,8 @@ from functools import partial
 
 from osc.values import Value
 from streamer.control.change import Beat, Change, Frame, Wall
-from streamer.control.table import WORDED
+from streamer.control.moves import CONTINUE
+from streamer.control.table import TURNS, WORDED
 from streamer.control.timeline import Timeline
 from streamer.process.events import Noted, Refused, Report
 from streamer.process.job import Source, Tell
@@ -19,9 +20,9 @@ from streamer.threads import lasting
 
 TEXTS = WORDED | {"negative"}
 """Changes that take as long as the text encoder."""
-SLOW = TEXTS | {"melody", "lora"}
+SLOW = TEXTS | {"melody", "lora", CONTINUE}
 """Changes that take their time to prepare; a melody (a file, a device, Demucs) may take minutes."""
-_LANES = (TEXTS, frozenset({"melody"}), frozenset({"lora"}))
+_LANES = (TEXTS, frozenset({"melody"}), frozenset({"lora"}), frozenset({CONTINUE}))
 """What is prepared beside each other."""
 AHEAD = 5.0
 """Seconds before its moment in which a change is prepared: only so many encoded prompts are remembered."""
@@ -119,9 +120,11 @@ class Intake:
             self._source.change(replace(change, at=Frame(frame)))
 
     def _supersede(self, values: Iterable[str]) -> None:
-        """What is asked for now is no longer wanted of those that wait for no moment."""
+        """What is asked for now is no longer wanted of those that wait for no moment; of turns only the last is."""
+        later = set(values)
+        later |= TURNS if later & TURNS else set()
         for entry in self._waiting:
-            overtaken = entry.change.values.keys() & set(values)
+            overtaken = entry.change.values.keys() & later
             if overtaken and entry.change.at is None:
                 left = {name: value for name, value in entry.change.values.items() if name not in overtaken}
                 entry.change = replace(entry.change, values=left)

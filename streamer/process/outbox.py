@@ -7,13 +7,15 @@ from collections import deque
 from dataclasses import replace
 
 from streamer.control.change import Change
+from streamer.control.table import MOVES
 from streamer.process.intake import SLOW
 
 
 class Outbox:
     """A line of changes that never grows long: of what is to take effect at once the last value of each name is kept.
 
-    Changes with a slow part stand by themselves, so that nobody's fader waits for somebody else's prompt. Changes with
+    Changes with a slow part stand by themselves, so that nobody's fader waits for somebody else's prompt, and so do
+    moves, whose senders are answered. Changes with
     a moment stand in a line of their own, and wait for the others: whoever puts them in sees to it that they are few.
     """
 
@@ -68,4 +70,4 @@ def _overtaken(waiting: Change, change: Change) -> Change:
 
 
 def _is_fast(change: Change) -> bool:
-    return not change.values.keys() & SLOW and not change.over
+    return not change.values.keys() & (SLOW | MOVES) and not change.over

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from streamer.control.change import Change
+from streamer.control.table import MOVES, TURNS
 from streamer.process.events import Applied, Event, Noted, Refused
 
 PENDING = 1024
@@ -18,6 +19,7 @@ class Tickets:
     def __init__(self) -> None:
         self._pending: OrderedDict[int, Change] = OrderedDict()
         self._last = 0
+        self._turn = 0  # the ticket of the last move without a moment, if nothing has taken its place
 
     def issue(self, change: Change) -> Change:
         """The change with a ticket for its origin.
@@ -31,13 +33,18 @@ class Tickets:
             raise ValueError(f"{PENDING} changes wait for their time already: send it later")
         self._last += 1
         self._pending[self._last] = change
+        if change.at is None and change.values.keys() & TURNS:
+            self._turn = self._last if change.values.keys() & MOVES else 0
         while len(self._pending) > 2 * PENDING:  # of those without a moment, whose senders are answered if need be
             self._pending.pop(next(ticket for ticket, own in self._pending.items() if own.at is None))
         return replace(change, origin=self._last)
 
     def again(self) -> list[Change]:
-        """What still waits for its moment, with its tickets; what has none is among the values, and is forgotten."""
+        """What still waits for its moment, and the last move, with their tickets; all else is among the values."""
         waiting = {ticket: change for ticket, change in self._pending.items() if change.at is not None}
+        if self._turn in self._pending:
+            change = self._pending[self._turn]
+            waiting[self._turn] = replace(change, values={n: v for n, v in change.values.items() if n in MOVES})
         self._pending = OrderedDict(waiting)
         return [replace(change, origin=ticket) for ticket, change in waiting.items()]
 

@@ -6,6 +6,7 @@ not change them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import accumulate
 
 import numpy as np
@@ -126,26 +127,31 @@ class Crossfade:
 
     Parameters
     ----------
-    old : Samples
-        How the old sound would have gone on, (samples, channels); the fade is as long.
+    samples : int
+        How long it takes.
+    old : callable
+        Gives the next so many samples of the old sound, (samples, channels); fewer where there are no more.
     """
 
-    def __init__(self, old: Samples) -> None:
+    def __init__(self, samples: int, old: Callable[[int], Samples]) -> None:
+        self._samples = samples
         self._old = old
         self._done = 0
 
     @property
     def over(self) -> bool:
         """Whether nothing of the old sound is left."""
-        return self._done >= len(self._old)
+        return self._done >= self._samples
 
     def process(self, samples: Samples) -> Samples:
         """The new sound (n, channels) with what is left of the old one; as many come out as go in."""
-        old = self._old[self._done : self._done + len(samples)]
-        phase = (np.arange(self._done, self._done + len(old))[:, None] + 0.5) / max(1, len(self._old)) * (np.pi / 2)
-        self._done += len(old)
+        count = min(len(samples), self._samples - self._done)
+        old = self._old(count)
+        phase = (np.arange(self._done, self._done + count)[:, None] + 0.5) / max(1, self._samples) * (np.pi / 2)
+        self._done += count
+        whole = np.concatenate([old, np.zeros_like(samples[len(old) : count])])
         faded: Samples = samples.copy()
-        faded[: len(old)] = old * np.cos(phase) + samples[: len(old)] * np.sin(phase)
+        faded[:count] = whole * np.cos(phase) + samples[:count] * np.sin(phase)
         return faded
 
 

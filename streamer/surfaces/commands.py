@@ -12,6 +12,7 @@ from streamer.control.change import Moment, Wall
 from streamer.control.controls import Controls
 from streamer.control.glides import can_glide
 from streamer.control.history import History
+from streamer.control.moves import CONTINUE, REWIND, Passage
 from streamer.control.snapshots import Snapshots
 from streamer.control.table import JUMPS, SLOTS, TABLE
 from streamer.errors import UserError
@@ -65,8 +66,34 @@ RECORD = Command(
     keeps=True,
 )
 UNDO = Command("undo", "Take back the last change of values; again: the one before it.")
+CONTINUE_FROM = Command(
+    CONTINUE,
+    "Crossfade into a sound file, from one second to another, and go on from there.",
+    (Argument("file", "path"), Argument("from", "float", needed=False), Argument("to", "float", needed=False)),
+    ("intro.wav", 2.0, 10.0),
+)
+GO_BACK = Command(
+    REWIND,
+    "Crossfade back to the music of so many seconds ago, and go on from there in another way; values stay.",
+    (Argument("seconds", "float"),),
+    (8.0,),
+)
 
-COMMANDS: tuple[Command, ...] = (RAMP, RAMP_BEATS, WEIGHTS, FADE, FADE_BEATS, SAVE, LOAD, LIST, DELETE, RECORD, UNDO)
+COMMANDS: tuple[Command, ...] = (
+    RAMP,
+    RAMP_BEATS,
+    WEIGHTS,
+    FADE,
+    FADE_BEATS,
+    SAVE,
+    LOAD,
+    LIST,
+    DELETE,
+    RECORD,
+    UNDO,
+    CONTINUE_FROM,
+    GO_BACK,
+)
 
 
 Do = Callable[[], Iterable[Answer] | None]
@@ -112,6 +139,8 @@ class Commands:
             LIST: self._list,
             DELETE: self._delete,
             UNDO: self._undo,
+            CONTINUE_FROM: self._continue,
+            GO_BACK: self._rewind,
         }
         return [(command, _answering(handler)) for command, handler in handlers.items()]
 
@@ -204,6 +233,19 @@ class Commands:
             self._ask(before, asker)
 
         return undo
+
+    # ---- elsewhere
+
+    def _continue(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        path, *seconds = arguments
+        return self._moving({CONTINUE: Passage(str(path), *map(float, seconds)).text}, asker)
+
+    def _rewind(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        return self._moving({REWIND: arguments[0]}, asker)
+
+    def _moving(self, values: dict[str, Value], asker: Asker) -> Do:
+        self._controls.check(values.items(), asker.origin)
+        return self._asking(values, asker)
 
 
 def _named(asked: str) -> str:

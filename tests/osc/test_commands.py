@@ -138,3 +138,14 @@ def test_a_command_that_cannot_be_done_takes_its_whole_bundle_with_it() -> None:
     hall.say_together(("/mg/snapshot/save", "verse"), ("/mg/volume", -6.0))
     assert [path for path, *_ in hall.asked] == ["snapshot/save"]
     assert hall.desk_values() == [[("volume", -6.0)]]
+
+
+def test_a_command_may_name_a_file_as_a_parameter_does() -> None:
+    """So that strangers hear nothing of files, see `Desk.error`."""
+    command = Command("continue", "Go on.", (Argument("file", "path"), Argument("from", "float", False)))
+    tree = Tree(
+        "/mg", mixing.PARAMETERS, mixing.ACTIONS, mixing.Desk(), [(command, lambda *_: list), (SAVE, lambda *_: list)]
+    )
+    assert tree.names_a_file("continue")
+    assert not tree.names_a_file("snapshot/save") and not tree.names_a_file("nowhere")
+    assert command.parse(["my song.wav", 2]) == ["my song.wav", 2]

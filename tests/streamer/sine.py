@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,24 @@ class SineStream:
         self.calls.append(f"reanchor {frames.shape[1]} {seed}")
         self.random = np.random.default_rng(seed)
 
+    def another(self) -> SineStream:
+        twin = replace(self, sampling=replace(self.sampling), calls=[])
+        twin.calls = self.calls
+        return twin
+
+    def approach(self, frames: NDArray[np.int64], seed: int, parts: int, heard: int) -> Iterator[Samples]:
+        self.calls.append(f"approach {frames.shape[1]} {seed}")
+        self.random = np.random.default_rng(seed)
+        for codes in np.array_split(frames[:, -heard:], parts, axis=1):
+            yield np.repeat(codes[0].astype(np.float32), self.model.hop)[:, None].repeat(self.model.channels, 1)
+
+    def trade(self, other: SineStream, back: int | None) -> None:
+        self.calls.append(f"trade {back}")
+        for name in ("random", "frames", "phase", "notes", "held"):
+            own, others = getattr(self, name), getattr(other, name)
+            setattr(self, name, others)
+            setattr(other, name, own)
+
     @property
     def trace(self) -> Trace:
         """The notes of the last chunk, as one codebook."""
@@ -126,6 +144,10 @@ class SineModel:
         self.defaults = Sampling()
         self.encoded: list[str] = []
         self.streams: list[SineStream] = []
+
+    def encode(self, sound: Samples) -> NDArray[np.int64]:
+        """Frames that all sound silent."""
+        return np.zeros((1, len(sound) // self.hop), np.int64)
 
     def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody:
         """A frame for each second."""

@@ -357,7 +357,12 @@ class Mute:
 def test_a_crossfade_goes_from_the_old_to_the_new_at_the_same_power(sizes: list[int], length: int) -> None:
     random = np.random.default_rng(length)
     old, new = (random.normal(size=(n, 2)).astype(np.float32) for n in (length, 12 * 700))
-    fade, cuts = Crossfade(old), np.cumsum([0, *sizes])
+    left = iter(old)
+
+    def old_music(count: int) -> Samples:
+        return np.array([next(left) for _ in range(count)], np.float32).reshape(-1, 2)
+
+    fade, cuts = Crossfade(len(old), old_music), np.cumsum([0, *sizes])
     heard = np.concatenate([new[:0], *(fade.process(new[a:b]) for a, b in pairwise(cuts))])
     phase = (np.arange(length)[:, None] + 0.5) / max(1, length) * np.pi / 2
     whole = new.copy()

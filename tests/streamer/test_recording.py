@@ -26,6 +26,7 @@ from streamer.audio.recorder import SOUND, Recorder
 from streamer.audio.tap import Tap
 from streamer.control.change import Frame
 from streamer.control.journal import NAME, Gate, Header, Journal, read_journal
+from streamer.control.moves import Passage
 from streamer.control.table import PARAMETERS
 from streamer.engine.core import Core, defaults
 from streamer.errors import UserError
@@ -202,9 +203,9 @@ def test_a_full_disk_ends_the_recording_with_a_sentence_and_not_the_music(tmp_pa
 # Again
 
 
-def moves(count: int) -> list[dict[str, Value]]:
-    """What a restless hand does."""
-    chance = random.Random(5)
+def moves(count: int, song: Path) -> list[dict[str, Value]]:
+    """What a restless hand does; some of its passages and rewinds are there, some are not."""
+    chance, elsewhere = random.Random(5), random.Random(6)
     numbers = [
         p for p in PARAMETERS if p.kind in ("float", "int") and p.name not in ("lead", "lora", "topk", "topp", "cfg")
     ]
@@ -219,6 +220,10 @@ def moves(count: int) -> list[dict[str, Value]]:
             batch["mute"] = chance.random() < 0.3
         if chance.random() < 0.1:
             batch[chance.choice(["reset", "stop", "play", "panic"])] = True
+        if elsewhere.random() < 0.1:
+            batch["rewind"] = elsewhere.choice([0.2, 0.7, 1.5, 100.0])
+        if elsewhere.random() < 0.1:
+            batch["continue"] = Passage(str(song), elsewhere.random(), 2.0 + 1.5 * elsewhere.random()).text
         made.append(batch or {"play": True})
     return made
 
@@ -226,11 +231,13 @@ def moves(count: int) -> list[dict[str, Value]]:
 @posix
 def test_500_moves_and_a_killed_engine_are_played_again_to_the_bit(tmp_path: Path) -> None:
     reports = list[str]()
+    song = tmp_path / "song.wav"
+    soundfile.write(song, 0.2 * np.sin(np.arange(3 * RATE) / 50), RATE)
     instrument = Instrument(JOB, {"seed": 3}, port=0, record=tmp_path / "take", report=reports.append)
     instrument.start()
     try:
         chance = random.Random(1)
-        for number, batch in enumerate(moves(500)):
+        for number, batch in enumerate(moves(500, song)):
             at = time.time() + chance.choice([0.15, 0.3, -0.1]) if chance.random() < 0.3 else None
             instrument.controls.apply(list(batch.items()), at=at)
             if number == 250:
@@ -246,6 +253,9 @@ def test_500_moves_and_a_killed_engine_are_played_again_to_the_bit(tmp_path: Pat
     entries = [json.loads(line) for line in (tmp_path / "take" / NAME).read_text().splitlines()]
     assert sum("begin" in entry for entry in entries) == 2
     assert sum("values" in entry for entry in entries) > 200
+    for move in ("rewind", "continue"):
+        assert sum(move in entry.get("values", {}) for entry in entries) > 10
+        assert any(report.startswith(f"{move}: ") for report in reports), "none of them was refused"
     assert not any("early" in report for report in reports)
     replay(SineModel(look_ahead=300), tmp_path / "take", tmp_path / "again.wav")
     heard = soundfile.read(tmp_path / "take" / SOUND, dtype="int32")[0]

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from osc.hosts import Client
 from osc.values import BadValue
+from streamer.control.change import Change
 from streamer.control.controls import Controls
 from streamer.control.media import find
+from streamer.control.moves import Passage
 
 STRANGER = Client(("192.168.1.20", 9000))
 HERE = Client(("127.0.0.1", 9000))
@@ -103,3 +105,20 @@ def test_inputs_are_listened_to_for_those_alone_who_may_keep_something_here(fold
             controls.apply([("melody", name)], friend)
     with pytest.raises(BadValue, match="no such file is offered"):
         controls.apply([("melody", "input")], STRANGER)
+
+
+def test_a_strangers_passage_obeys_the_same_rules(folder: Path) -> None:
+    controls = Controls()
+    asked: list[Change] = []
+    controls.follow(asked.append)
+    for name in ("tune.wav", "../secret.wav", "/etc/passwd", "~/tune.wav", "tune.wav#t=0,1"):
+        with pytest.raises(BadValue, match=NEUTRAL):
+            controls.apply([("continue", Passage(name, 1.0, 2.0).text)], STRANGER)
+    controls.media = folder
+    with pytest.raises(BadValue, match=NEUTRAL):
+        controls.apply([("continue", Passage("../secret.wav").text)], STRANGER)
+    controls.apply([("continue", Passage("tune.wav", 1.0, 2.0).text)], STRANGER)
+    controls.apply([("continue", Passage("../secret.wav").text)], HERE)
+    first, second = (Passage.of(str(change.values["continue"])) for change in asked)
+    assert Path(first.path).samefile(folder / "tune.wav") and (first.start, first.end) == (1.0, 2.0)
+    assert second.path == "../secret.wav"
