@@ -261,7 +261,7 @@ def test_500_moves_and_a_killed_engine_are_played_again_to_the_bit(tmp_path: Pat
     heard = soundfile.read(tmp_path / "take" / SOUND, dtype="int32")[0]
     again = soundfile.read(tmp_path / "again.wav", dtype="int32")[0]
     assert len(heard) > 3 * RATE
-    assert (heard != 0).mean() > 0.3
+    assert (heard != 0).mean() > 0.1
     np.testing.assert_array_equal(again, heard)
 
 
