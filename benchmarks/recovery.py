@@ -31,6 +31,7 @@ from streamer.control.journal import NAME, read_journal
 from streamer.engine.standing import Standing
 from streamer.instrument import Instrument
 from streamer.process.job import load_model, music
+from streamer.process.priority import hurry_process
 
 SETTLE, LONGEST = 0.5, 60.0  # seconds
 SILENT = 1e-4
@@ -86,6 +87,7 @@ def _compute() -> None:
 
 def kill(model: str, kills: int, apart: float | None, how: signal.Signals) -> dict[str, object]:
     """Play, and kill so often."""
+    hurry_process()  # as `streamer play` does
     begun = time.monotonic()
     reports: list[str] = []
     instrument = Instrument(music(model, 48_000, 2), {"prompt": PROMPT, "seed": SEED}, port=0, report=reports.append)
