@@ -22,8 +22,13 @@ from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
 
 NAMES = ("torch", "native", "native-int6", "native-int4", "onnx", "cuda")
-WEIGHT_BYTES = {"torch": 4.0, "native": 1.06, "native-int4": 0.63, "onnx": 1.03, "cuda": 2.0}
+WEIGHT_BYTES = {"torch": 4.0, "native": 1.03, "native-int6": 0.84, "native-int4": 0.62, "onnx": 1.03, "cuda": 2.0}
 """That a step reads for each weight, scales included."""
+LIVE = 2.0
+"""Times real time at which the weights alone must be read for live music: a step also attends, samples and decodes."""
+STEPS_PER_SECOND = 50  # of every released model
+ALWAYS_LIVE = 50_000_000
+"""Weights a step reads, up to which no machine is too slow for 8 bits: nano has eight millions."""
 WORTH_A_FILE = 1_000_000
 """Weights a step reads, from which on ONNX Runtime is worth the file it prepares: nano has eight times as many."""
 OLDEST_ONNX = (1, 28)
@@ -175,10 +180,39 @@ def choose(weights: DecoderWeights | None = None) -> tuple[str, str]:
         return "torch", f"It alone computes on {weights.device.type} in {str(weights.dtype).removeprefix('torch.')}."
     against = obstacle("native") or (weights is not None and _native_refusal(weights)) or ""
     if not against:
-        return "native", "It is the fastest on a CPU."
+        return _with_bits(weights.step_size) if weights is not None else ("native", "It is the fastest on a CPU.")
     if not obstacle("onnx") and (weights is None or weights.step_size >= WORTH_A_FILE):
         return "onnx", f"It is the next best. {against}"
     return "torch", f"It runs everywhere. {against}"
+
+
+def _with_bits(weights: int) -> tuple[str, str]:
+    """The native backend with as many bits as suit a decoder that reads so many weights a step."""
+    if weights > ALWAYS_LIVE:
+        from musicgen.backends import native_step
+
+        rate = native_step.read_rate()
+        if native_bits(weights, rate) == "native-int6":
+            return "native-int6", f"Memory gives {rate / 1e9:.0f} GB/s, too little to read 8 bits of each weight live."
+    return "native", "It is the fastest on a CPU."
+
+
+def native_bits(weights: int, rate: float) -> str:
+    """The native backend's name: with 8 bits where they can be read live, with 6 where they cannot.
+
+    Parameters
+    ----------
+    weights
+        That a step reads.
+    rate
+        Bytes that memory gives a second.
+    """
+    return "native" if weights <= ALWAYS_LIVE or reading_factor("native", weights, rate) >= LIVE else "native-int6"
+
+
+def reading_factor(name: str, weights: int, rate: float) -> float:
+    """Times real time at which a backend could step if it did nothing but read its weights; see `native_bits`."""
+    return rate / (WEIGHT_BYTES[name] * weights * STEPS_PER_SECOND)
 
 
 def _native_refusal(weights: DecoderWeights) -> str:

@@ -132,6 +132,22 @@ def kernels() -> list[str]:
     return names.decode().split(",")
 
 
+def read_rate(threads: int | None = None, size: int = 1 << 28) -> float:
+    """Bytes a second at which so many threads read memory together, None for as many as there are cores."""
+    loaded = library()
+    handle = loaded.native_open(_Weights(hidden=HEAD), kernels()[0].encode(), threads or cores())
+    try:
+        return _read_rate(loaded, handle, size)
+    finally:
+        loaded.native_close(handle)
+
+
+def _read_rate(loaded: ctypes.CDLL, handle: int, size: int) -> float:
+    buffer = pages(size)
+    buffer.fill(1)
+    return size / least_time(lambda: loaded.native_read(handle, buffer.ctypes.data, size))
+
+
 def refusal(weights: DecoderWeights) -> str:
     """Why a decoder does not suit this backend, "" where it does."""
     sizes = {
@@ -349,9 +365,7 @@ class NativeBackend:
 
     def read_rate(self, size: int = 1 << 29) -> float:
         """Bytes a second at which these threads read memory: the bound of a step. size: of the buffer read."""
-        buffer = pages(size)
-        buffer.fill(1)
-        return size / least_time(lambda: self._library.native_read(self._handle, buffer.ctypes.data, size))
+        return _read_rate(self._library, self._handle, size)
 
 
 class _Packed:

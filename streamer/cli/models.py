@@ -12,7 +12,6 @@ from streamer.cli.options import Json
 if TYPE_CHECKING:
     from musicgen.models.table import Card
 
-FRAME_RATE = 50  # steps a second, of every released model
 PLENTY, ENOUGH = 2.0, 1.3
 """Real-time factors that an estimate calls live, and barely: a step also attends, samples and decodes."""
 
@@ -25,37 +24,39 @@ class _Row:
     ----------
     here
         Whether its files are on this machine.
+    backend
+        That it would be played with.
     factor
         Of real time, as estimated.
     """
 
     card: Card
     here: bool
+    backend: str
     factor: float
 
 
 def models(as_json: Json = False) -> None:
     """List what can be loaded, and whether this machine can play it live."""
-    from musicgen.backends import WEIGHT_BYTES, choose
+    from musicgen.backends import choose, native_bits, reading_factor
     from musicgen.models.table import RELEASED, nano
     from streamer.engine.loading import reading_speed
 
     with console.status("Measuring how fast this machine reads weights ..."):
         speed = reading_speed()
     backend, reason = choose()
-    rows = [
-        _Row(
-            card,
-            card.name == "nano" or _downloaded(card.name),
-            speed / (WEIGHT_BYTES[backend] * card.decoder * FRAME_RATE),
-        )
-        for card in (nano(), *RELEASED)
-    ]
+    rows = []
+    for card in (nano(), *RELEASED):
+        own = native_bits(card.decoder, speed) if backend == "native" else backend
+        here = card.name == "nano" or _downloaded(card.name)
+        rows.append(_Row(card, here, own, reading_factor(own, card.decoder, speed)))
     if as_json:
         tell_machine({"backend": backend, "reason": reason, "models": [_facts(row) for row in rows]})
         return
     _show(rows)
     console.print(plain(f"Backend: {backend}. {reason}"))
+    if any(row.backend != backend for row in rows):
+        console.print("Where 8 bits of each weight take too long to read for live music: native-int6, with 6.")
 
 
 def _facts(row: _Row) -> dict[str, object]:
@@ -68,6 +69,7 @@ def _facts(row: _Row) -> dict[str, object]:
         "memory": card.memory(),
         "licence": card.licence,
         "here": row.here,
+        "backend": row.backend,
         "estimate": round(row.factor, 2),
         "live": _live(row.factor),
     }

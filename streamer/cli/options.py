@@ -42,7 +42,7 @@ Backend = Annotated[
     typer.Option(
         "--backend",
         metavar="NAME",
-        help="What computes: auto, native, native-int4, onnx, torch or cuda.",
+        help="What computes: auto, native, native-int6, native-int4, onnx, torch or cuda.",
         rich_help_panel=MODEL,
     ),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -60,18 +59,16 @@ def share_threads(backend: Backend) -> None:
 def reading_speed() -> float:
     """Bytes of weights that this machine reads a second: what bounds a step, which uses every weight once.
 
-    The best of a few products of a matrix that no cache can hold with a vector, in float32 and with as many threads as
-    a big model may get.
+    By the native library where it was built; else the best of a few products of a matrix that no cache can hold with a
+    vector, in float32 and with as many threads as a big model may get.
     """
-    import torch
+    from musicgen.backends import native_step, obstacle
+    from musicgen.backends.threads import cores, least_time
 
-    from musicgen.backends.threads import cores
+    if not obstacle("native"):
+        return native_step.read_rate()
+    import torch
 
     torch.set_num_threads(max(1, cores() - 1))
     matrix, vector = torch.ones(8192, 8192), torch.ones(8192)
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        torch.mv(matrix, vector)
-        times.append(time.perf_counter() - start)
-    return 4 * matrix.numel() / min(times)
+    return 4 * matrix.numel() / least_time(lambda: torch.mv(matrix, vector))

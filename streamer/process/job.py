@@ -8,7 +8,7 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -91,7 +91,8 @@ class Job:
     rate, channels : int
         Of the audio.
     arguments : mapping
-        For the factory.
+        For the factory. Successors get others in their place that the factory named as "settled", among its facts: what
+        the first process chose or measured, and a successor must not find otherwise.
     imports : tuple of str
         Modules to import before the word to start. A standby imports those too that the factory named as its
         "imports", among its facts: what turned out to be needed.
@@ -110,6 +111,10 @@ class Job:
     imports: tuple[str, ...] = ()
     opening: Mapping[str, Value] = field(default_factory=dict)
     loader: str = ""
+
+    def settled(self, facts: Facts) -> Job:
+        """What a successor of the process that told these facts is to run."""
+        return replace(self, arguments={**self.arguments, **facts.get("settled", {})})
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,7 @@ def load_model(model: str, backend: str, threads: int, anchor: str, **_: Value) 
     computed = {"backend": stepping.name, "threads": stepping.threads, "advice": advice(stepping.name)}
     facts = {"model": loaded.name, "licence": loaded.licence, "defaults": defaults(loaded), **computed}
     facts |= {"content": content(folder), "versions": versions(), "spare": has_room(weights(folder))}
+    facts["settled"] = {"backend": stepping.name}
     return Loaded(loaded, facts)
 
 

@@ -304,6 +304,7 @@ class Supervisor:
         for event in worker.heard():
             if isinstance(event, Ready):
                 self.facts, self._begins = event.facts, event.sample
+                self._job = self._job.settled(event.facts)
             with self._lock:
                 returned = self._tickets.returned(event)
             self._hear(returned)

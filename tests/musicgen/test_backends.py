@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from musicgen import ModelError, MusicGen
-from musicgen.backends import NAMES, advice, choose, native_step, obstacle, prepare
+from musicgen.backends import NAMES, WEIGHT_BYTES, advice, choose, native_bits, native_step, obstacle, prepare
 from musicgen.backends.cuda_step import CudaBackend
 from musicgen.backends.threads import best_threads
 from musicgen.backends.torch_step import TorchBackend
+from musicgen.load.checkpoint import load_checkpoint
 from tests.musicgen import backend_parity as parity
 from tests.musicgen.random_decoder import random_decoder
 
@@ -83,6 +84,25 @@ def test_auto_is_a_backend_that_can_run_here_and_says_why() -> None:
     assert MusicGen.load("nano").backend.name == choose(random_decoder(hidden=256, heads=4))[0]
 
 
+def test_eight_bits_are_the_default_where_memory_reads_them_live_and_six_where_it_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require("native")
+    weights = random_decoder(hidden=256, heads=4)
+    monkeypatch.setattr("musicgen.backends.ALWAYS_LIVE", weights.step_size - 1)
+    live = 2 * 50 * WEIGHT_BYTES["native"] * weights.step_size  # bytes a second, at twice real time
+    for rate, expected in ((1.01 * live, "native"), (0.99 * live, "native-int6"), (0.1 * live, "native-int6")):
+        monkeypatch.setattr(native_step, "read_rate", lambda own=rate: own)
+        name, reason = choose(weights)
+        assert name == prepare(weights, threads=1).name == expected
+        assert ("GB/s" in reason) == (expected == "native-int6")
+
+
+def test_no_memory_is_too_slow_for_eight_bits_of_nano() -> None:
+    """So nothing is measured, and the same seed plays the same on every day."""
+    assert native_bits(load_checkpoint("nano").decoder.step_size, rate=1e9) == "native"
+
+
 def test_auto_without_the_fast_ones_is_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("musicgen.backends.obstacle", lambda name: f"No {name}." if name != "torch" else "")
     assert choose() == ("torch", "It runs everywhere. No native.")
@@ -101,7 +121,7 @@ def test_without_the_native_library_nano_plays_with_onnx_and_the_advice_is_a_com
 
 def test_the_fastest_backend_needs_no_advice() -> None:
     require("native")
-    assert [advice(name) for name in ("native", "native-int4", "cuda", "torch")] == [""] * 4
+    assert [advice(name) for name in ("native", "native-int6", "native-int4", "cuda", "torch")] == [""] * 5
 
 
 def test_an_old_onnx_runtime_is_passed_over_by_auto_and_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -289,3 +289,4 @@ def test_threads_are_chosen_by_measurement(tiny: DecoderWeights) -> None:
     native = NativeBackend(tiny)
     assert native.threads >= 1
     assert native.read_rate(1 << 22) > 0
+    assert native_step.read_rate(1, 1 << 22) > 0

@@ -18,6 +18,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musicgen.backends import choose
 from streamer.audio.recorder import SOUND
 from streamer.control.journal import NAME, read_journal
 from streamer.engine.standing import Standing
@@ -282,3 +283,11 @@ def test_nano_plays_the_same_music_on(tmp_path: Path) -> None:
     files = (tmp_path / "take" / SOUND, tmp_path / "again.wav")
     heard, again = (soundfile.read(path, dtype="int32")[0] for path in files)
     np.testing.assert_array_equal(again, heard)
+
+
+def test_a_successor_computes_with_the_backend_that_the_first_one_chose() -> None:
+    """Which "auto" is may depend on a measurement; the music's tokens must not change with it half-way."""
+    job = music("nano", 48_000, 1)
+    settled = job.settled(load_model(**job.arguments).facts)  # type: ignore[arg-type]
+    assert settled.arguments == {**job.arguments, "backend": choose()[0]}
+    assert job.settled({}) == job

@@ -22,7 +22,8 @@ namespace native {
 constexpr int kGroup = 64;  // inputs that share a scale, outputs of a panel, and the head size
 constexpr int kMaxRows = 64;
 
-constexpr size_t group_bytes(int bits) { return (bits == 8 ? 128 : 256) + 64 * 64 * size_t(bits) / 8; }
+constexpr size_t scale_bytes(int bits) { return bits == 8 ? 128 : 256; }
+constexpr size_t group_bytes(int bits) { return scale_bytes(bits) + 64 * 64 * size_t(bits) / 8; }
 
 constexpr int padded(int positions) { return (positions + 15) / 16 * 16; }
 

@@ -13,6 +13,7 @@ namespace {
 #include "avx2.inc"
 
 constexpr int kOffset = 0;
+constexpr bool kPairs = true;
 
 // Products of bytes are added in pairs of 16 bits, which saturate. |w| x sign(x, w) cannot: 2 * 128 * 127 < 2^15.
 INLINE __m256i dot_half(__m256i sum, __m256i w, __m256i x) {

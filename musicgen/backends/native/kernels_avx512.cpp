@@ -11,6 +11,7 @@ namespace native {
 namespace {
 
 constexpr int kSums = 16, kTileRows = 4, kAhead = 2048, kOffset = 128;
+constexpr bool kPairs = false;
 constexpr int kBlockPanels[] = {8, 8, 4, 4, 4, 4};
 
 struct Floats {
@@ -74,7 +75,6 @@ INLINE Quad broadcast(const int8_t* from) {
     return {_mm512_set1_epi32(four)};
 }
 INLINE Ints dot(Ints sum, Bytes w, Quad x) { return {_mm512_dpbusd_epi32(sum.x, w.x, x.x)}; }
-INLINE Ints dot_pair(Ints sum, Bytes w, Quad x, Bytes w2, Quad x2) { return dot(dot(sum, w, x), w2, x2); }
 
 #include "kernels.inc"
 

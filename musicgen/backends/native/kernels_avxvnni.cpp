@@ -14,11 +14,11 @@ namespace {
 #include "avx2.inc"
 
 constexpr int kOffset = 128;
+constexpr bool kPairs = false;
 
 INLINE Ints dot(Ints sum, Bytes w, Quad x) {
     return {_mm256_dpbusd_avx_epi32(sum.a, w.a, x.x), _mm256_dpbusd_avx_epi32(sum.b, w.b, x.x)};
 }
-INLINE Ints dot_pair(Ints sum, Bytes w, Quad x, Bytes w2, Quad x2) { return dot(dot(sum, w, x), w2, x2); }
 
 #include "kernels.inc"
 

@@ -16,6 +16,8 @@ INLINE int32x4_t dot_quarter(int32x4_t sum, int8x16_t w, int8x16_t x) {
     return vpadalq_s16(sum, vpaddq_s16(low, high));
 }
 
+constexpr bool kPairs = true;
+
 // Weights below 64 leave room for four: 4 * 63 * 127 < 2^15.
 INLINE int32x4_t pair_quarter(int32x4_t sum, int8x16_t w, int8x16_t x, int8x16_t w2, int8x16_t x2) {
     int16x8_t low = vmlal_s8(vmull_s8(vget_low_s8(w), vget_low_s8(x)), vget_low_s8(w2), vget_low_s8(x2));
@@ -24,6 +26,11 @@ INLINE int32x4_t pair_quarter(int32x4_t sum, int8x16_t w, int8x16_t x, int8x16_t
 }
 
 #include "neon.inc"
+
+INLINE Ints dot_pair(Ints sum, Bytes w, Quad x, Bytes w2, Quad x2) {
+    return {pair_quarter(sum.a, w.a, x.x, w2.a, x2.x), pair_quarter(sum.b, w.b, x.x, w2.b, x2.x),
+            pair_quarter(sum.c, w.c, x.x, w2.c, x2.x), pair_quarter(sum.d, w.d, x.x, w2.d, x2.x)};
+}
 
 #include "kernels.inc"
 

@@ -19,9 +19,8 @@ namespace native {
 namespace {
 
 INLINE int32x4_t dot_quarter(int32x4_t sum, int8x16_t w, int8x16_t x) { return vdotq_s32(sum, w, x); }
-INLINE int32x4_t pair_quarter(int32x4_t sum, int8x16_t w, int8x16_t x, int8x16_t w2, int8x16_t x2) {
-    return vdotq_s32(vdotq_s32(sum, w, x), w2, x2);
-}
+
+constexpr bool kPairs = false;
 
 #include "neon.inc"
 

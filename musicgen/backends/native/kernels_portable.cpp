@@ -10,6 +10,7 @@ namespace native {
 namespace {
 
 constexpr int kSums = 4, kTileRows = 4, kAhead = 2048, kOffset = 128;
+constexpr bool kPairs = false;
 constexpr int kBlockPanels[] = {1, 1, 1, 1, 1, 1};
 
 struct Floats {
@@ -164,7 +165,6 @@ INLINE Ints dot(Ints sum, Bytes w, Quad x) {
     }
     return sum;
 }
-INLINE Ints dot_pair(Ints sum, Bytes w, Quad x, Bytes w2, Quad x2) { return dot(dot(sum, w, x), w2, x2); }
 
 #include "kernels.inc"
 
