@@ -11,6 +11,8 @@ from musicgen.backends import native_step
 
 NATIVE = Path(native_step.__file__).parent / "native"
 SELFTEST = Path(__file__).parent / "native_selftest.cpp"
+TILES = Path(__file__).parent / "native_tiles_selftest.cpp"
+UNSUITABLE = 77  # what TILES returns on a processor that cannot run it
 ARM = "aarch64-linux-gnu-g++"
 
 
@@ -37,6 +39,21 @@ def test_no_sanitizer_complains(tmp_path: Path, sanitizers: str) -> None:
     """Every kernel of this machine, with three threads too: no byte outside its buffer, no data race."""
     options = ("-O1", "-g1", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all")
     assert "portable" in kernels_that_agree(built(tmp_path, "g++", *options))
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(platform.machine() != "x86_64" or platform.system() != "Linux", reason="AMX is there alone")
+def test_amx_agrees_with_plain_code_where_plain_code_plays_its_tiles(tmp_path: Path) -> None:
+    program = tmp_path / "tiles"
+    sources = [NATIVE / f"{name}.cpp" for name in ("packing", "kernels_portable", "kernels_avx512")]
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    subprocess.run(["g++", "-std=c++17", "-O1", "-w", TILES, *sources, "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, text=True, timeout=300)
+    if done.returncode == UNSUITABLE:
+        pytest.skip("this processor has no AVX-512 with VNNI")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == 3 * 6
 
 
 @pytest.mark.heavy
