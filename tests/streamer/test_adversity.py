@@ -16,6 +16,7 @@ from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from osc.access import NO_RULES
@@ -34,12 +35,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: si
 
 
 class Player:
-    """The instrument of `tests.streamer.player`, in a session of its own."""
+    """The instrument of `tests.streamer.player`, or another module, in a session of its own."""
 
-    def __init__(self, shell: str = "", cwd: Path = ROOT, **environment: str | None) -> None:
+    def __init__(
+        self, shell: str = "", cwd: Path = ROOT, module: str = "tests.streamer.player", **environment: str | None
+    ) -> None:
         changed = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
         self.process = subprocess.Popen(
-            ["sh", "-c", f"{shell} exec {sys.executable} -m tests.streamer.player"],
+            ["sh", "-c", f"{shell} exec {sys.executable} -m {module}"],
             cwd=cwd,
             env={name: value for name, value in changed.items() if value is not None},
             stdin=subprocess.PIPE,
@@ -213,3 +216,42 @@ def test_a_question_that_waits_is_answered_in_its_time_when_the_clock_is_set(jum
     clock.now += 0.2
     desk.turn()
     assert len(sent) == 1
+
+
+# ---- the same with nano, as it is played
+
+
+def nano(folder: Path, seconds: float) -> str:
+    """The module that plays it, and its arguments."""
+    return f"streamer.cli.main play --osc-port 0 --seconds {seconds} --wav-out {folder}/heard.wav"
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", NEEDS)
+def test_nano_plays_with_little_from_the_system(tmp_path: Path, name: str) -> None:
+    with playing(cwd=tmp_path, module=nano(tmp_path, 1.5), **NEEDS[name]) as player:
+        out, err = player.process.communicate(timeout=120)
+    assert (player.process.returncode, err) == (0, "")
+    assert "Played" in out and "restarted" not in out
+
+
+@pytest.mark.heavy
+def test_nano_goes_on_after_a_suspended_session_and_a_folder_that_went(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    with playing(cwd=tmp_path, module=nano(tmp_path, 12.0), shell="cd home;") as player:
+        heard = tmp_path / "heard.wav"
+        until(lambda: heard.exists() and heard.stat().st_size > 100_000, 120)
+        player.signal(signal.SIGSTOP)
+        time.sleep(5.0)
+        player.signal(signal.SIGCONT)
+        (tmp_path / "home").rmdir()
+        time.sleep(2.0)
+        children = psutil.Process(player.process.pid).children(recursive=True)
+        for child in children:  # the engine, its spare and their nursery: another one has to be started
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "spawn_main" in " ".join(child.cmdline()):
+                    child.kill()
+        out, err = player.process.communicate(timeout=120)
+    assert player.process.returncode == 0
+    assert "engine restarted" in out, (out, err)
+    assert all(line.endswith("Starting it again.") for line in err.splitlines())
