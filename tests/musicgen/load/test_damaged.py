@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -256,7 +257,9 @@ def mutations(draw: st.DrawFn, content: Any) -> Any:
         elif how == "add" and isinstance(inner, dict):
             inner[draw(st.text(max_size=8))] = deepcopy(draw(odd))
         elif how == "scale" and isinstance(inner[path[-1]], (int, float)):
-            inner[path[-1]] *= draw(st.sampled_from([2, 3, 10, 1000, -1, 0.5]))
+            factor = draw(st.sampled_from([2, 3, 10, 1000, -1, 0.5]))
+            with contextlib.suppress(OverflowError):  # 10^400 has no half
+                inner[path[-1]] *= factor
         elif how == "swap" and isinstance(inner, dict):
             other = draw(st.sampled_from(sorted(inner)))
             inner[path[-1]], inner[other] = inner[other], inner[path[-1]]
