@@ -21,11 +21,12 @@ import pytest
 
 from osc.access import NO_RULES
 from osc.desk import Desk
-from streamer.control.change import Wall
+from streamer.control.change import Beat, Change, Wall
 from streamer.control.timeline import Timeline
 from streamer.errors import UserError
 from streamer.process import memory, supervisor
 from streamer.process.memory import Memory, remove_the_dead
+from streamer.process.tickets import Tickets
 from tests.osc import desk as mixing
 from tests.streamer.test_instrument import bundle, until
 from tests.streamer.test_supervisor import Bench
@@ -196,6 +197,20 @@ def test_a_change_that_waits_for_its_time_is_not_moved_when_the_clock_is_set(jum
     moment = line.moment(Wall(wall[0] + 2.0))
     wall[0] += jump
     assert moment == pytest.approx(52.0)
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_what_a_successor_has_to_hear_again_keeps_its_moment_when_the_clock_is_set(jump: float) -> None:
+    wall, clock = [1_700_000_000.0], [50.0]
+    tickets = Tickets(lambda: wall[0], lambda: clock[0])
+    tickets.issue(Change({"seed": 1}, Wall(wall[0] + 3.0), "me"))
+    tickets.issue(Change({"seed": 2}, Beat(4.0), "me"))
+    wall[0] += jump + 1.0
+    clock[0] += 1.0
+    for _ in range(2):
+        timed, beat = tickets.again()
+        assert isinstance(timed.at, Wall) and timed.at.seconds == pytest.approx(wall[0] + 2.0)
+        assert beat.at == Beat(4.0)
 
 
 @pytest.mark.parametrize("jump", [3600.0, -3600.0])
