@@ -17,12 +17,14 @@ import torch
 from numpy.typing import NDArray
 from transformers import MusicgenMelodyFeatureExtractor
 
-from musicgen import MusicGen, StreamingPolicy, stems
+from musicgen import MusicGen, Stream, StreamingPolicy, stems
 from osc.values import Value
 from streamer import Controls, Engine, UserError
+from streamer.engine.core import Core
 from streamer.engine.events import Event, Refused
 from streamer.engine.listening import Window
 from streamer.engine.melodies import Melodies, check_melody
+from streamer.engine.standing import Standing
 from streamer.instrument import Instrument
 from streamer.offline.render import render
 from streamer.process.events import Report
@@ -73,6 +75,42 @@ def written(path: Path, sound: NDArray[np.float32], rate: int = RATE, **options:
 def engine_of(model: MusicGen, **controls: Any) -> Engine:
     """What it plays is what the stream makes, behind the first frame's fade."""
     return Engine(model, Controls(prompt="deep house", seed=3, guard=False, **controls), channels=1, level=False)
+
+
+# Another engine, another time
+
+
+def test_another_engine_follows_the_tune_on_where_it_was(model: MusicGen, tmp_path: Path) -> None:
+    """As a hot spare does."""
+    values: dict[str, Value] = {"prompt": "deep house", "seed": 3, "guard": False}
+    values["melody"] = written(tmp_path / "song.wav", tune(440, 523.25, 659.25, 392, 349, 311))
+    player = Core(model, values, channels=1, level=False)
+    player.read(70 * HOP)
+    standing = Standing.from_bytes(player.state())
+    other = Core(model, values, channels=1, level=False, goes_on=standing)
+    stream, successor = cast(Stream, player.stream), cast(Stream, other.stream)
+    assert stream.melody is not None and successor.melody is not None
+    assert torch.equal(successor.melody.chroma, stream.melody.chroma)
+    here = standing.stream.remembered.steps
+    assert torch.equal(successor.conditions.prefix(here), stream.conditions.prefix(here))
+    assert not torch.equal(successor.conditions.prefix(here), successor.conditions.prefix(here + 50))
+    without = Core(model, values | {"melody": ""}, channels=1, level=False, goes_on=standing)
+    assert not np.array_equal(other.read(30 * HOP), without.read(30 * HOP)), "the melody has no say"
+
+
+def test_the_tune_goes_back_with_the_music(model: MusicGen) -> None:
+    stream = model.stream("deep house", melody=model.melody(tune(440, 523.25, 659.25, 392, 349), RATE), seed=3)
+    frames = np.stack([stream.next_frame() for _ in range(90)], axis=1)
+    then = stream.conditions.prefix(stream.past.line.steps)
+    for _ in range(60):
+        stream.next_frame()
+    assert not torch.equal(stream.conditions.prefix(stream.past.line.steps), then)
+    other = stream.another()
+    for _ in other.approach(frames, 5, 16, 50):
+        stream.next_frame()
+    stream.trade(other, 60 + 16)
+    assert torch.equal(stream.conditions.prefix(stream.past.line.steps), then)
+    assert stream.next_frame().shape == (4,)
 
 
 # Files

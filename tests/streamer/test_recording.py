@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 import tracemalloc
@@ -262,6 +263,44 @@ def test_500_moves_and_a_killed_engine_are_played_again_to_the_bit(tmp_path: Pat
     again = soundfile.read(tmp_path / "again.wav", dtype="int32")[0]
     assert len(heard) > 3 * RATE
     assert (heard != 0).mean() > 0.1
+    np.testing.assert_array_equal(again, heard)
+
+
+@posix
+def test_of_a_killed_instrument_all_is_there_and_can_be_played_again(tmp_path: Path) -> None:
+    """kill -9 of the parent while it records: the header is right, whole lines count, and a replay is to the bit."""
+    code = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from streamer.instrument import Instrument
+from tests.streamer.test_recording import JOB
+if __name__ == "__main__":
+    instrument = Instrument(JOB, {"seed": 3}, port=0, record=Path(sys.argv[2]), report=lambda sentence: None)
+    instrument.start()
+    print("plays", flush=True)
+    for number in range(100_000):
+        instrument.controls.set(prompt=f"{number} rains", volume=-number % 20)
+        if number % 20 == 19:
+            instrument.controls.set(rewind=0.2)
+        time.sleep(0.02)
+"""
+    (tmp_path / "parent.py").write_text(code)
+    take = tmp_path / "take"
+    command = [sys.executable, str(tmp_path / "parent.py"), str(Path(__file__).parents[2]), str(take)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:
+        try:
+            assert parent.stdout is not None and parent.stdout.readline() == "plays\n"
+            until(lambda: soundfile.info(take / SOUND).frames > 2 * RATE)
+        finally:
+            parent.kill()
+    frames = soundfile.info(take / SOUND).frames
+    assert (take / SOUND).stat().st_size - len(wav_header(0, RATE, 2)) - frames * 6 in range(6 * RATE)
+    with (take / NAME).open("a") as journal:  # a line that was not written to its end
+        journal.write('{"frame": 7, "val')
+    assert read_journal(take / NAME).samples is None
+    assert replay(SineModel(look_ahead=300), take, tmp_path / "again.wav") == frames
+    heard, again = (soundfile.read(path, dtype="int32")[0] for path in (take / SOUND, tmp_path / "again.wav"))
     np.testing.assert_array_equal(again, heard)
 
 
