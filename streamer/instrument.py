@@ -279,6 +279,7 @@ class Instrument:
                 channels=job.channels,
                 arguments={**job.arguments, **job.opening},
                 versions=dict(facts.get("versions", {})),
+                frame_rate=float(facts.get("frame_rate", 50.0)),
             ),
         )
 

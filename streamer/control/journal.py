@@ -48,6 +48,8 @@ class Header:
         Of the engine's job, see `streamer.process.job`.
     versions : dict
         Of what computed, by name.
+    frame_rate : float
+        Frames a second, of the model.
     """
 
     model: str
@@ -58,6 +60,7 @@ class Header:
     channels: int
     arguments: dict[str, Value]
     versions: dict[str, str]
+    frame_rate: float = 50.0
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import soundfile
 from streamer.audio.files import WavWriter
 from streamer.audio.playback import fade_curve
 from streamer.audio.recorder import SOUND
-from streamer.control.change import Change
+from streamer.control.change import Change, Frame
 from streamer.control.journal import NAME, Life, Performance, read_journal
+from streamer.control.table import MOVES
 from streamer.engine.beginning import Beginning, Excerpt, read_beginning
 from streamer.engine.core import Core
 from streamer.engine.events import Event, Refused
@@ -138,6 +139,7 @@ class _Music:
         self._report = report
         self._deaf = deaf
         self._lives = deque(performance.lives)
+        self._pace = model.sample_rate / model.hop / self._header.frame_rate  # its frames to one of the journal's
         self._melodies = Melodies(model, stems=bool(self._header.arguments.get("stems")), report=report)
         self._begin()
 
@@ -172,14 +174,36 @@ class _Music:
         return engine(None)
 
     def _own(self, life: Life) -> tuple[dict[str, Any], list[Change]]:
-        """What this model is given to do: a guard that cannot hear has no say."""
-        left_out = {"guard"} if self._deaf else set[str]()
-        values = {name: value for name, value in life.values.items() if name not in left_out}
+        """What this model is given to do, at its own frames, and a decoder that is deaf to the guard and to turns."""
+        left_out = {"guard"} | MOVES if self._deaf else set[str]()
+        if any(change.values.keys() & MOVES & left_out for change in life.changes):
+            self._report("this decoder makes whole pieces: passages and rewinds are left out")
+        values = self._possible({name: value for name, value in life.values.items() if name not in left_out})
         changes = [
-            replace(change, values={name: value for name, value in change.values.items() if name not in left_out})
+            replace(
+                change,
+                values={name: value for name, value in change.values.items() if name not in left_out},
+                at=Frame(change.at.number * self._pace) if isinstance(change.at, Frame) else change.at,
+            )
             for change in life.changes
         ]
         return values | ({"guard": False} if self._deaf else {}), changes
+
+    def _possible(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Values to begin with, less what this model cannot have; a change that it cannot have is refused by itself."""
+        lacking = dict[str, str]()
+        try:
+            self._melodies.prepare(str(values.get("melody", "")))
+        except UserError as error:
+            lacking["melody"] = str(error)
+        try:
+            if values.get("lora", 1.0) != 1.0:
+                self._model.prepare_lora(float(values["lora"]))
+        except ValueError as error:
+            lacking["lora"] = str(error)
+        for name, why in lacking.items():
+            self._report(f"{name}: {why}; it is left out")
+        return {name: value for name, value in values.items() if name not in lacking}
 
     def _beginning(self) -> Beginning | None:
         path = str(self._header.arguments.get("path", ""))

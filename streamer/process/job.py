@@ -175,6 +175,7 @@ def load_model(model: str, backend: str, threads: int, anchor: str, **_: Value) 
     facts = {"model": loaded.name, "licence": loaded.licence, "defaults": defaults(loaded), **computed}
     facts |= {"content": content(folder), "versions": versions(), "spare": has_room(weights(folder))}
     facts["settled"] = {"backend": stepping.name}
+    facts["frame_rate"] = loaded.frame_rate
     return Loaded(loaded, facts)
 
 

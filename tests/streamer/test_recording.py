@@ -20,12 +20,13 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from musicgen import MusicGen
 from osc.values import Value
 from streamer.audio.files import WavWriter, as_24_bits, wav_header
 from streamer.audio.playback import Playback
 from streamer.audio.recorder import SOUND, Recorder
 from streamer.audio.tap import Tap
-from streamer.control.change import Frame
+from streamer.control.change import Change, Frame
 from streamer.control.journal import NAME, Gate, Header, Journal, read_journal
 from streamer.control.moves import Passage
 from streamer.control.table import PARAMETERS
@@ -35,6 +36,8 @@ from streamer.instrument import Instrument
 from streamer.offline.replay import replay
 from streamer.process.job import Job, Source, Tell
 from streamer.process.ring import Ring
+from streamer.sound.dynamics import Samples
+from tests.musicgen.tiny import tiny_checkpoint
 from tests.streamer.sine import SineModel
 from tests.streamer.test_instrument import Client, until
 
@@ -328,3 +331,57 @@ def test_a_recording_begins_and_ends_over_osc(tmp_path: Path) -> None:
     heard = soundfile.read(tmp_path / "my take" / SOUND, dtype="int32")[0]
     assert len(heard) > RATE
     np.testing.assert_array_equal(soundfile.read(tmp_path / "again.wav", dtype="int32")[0], heard)
+
+
+# With another model
+
+
+def take(folder: Path, changes: list[Change], values: dict[str, Value] | None = None) -> Path:
+    """A recording of 2 s at 16 kHz, in mono, of a model with 50 frames a second."""
+    folder.mkdir()
+    journal = Journal()
+    journal.open(folder / NAME, Header("elsewhere", "", "native", 1, 16_000, 1, {}, {}))
+    journal.begin(0, {"seed": 4, "guard": False, "prompt": "rain"} | (values or {}), first=True)
+    journal.gate(Gate(0, True, 0, 0))
+    for change in changes:
+        assert isinstance(change.at, Frame)
+        journal.applied(change.at.number, change.values)
+    journal.close(32_000)
+    return folder
+
+
+@pytest.mark.parametrize("ratios", [(8, 5, 4, 4), (8, 5, 4, 2)], ids=["25 frames a second", "50 frames a second"])
+def test_the_same_moves_with_a_model_of_another_layout(tmp_path: Path, ratios: tuple[int, ...]) -> None:
+    """Stereo, with twice the codebooks and half the rate: what changed at 1 s changes at 1 s."""
+    folder = tiny_checkpoint(tmp_path / "model", channels=2, sampling_rate=16_000, ratios=ratios)
+    model = MusicGen.load(str(folder), backend="torch")
+    silent = take(tmp_path / "silent", [Change({"mute": True}, Frame(50))])
+    assert replay(model, silent, tmp_path / "a.wav", report=pytest.fail) == 32_000
+    sound = soundfile.read(tmp_path / "a.wav")[0]
+    assert np.abs(sound[12_000:15_500]).max() > 1e-4
+    assert np.abs(sound[17_500:]).max() == 0
+    turned = take(tmp_path / "turned", [Change({"rewind": 0.5}, Frame(60)), Change({"rewind": 9.0}, Frame(70))])
+    reports = list[str]()
+    assert replay(model, turned, tmp_path / "b.wav", report=reports.append) == 32_000
+    assert len(reports) == 1 and reports[0].startswith("rewind: only the last ")
+
+
+def test_what_another_model_cannot_do_is_told_and_left_out(tmp_path: Path, tiny_model: MusicGen) -> None:
+    soundfile.write(tmp_path / "tune.wav", 0.1 * np.sin(np.arange(32_000) / 20), 32_000)
+    tune = str(tmp_path / "tune.wav")
+    folder = take(tmp_path / "take", [Change({"melody": tune}, Frame(20))], {"melody": tune, "lora": 0.5})
+    reports = list[str]()
+    assert replay(tiny_model, folder, tmp_path / "again.wav", report=reports.append) == 32_000
+    assert [report.partition(":")[0] for report in reports] == ["melody", "lora", "melody"]
+    assert "follows no melody" in reports[0] and "has no LoRA adapter" in reports[1]
+
+
+def test_a_decoder_of_whole_pieces_leaves_turns_out_and_says_so(tmp_path: Path, tiny_model: MusicGen) -> None:
+    folder = take(tmp_path / "take", [Change({"rewind": 0.5}, Frame(60)), Change({"volume": -6.0}, Frame(70))])
+    reports = list[str]()
+
+    def decode(frames: Any, seed: int) -> Samples:
+        return np.full((frames.shape[1] * 640, 1), 0.1, np.float32)
+
+    assert replay(tiny_model, folder, tmp_path / "a.wav", decode=decode, report=reports.append) == 32_000
+    assert reports == ["this decoder makes whole pieces: passages and rewinds are left out"]
