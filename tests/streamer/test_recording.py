@@ -341,7 +341,8 @@ def take(folder: Path, changes: list[Change], values: dict[str, Value] | None = 
     folder.mkdir()
     journal = Journal()
     journal.open(folder / NAME, Header("elsewhere", "", "native", 1, 16_000, 1, {}, {}))
-    journal.begin(0, {"seed": 4, "guard": False, "prompt": "rain"} | (values or {}), first=True)
+    began: dict[str, Value] = {"seed": 4, "guard": False, "prompt": "rain"}
+    journal.begin(0, began | (values or {}), first=True)
     journal.gate(Gate(0, True, 0, 0))
     for change in changes:
         assert isinstance(change.at, Frame)
