@@ -117,12 +117,12 @@ def logits_of(model: MusicGen, songs: Sequence[Song], columns: NDArray[np.int64]
         steps.append(model.backend.step(states, [own[None] for own in column], prompts))
         for state in states:
             state.count()
-    return torch.stack(steps).cpu()
+    return torch.from_numpy(np.stack(steps))
 
 
 def compare(expected: Tensor, found: Tensor, targets: NDArray[np.int64], guidance: float) -> dict[str, float]:
     """See this module."""
-    guided = [guide(logits.movedim(2, 0), guidance) for logits in (expected, found)]
+    guided = [torch.from_numpy(guide(logits.movedim(2, 0).numpy(), guidance)) for logits in (expected, found)]
     wanted = torch.from_numpy(targets)
     told = wanted != NOTHING
     losses = [

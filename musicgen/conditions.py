@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from musicgen.backends import Backend
 from musicgen.decoder import Prompt, Prompts
@@ -147,7 +147,7 @@ class Conditions:
             self._blend = texts, self._model.encode_blend(texts)
         return self._model.backend.weigh(self._blend[1], [weight for _, weight in scene.prompts]), negative
 
-    def prefix(self, begin: int) -> Tensor:
+    def prefix(self, begin: int) -> NDArray[np.float32]:
         """What stands in front of a lane whose first frame is number ``begin``: chroma and text, (2, P, d) float32.
 
         The null row has no melody and, unless there is a negative prompt, no text: zeros, where the other row has some.
@@ -157,8 +157,11 @@ class Conditions:
         offset = (begin - self.melody_start) * self._model.hop
         tunes = [melodies.states(self.melody, offset), melodies.states(None)]
         length = max(1, *(0 if text is None else len(text) for text in self._states))
-        return torch.stack(
-            [torch.cat([tune, _padded(text, length, tune)]) for tune, text in zip(tunes, self._states, strict=True)]
+        return np.stack(
+            [
+                np.concatenate([tune, _padded(text, length, tune)])
+                for tune, text in zip(tunes, self._states, strict=True)
+            ]
         )
 
 
@@ -167,9 +170,9 @@ def strongest(prompts: Weighted) -> str:
     return max(prompts, key=lambda prompt: prompt[1])[0]
 
 
-def _padded(states: Tensor | None, length: int, like: Tensor) -> Tensor:
+def _padded(states: NDArray[np.float32] | None, length: int, like: NDArray[np.float32]) -> NDArray[np.float32]:
     """States (S, d) and zeros behind them, (length, d)."""
-    padded = like.new_zeros(length, like.shape[1])
+    padded = np.zeros((length, like.shape[1]), np.float32)
     if states is not None:
         padded[: len(states)] = states
     return padded

@@ -459,7 +459,7 @@ class _Transformer(nn.Module):
 
 def _positioned(x: Tensor) -> Tensor:
     """(1, width, time) to (1, time, width) with positions."""
-    return x.transpose(1, 2) + sinusoids(x.shape[2], x.shape[1]).to(x.device)
+    return x.transpose(1, 2) + torch.from_numpy(sinusoids(x.shape[2], x.shape[1])).to(x.device)
 
 
 class _Layer(nn.Module):

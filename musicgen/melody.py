@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+
+from musicgen.text.conditioning import Projection, projected
 
 PIECE = 235
 """Chroma frames that are computed at once (30 s): a whole song then needs no more memory than its beginning."""
@@ -23,7 +22,7 @@ class Melody:
         (frames, pitch classes) float32, a single 1 in each frame; at least one frame.
     """
 
-    chroma: Tensor
+    chroma: NDArray[np.float32]
 
 
 class MelodyEncoder:
@@ -41,15 +40,12 @@ class MelodyEncoder:
         Of the chroma.
     """
 
-    def __init__(
-        self, extractor: Any, projection: tuple[Tensor, Tensor] | None, length: int, pitch_classes: int
-    ) -> None:
+    def __init__(self, extractor: Any, projection: Projection | None, length: int, pitch_classes: int) -> None:
         self._extractor = extractor
         self._projection = projection
         self.length = length
         self._pitch_classes = pitch_classes
 
-    @torch.inference_mode()
     def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody:
         """The melody of a sound: all the slow work, so that taking it in costs a step nothing.
 
@@ -68,21 +64,19 @@ class MelodyEncoder:
         mono = sound if sound.ndim == 1 else sound.mean(1)
         if not len(mono) or not np.isfinite(mono).all():
             raise ValueError("a melody needs at least one sample, and only finite ones")
-        import torchaudio  # takes a while, and only melodies need it
+        import torch  # they take a while, and only melodies need them
+        import torchaudio
 
-        return Melody(
-            self._chroma(
-                torchaudio.functional.resample(
-                    torch.from_numpy(mono.astype(np.float32)),
-                    sample_rate,
-                    self._extractor.sampling_rate,
-                    rolloff=0.945,
-                    lowpass_filter_width=24,
-                )  # as the extractor itself does it
-            )
-        )
+        resampled = torchaudio.functional.resample(
+            torch.from_numpy(mono.astype(np.float32)),
+            sample_rate,
+            self._extractor.sampling_rate,
+            rolloff=0.945,
+            lowpass_filter_width=24,
+        )  # as the extractor itself does it
+        return Melody(self._chroma(resampled.numpy()))
 
-    def _chroma(self, sound: Tensor) -> Tensor:
+    def _chroma(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the extractor makes of a whole sound, of which it would otherwise take 30 s: its frames do not touch.
 
         Each piece is heard with as much of its neighbours as a frame's window reaches over.
@@ -96,16 +90,15 @@ class MelodyEncoder:
             begin = max(0, first - margin)
             heard = self._extract(sound[begin * hop : (first + PIECE + margin) * hop])
             pieces.append(heard[first - begin : first - begin + min(PIECE, frames - first)])
-        return torch.cat(pieces)
+        return np.concatenate(pieces)
 
-    def _extract(self, sound: Tensor) -> Tensor:
+    def _extract(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         rate = self._extractor.sampling_rate
-        given = self._extractor(sound.numpy(), sampling_rate=rate, max_length=len(sound), return_tensors="pt")
-        chroma: Tensor = given["input_features"][0]
+        given = self._extractor(sound, sampling_rate=rate, max_length=len(sound), return_tensors="pt")
+        chroma: NDArray[np.float32] = given["input_features"][0].numpy()
         return chroma
 
-    @torch.inference_mode()
-    def states(self, tune: Melody | None, offset: int = 0) -> Tensor:
+    def states(self, tune: Melody | None, offset: int = 0) -> NDArray[np.float32]:
         """The chroma at the decoder's size, (length, d) float32.
 
         Parameters
@@ -117,11 +110,9 @@ class MelodyEncoder:
             AudioCraft trains on parts of a song that it cuts out of the song's chroma in the same way.
         """
         if tune is None:
-            chroma = torch.zeros(self.length, self._pitch_classes)
+            chroma = np.zeros((self.length, self._pitch_classes), np.float32)
             chroma[:, 0] = 1
         else:
             first = round(offset / self._extractor.hop_length)
-            chroma = tune.chroma[(first + torch.arange(self.length)) % len(tune.chroma)]
-        if self._projection is None:
-            return chroma
-        return F.linear(chroma.to(self._projection[0].device), *self._projection)
+            chroma = tune.chroma[(first + np.arange(self.length)) % len(tune.chroma)]
+        return projected(chroma, self._projection)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from musicgen.arrays import as_numpy
 from musicgen.backends import Backend, prepare
-from musicgen.codec import Decoder, NativeCodec, fastest, native_refusal, open_decoder
+from musicgen.codec import CodecWeights, Decoder, NativeCodec, NativeDecoder, native_refusal, open_decoder
 from musicgen.conditions import Conditions
 from musicgen.decoder import Embedding, Prompt
 from musicgen.delay import Pattern
@@ -23,6 +23,8 @@ from musicgen.stream import Stream
 from musicgen.text.conditioning import Conditioning
 
 if TYPE_CHECKING:
+    import torch
+
     from musicgen.load.checkpoint import Adaptable, Checkpoint
 
 PROMPTS_KEPT = 32  # encoded prompts; one of musicgen-small takes 0.2 MB a token
@@ -55,7 +57,7 @@ class MusicGen:
     backend
         What computes its steps.
     codec
-        What its streams' frames are decoded with: the codec's weights for torch.
+        The codec's weights for torch, with which its streams' frames are decoded where there is no ``native_codec``.
     native_codec
         The same, packed for the native library; None where torch decodes.
     prompts
@@ -64,8 +66,6 @@ class MusicGen:
         What hears melodies; None where the model follows none.
     pattern
         How the codebooks of a frame lie in time.
-    device
-        Where the backend's logits are.
     positions
         That frames can take: the most that a policy may use.
     lora_strength
@@ -76,17 +76,16 @@ class MusicGen:
         # not the checkpoint itself: the backend has the decoder's weights in a layout of its own
         self.backend = backend
         # the reference is exact to the sample; the others, whose tokens are not either, decode as fast as it goes
-        native = backend.name != "torch" and not native_refusal(checkpoint.codec)
-        self.codec = checkpoint.codec if backend.name == "torch" or native else fastest(checkpoint.codec)
+        self._codec_again, self._device = checkpoint.codec_again, checkpoint.device
+        native = backend.name != "torch" and checkpoint.device == "cpu" and not native_refusal(checkpoint.codec)
         self.native_codec = NativeCodec(checkpoint.codec, threads=backend.threads) if native else None
         self.prompts = checkpoint.prompts
         self.melodies = checkpoint.melodies
         self.pattern = Pattern(
             tuple(checkpoint.delays), checkpoint.pad, None if checkpoint.turns is None else tuple(checkpoint.turns)
         )
-        self.device = checkpoint.decoder.device
         self._encoder = checkpoint.encoder
-        self._embedding = Embedding(checkpoint.decoder.embed, checkpoint.decoder.offsets)
+        self._embedding = Embedding(as_numpy(checkpoint.decoder.embed), as_numpy(checkpoint.decoder.offsets))
         self._prefix = checkpoint.melodies.length + checkpoint.prompts.longest if checkpoint.melodies else 0
         self.positions = len(checkpoint.decoder.positions) - self._prefix
         # lru_cache answers for known prompts at once, also while another thread is encoding a new one
@@ -149,6 +148,8 @@ class MusicGen:
         from musicgen.load.hub import find_folder
 
         if dtype is None and device.startswith("cuda") and backend in ("auto", "cuda"):
+            import torch
+
             dtype = torch.bfloat16
         checkpoint = load_checkpoint(name, device, dtype)
         if anchor == "burst" and checkpoint.melodies is not None:
@@ -159,6 +160,16 @@ class MusicGen:
             raise ModelError(str(error)) from None
         made = prepare(checkpoint.decoder, backend, threads=threads, folder=find_folder(name), progress=progress)
         return cls(checkpoint, made)
+
+    @cached_property
+    def codec(self) -> CodecWeights:
+        """See the class; made when it is asked for."""
+        import torch
+
+        from musicgen.codec import fastest, in_torch
+
+        weights = in_torch(self._codec_again(), self._device, torch.float32)
+        return weights if self.backend.name == "torch" or self.native_codec is not None else fastest(weights)
 
     def encode_prompt(self, text: str) -> Conditioning:
         """Encode a prompt, or find it among the last ones. From any thread: prepare here what a stream takes over."""
@@ -225,8 +236,7 @@ class MusicGen:
         backend: Any = self.backend
         backend.take_over(made)
         self.prompts, self.melodies = parts.prompts, parts.melodies
-        with torch.inference_mode():
-            self._embedding.table.copy_(parts.decoder.embed)
+        np.copyto(self._embedding.table, as_numpy(parts.decoder.embed))
         self._conditioning = lru_cache(maxsize=PROMPTS_KEPT)(self._encode)
         self._blends = lru_cache(maxsize=BLENDS_KEPT)(self._encode_blend)
         self.lora_strength = strength
@@ -278,7 +288,9 @@ class MusicGen:
 
     def new_decoder(self, kind: Literal["exact", "overlap"] = "exact") -> Decoder:
         """What turns the model's frames into sound, for one stream: see :func:`musicgen.codec.open_decoder`."""
-        return open_decoder(self.codec, self.channels, kind, self.native_codec)
+        if kind == "exact" and self.native_codec is not None:
+            return NativeDecoder(self.native_codec, self.channels)
+        return open_decoder(self.codec, self.channels, kind)
 
     def stream(
         self,

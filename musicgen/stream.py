@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from musicgen.codec import Decoder, decode_many
 from musicgen.conditions import Conditions, Scene, Weighted, blended, strongest
@@ -18,7 +16,7 @@ from musicgen.delay import Tokens
 from musicgen.errors import ModelError, NotANumber
 from musicgen.melody import Melody
 from musicgen.past import StreamingPolicy
-from musicgen.sampling import Sampling, sample
+from musicgen.sampling import Sampling, Twister, entropy, sample
 from musicgen.state import StreamState, Trace
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 HEARD = 1.0  # seconds that the codec of a stream hears that goes on elsewhere: an LSTM has forgotten what was before
 
 Audio = NDArray[np.float32]  # (samples, channels)
+Logits = NDArray[np.float32]
 
 _OF_THE_MUSIC = (
     *("conditions", "past", "decoder", "sampling", "frames_done", "entropy", "trace"),
@@ -72,7 +71,7 @@ class Stream:
         self._codec, self._policy = codec, policy
         self.past = model.new_past(policy, self.conditions)
         self.decoder = model.new_decoder(codec) if isinstance(codec, str) else codec
-        self._generator = torch.Generator(model.device)
+        self._twister = Twister()
         self._frame: Tokens | None = None  # whole, not given yet: a neighbour in the batch takes more steps, or failed
         self._made: list[tuple[Tokens, float]] = []  # frames and their entropy, not decoded yet for the same reason
         self._lora = model.lora_strength  # that its conditions were encoded with
@@ -167,13 +166,13 @@ class Stream:
         return self.past.line.steps // self.past.line.turns_a_frame
 
     @property
-    def random_state(self) -> Tensor:
-        """Where the random numbers stand, uint8, as torch's generators have it."""
-        return self._generator.get_state()
+    def random_state(self) -> NDArray[np.uint8]:
+        """Where the random numbers stand, as torch's generators have it."""
+        return self._twister.state
 
     def reseed(self, seed: int) -> None:
         """Start the random numbers anew; nothing else changes."""
-        self._generator.manual_seed(seed)
+        self._twister.seed(seed)
 
     def reset(self, seed: int) -> None:
         """Start the piece anew, as a fresh stream with the present prompts and sampling would."""
@@ -242,7 +241,6 @@ class Stream:
         self.conditions.melody_start += frames.shape[1] + int(self.past.line.delays.max()) - self._frames_begun
         self._replay(frames)
 
-    @torch.inference_mode()
     def surprise(self, past: NDArray[np.int64], frames: NDArray[np.int64]) -> float:
         """How unlikely the model finds it that certain frames follow others, as a cross entropy.
 
@@ -389,7 +387,7 @@ class Stream:
             self.conditions.scene,
             self.conditions.melody_start,
             replace(self.sampling),
-            self.random_state.numpy().copy(),
+            self.random_state,
             self.frames_done,
         )
 
@@ -406,18 +404,17 @@ class Stream:
         self.conditions.melody_start = state.melody_start
         self.sampling = replace(state.sampling)
         self.past.remember(state.remembered)
-        self._generator.set_state(torch.from_numpy(state.random.copy()))
+        self._twister.state = state.random
         self.frames_done = state.frames_done
         self._hear(self.model.pattern.whole(state.remembered.columns, state.remembered.steps))
 
-    def _draw(self, logits: Tensor) -> Tokens:
-        column: Tokens = sample(logits, self.sampling, self._generator).cpu().numpy()
-        return column
+    def _draw(self, logits: Logits) -> Tokens:
+        return sample(logits, self.sampling, self._twister)
 
-    def _take(self, logits: Tensor) -> None:
+    def _take(self, logits: Logits) -> None:
         """Draw from a step's logits; the frame that is whole with it, if one is, waits to be given."""
         if self.past.line.steps % self.past.line.turns_a_frame == 0:  # codebook 0's turn
-            self.entropy = float(torch.special.entr(logits[0, 0].softmax(-1)).sum())
+            self.entropy = entropy(logits[0, 0])
         self._frame = self.past.push(self._draw(logits))
 
     def next_frame(self) -> Tokens:
@@ -558,7 +555,6 @@ class Ensemble:
         return chunks
 
 
-@torch.inference_mode()
 def _next_frames(streams: Sequence[Stream]) -> list[Tokens]:
     while waiting := [stream for stream in streams if stream._frame is None]:
         for stream, own in zip(waiting, _step(waiting), strict=True):
@@ -570,7 +566,7 @@ def _next_frames(streams: Sequence[Stream]) -> list[Tokens]:
     return frames
 
 
-def _step(streams: Sequence[Stream]) -> Tensor:
+def _step(streams: Sequence[Stream]) -> Logits:
     """Logits of the next step, (streams, 2, K, V). Nothing has moved where they are no numbers."""
     model = streams[0].model
     for stream in streams:
@@ -578,7 +574,9 @@ def _step(streams: Sequence[Stream]) -> Tensor:
     columns = [stream.past.columns() for stream in streams]
     states, prompts = [stream.past.state for stream in streams], [stream.conditions.kv for stream in streams]
     logits = model.backend.step(states, columns, prompts)
-    if not math.isfinite(float(logits.sum())):
-        broken = [stream for stream, own in zip(streams, logits, strict=True) if not own.isfinite().all()]
+    with np.errstate(all="ignore"):
+        whole = math.isfinite(float(logits.sum()))
+    if not whole:
+        broken = [stream for stream, own in zip(streams, logits, strict=True) if not np.isfinite(own).all()]
         raise NotANumber(model.name, broken)
     return logits

@@ -11,17 +11,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamer.control.controls import Controls
 from streamer.errors import UserError
 
 if TYPE_CHECKING:
+    from streamer.control.controls import Controls
     from streamer.engine.engine import Engine
 
 __all__ = ["Controls", "Engine", "UserError"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load `Engine` when it is asked for: neither `--help` nor the callback's side needs scipy."""
+    """Load the rest when it is asked for: the command line starts the engine's process before anything else."""
+    if name == "Controls":
+        from streamer.control.controls import Controls
+
+        return Controls
     if name == "Engine":
         from streamer.engine.engine import Engine
 

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from musicgen.backends.threads import cores
 from musicgen.decoder import DecoderWeights, Prompt, Prompts
@@ -49,7 +47,7 @@ class Backend(Protocol):
     def threads(self) -> int:
         """That a step uses. They change its speed alone."""
 
-    def prompt(self, states: Tensor) -> Prompt:
+    def prompt(self, states: NDArray[np.float32]) -> Prompt:
         """What cross-attention needs of a prompt, computed once a prompt. From any thread.
 
         Parameters
@@ -88,7 +86,9 @@ class Backend(Protocol):
     def new_state(self, policy: StreamingPolicy) -> State:
         """An empty past for one stream, its memory allocated once."""
 
-    def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:
+    def step(
+        self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]
+    ) -> NDArray[np.float32]:
         """One step of every stream at once: the weights are read once for all of them.
 
         Consumes a column in every active lane, writes its keys and values at the lane's position, predicts the next.
@@ -105,11 +105,11 @@ class Backend(Protocol):
 
         Returns
         -------
-        Tensor
-            Logits of the live lanes, (streams, 2, K, V) float32: conditional, null.
+        NDArray
+            Logits of the live lanes, (streams, 2, K, V): conditional, null. The caller's own.
         """
 
-    def prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> Tensor:
+    def prefill(self, state: State, inputs: NDArray[np.float32], prompts: Prompts) -> NDArray[np.float32]:
         """Consume many inputs at once, in the live lane alone, and count them with :meth:`State.skip`.
 
         Parameters
@@ -117,15 +117,15 @@ class Backend(Protocol):
         state
             Of one stream, without a shadow at work.
         inputs
-            (2, T, d) float32, T >= 1: embedded columns or a prefix, for the conditional and the null row, without
+            (2, T, d), T >= 1: embedded columns or a prefix, for the conditional and the null row, without
             positions.
         prompts
             Of the stream.
 
         Returns
         -------
-        Tensor
-            Logits after the last input, (2, K, V) float32: conditional, null.
+        NDArray
+            Logits after the last input, (2, K, V): conditional, null.
 
         Raises
         ------
@@ -145,8 +145,11 @@ def obstacle(name: str) -> str:
             return str(error)
     if name == "onnx":
         return _onnx_obstacle()
-    if name == "cuda" and not torch.cuda.is_available():
-        return "The cuda backend needs an NVIDIA GPU and a torch that is built for it."
+    if name == "cuda":
+        import torch  # takes a second or two, and most machines ask for no GPU
+
+        if not torch.cuda.is_available():
+            return "The cuda backend needs an NVIDIA GPU and a torch that is built for it."
     return ""
 
 
@@ -174,10 +177,11 @@ def choose(weights: DecoderWeights | None = None) -> tuple[str, str]:
     weights
         Without them: for a big float32 decoder on the CPU.
     """
-    if weights is not None and weights.device.type == "cuda":
+    if weights is not None and weights.device.startswith("cuda"):
         return "cuda", "The model is on a GPU."
-    if weights is not None and (weights.device.type != "cpu" or weights.dtype != torch.float32):
-        return "torch", f"It alone computes on {weights.device.type} in {str(weights.dtype).removeprefix('torch.')}."
+    kind = "float32" if weights is None else str(weights.dtype).removeprefix("torch.")
+    if weights is not None and (weights.device != "cpu" or kind != "float32"):
+        return "torch", f"It alone computes on {weights.device.partition(':')[0]} in {kind}."
     against = obstacle("native") or (weights is not None and _native_refusal(weights)) or ""
     if not against:
         return _with_bits(weights.step_size) if weights is not None else ("native", "It is the fastest on a CPU.")

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musicgen.backends.torch_step import TorchBackend, TorchPrompt
-from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, Prompts, embed
+from musicgen.backends.torch_step import ACTIVATIONS, TorchBackend, TorchPrompt, embed, on_host
+from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, Prompts
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
 from musicgen.text.conditioning import LONGEST_PROMPT
@@ -87,7 +87,9 @@ class CudaBackend(TorchBackend):
         )
 
     @torch.inference_mode()
-    def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:
+    def step(
+        self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]
+    ) -> NDArray[np.float32]:
         """See :meth:`musicgen.backends.Backend.step`."""
         together = self._together(states, self._room(prompts))
         slots = together.slots
@@ -100,13 +102,13 @@ class CudaBackend(TorchBackend):
         slots.live.copy_(torch.tensor([state.lanes[0] for state in states]))
         for index, pair in enumerate(prompts):
             self._set_prompts(together, index, pair)
-        if self.weights.device.type != "cuda":
-            return static_step(self.weights, slots)
+        if not self.weights.device.startswith("cuda"):
+            return on_host(static_step(self.weights, slots))
         if together.graph is None:
             self._capture(together)
         assert together.graph is not None
         together.graph.replay()
-        return together.logits.clone()
+        return on_host(together.logits)
 
     def _room(self, prompts: Sequence[Prompts]) -> int:
         """Positions of cross-attention. Any prompt fits into the first room; a blend that does not doubles it."""
@@ -201,7 +203,7 @@ def static_step(weights: DecoderWeights, slots: Slots) -> Tensor:
         x = torch.addmm(x, attended, layer.self_out)
         if layer.cross is not None:
             x = torch.addmm(x, _cross_attention(layer.cross, slots, index, x), layer.cross.out)
-        fed = weights.activation(torch.mm(torch.layer_norm(x, hidden, *layer.feed_norm), layer.feed_in))
+        fed = ACTIVATIONS[weights.activation](torch.mm(torch.layer_norm(x, hidden, *layer.feed_norm), layer.feed_in))
         x = torch.addmm(x, fed, layer.feed_out)
     live = x.view(streams, 2, 2, -1)[torch.arange(streams, device=x.device), slots.live].flatten(0, 1)
     logits = torch.mm(torch.layer_norm(live, hidden, *weights.norm), weights.heads)

@@ -21,11 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
-from torch import Tensor
+from numpy.typing import DTypeLike, NDArray
 
+from musicgen.arrays import Array, as_numpy
 from musicgen.backends.threads import best_threads, cores, least_time
 from musicgen.decoder import DecoderWeights, LayerWeights, Prompts
 from musicgen.errors import ModelError
@@ -39,6 +37,7 @@ BITS = {"native": 8, "native-int6": 6, "native-int4": 4}
 """Of the layers' weights, by the backend's name."""
 
 _Bytes = NDArray[np.uint8]
+_Floats = NDArray[np.float32]
 
 
 class _Matrix(ctypes.Structure):
@@ -162,8 +161,7 @@ def refusal(weights: DecoderWeights) -> str:
     for name, size in sizes.items():
         if size % HEAD:
             return f"the native backend needs a {name} that is a multiple of {HEAD}, this decoder's is {size}"
-    probe = torch.linspace(-4, 4, 65)
-    if not torch.allclose(weights.activation(probe), F.gelu(probe), atol=1e-6):
+    if weights.activation != "gelu":
         return "the native backend knows no activation but the exact gelu"
     return ""
 
@@ -259,17 +257,16 @@ class NativeBackend:
         self._cross_kv, self._packed, self._handle = other._cross_kv, other._packed, other._handle
         self._close()
 
-    def prompt(self, states: Tensor) -> NativePrompt | None:
+    def prompt(self, states: _Floats) -> NativePrompt | None:
         """See :meth:`musicgen.backends.Backend.prompt`. None in a decoder without cross-attention."""
         if not self._cross_kv:
             return None
         size = len(states)
-        with torch.inference_mode():
-            kv = torch.stack([torch.mm(_floats(states), matrix) for matrix in self._cross_kv])
-            kv = kv.view(self._layers, size, 2, self._heads, HEAD).permute(2, 0, 3, 1, 4).contiguous()
+        kv = np.stack([states @ matrix for matrix in self._cross_kv])
+        kv = kv.reshape(self._layers, size, 2, self._heads, HEAD).transpose(2, 0, 3, 1, 4)
         memory = pages(self._library.native_memory_size(self._layers, self._heads, size))
-        keys, values = kv.unbind(0)
-        self._library.native_fill(self._handle, keys.data_ptr(), values.data_ptr(), size, memory.ctypes.data)
+        keys, values = np.ascontiguousarray(kv)
+        self._library.native_fill(self._handle, keys.ctypes.data, values.ctypes.data, size, memory.ctypes.data)
         return NativePrompt(memory, (size,))
 
     def blend(self, prompts: Sequence[NativePrompt | None]) -> NativePrompt:
@@ -301,9 +298,11 @@ class NativeBackend:
         size = self._library.native_memory_size(self._layers, self._heads, policy.max_position)
         return State(policy, pages(policy.lanes * 2 * size).reshape(policy.lanes, 2, size))
 
-    def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:
+    def step(
+        self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]
+    ) -> _Floats:
         """See :meth:`musicgen.backends.Backend.step`."""
-        logits = torch.empty(len(states), 2, self._codebooks, self._vocabulary)
+        logits = np.empty((len(states), 2, self._codebooks, self._vocabulary), np.float32)
         column = np.ascontiguousarray(np.concatenate(columns))
         rows: list[_Row] = []
         at = column.ctypes.data
@@ -313,18 +312,18 @@ class NativeBackend:
                     made = self._row(state, lane, row, prompt)
                     made.column = at
                     if lane == state.lanes[0]:
-                        made.logits = logits[index, row].data_ptr()
+                        made.logits = logits[index, row].ctypes.data
                     rows.append(made)
                 at += column.strides[0]
         self._run(rows)
         return logits
 
-    def prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> Tensor:
+    def prefill(self, state: State, inputs: _Floats, prompts: Prompts) -> _Floats:
         """See :meth:`musicgen.backends.Backend.prefill`."""
         lane, start, count = state.lanes[0], state.position, inputs.shape[1]
         state.skip(count)
         inputs = _floats(inputs)
-        logits = torch.empty(2, self._codebooks, self._vocabulary)
+        logits = np.empty((2, self._codebooks, self._vocabulary), np.float32)
         block = self._library.native_max_rows() // 2
         for first in range(0, count, block):
             rows = []
@@ -332,8 +331,8 @@ class NativeBackend:
                 for index in range(first, min(first + block, count)):
                     made = self._row(state, lane, row, prompt)
                     made.position = start + index
-                    made.input = inputs[row, index].data_ptr()
-                    made.logits = logits[row].data_ptr() if index == count - 1 else None
+                    made.input = inputs[row, index].ctypes.data
+                    made.logits = logits[row].ctypes.data if index == count - 1 else None
                     rows.append(made)
             self._run(rows)
         return logits
@@ -354,13 +353,13 @@ class NativeBackend:
             part = rows[first : first + most]
             self._library.native_step(self._handle, (_Row * len(part))(*part), len(part))
 
-    def product(self, matrix: Tensor, x: Tensor) -> Tensor:
+    def product(self, matrix: Array, x: _Floats) -> _Floats:
         """``x @ matrix`` as a step computes it: (rows, inputs), (inputs, outputs), 1 to 64 rows."""
         packed = pages(self._library.native_matrix_size(*matrix.shape, self.bits))
         described = _pack(self._library, matrix, self.bits, packed)
-        y = torch.empty(len(x), matrix.shape[1])
+        y = np.empty((len(x), matrix.shape[1]), np.float32)
         x = _floats(x)
-        self._library.native_product(self._handle, described, x.data_ptr(), len(x), y.data_ptr())
+        self._library.native_product(self._handle, described, x.ctypes.data, len(x), y.ctypes.data)
         return y
 
     def read_rate(self, size: int = 1 << 29) -> float:
@@ -381,7 +380,7 @@ class _Packed:
         with ThreadPoolExecutor(cores()) as pool:
             packed = pool.map(lambda job, place: _pack(library, job[1], job[2], place), jobs, places)
             matrices = iter(list(packed))
-        self._kept: list[Tensor] = []
+        self._kept: list[NDArray[Any]] = []
         layers = (_Layer * len(weights.layers))()
         for made, layer in zip(layers, weights.layers, strict=True):
             for name, _ in _matrices(layer):
@@ -397,7 +396,7 @@ class _Packed:
             codebooks=weights.codebooks,
             feed=weights.layers[0].feed_in.shape[1],
             embed=self._keep(weights.embed),
-            offsets=self._keep(weights.offsets, torch.int64),
+            offsets=self._keep(weights.offsets, np.int64),
             positions=self._keep(weights.positions),
             norm_scale=self._keep(weights.norm[0]),
             norm_shift=self._keep(weights.norm[1]),
@@ -405,9 +404,9 @@ class _Packed:
             layer=layers,
         )
 
-    def _keep(self, tensor: Tensor, dtype: torch.dtype = torch.float32) -> int:
-        self._kept.append(tensor.detach().to("cpu", dtype).contiguous())
-        return self._kept[-1].data_ptr()
+    def _keep(self, array: Array, dtype: DTypeLike = np.float32) -> int:
+        self._kept.append(np.ascontiguousarray(as_numpy(array), dtype))
+        return self._kept[-1].ctypes.data
 
 
 def _padded(positions: int) -> int:
@@ -421,7 +420,7 @@ def _parts(memory: _Bytes, heads: int, capacity: int) -> tuple[_Bytes, ...]:
     return tuple(part.reshape(heads, capacity, -1) for part in np.split(whole, ends, axis=1))
 
 
-def _matrices(layer: LayerWeights) -> Iterator[tuple[str, Tensor]]:
+def _matrices(layer: LayerWeights) -> Iterator[tuple[str, Array]]:
     """In the order of their use."""
     yield "qkv", layer.qkv
     yield "self_out", layer.self_out
@@ -432,15 +431,15 @@ def _matrices(layer: LayerWeights) -> Iterator[tuple[str, Tensor]]:
     yield "feed_out", layer.feed_out
 
 
-def _pack(library: ctypes.CDLL, matrix: Tensor, bits: int, place: _Bytes) -> _Matrix:
+def _pack(library: ctypes.CDLL, matrix: Array, bits: int, place: _Bytes) -> _Matrix:
     source = _floats(matrix)
     inputs, outputs = source.shape
-    library.native_pack(source.data_ptr(), source.stride(0), inputs, outputs, bits, place.ctypes.data)
+    library.native_pack(source.ctypes.data, outputs, inputs, outputs, bits, place.ctypes.data)
     return _Matrix(place.ctypes.data, inputs, outputs, bits)
 
 
-def _floats(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", torch.float32).contiguous()
+def _floats(array: Array) -> _Floats:
+    return np.ascontiguousarray(as_numpy(array), np.float32)
 
 
 def pages(size: int) -> _Bytes:

@@ -26,8 +26,8 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import Tensor
 
-from musicgen.backends.torch_step import TorchBackend
-from musicgen.decoder import DecoderWeights, embed
+from musicgen.backends.torch_step import TorchBackend, embed, prefill
+from musicgen.decoder import DecoderWeights
 from musicgen.errors import ModelError
 from musicgen.past.policy import StreamingPolicy
 
@@ -45,7 +45,6 @@ OPSET = 17  # of the standard operators: the first with LayerNormalization
 IR_VERSION = 8
 PACKAGE = Path(__file__).parents[1]
 
-ACTIVATIONS: dict[Callable[[Tensor], Tensor], str] = {F.gelu: "gelu", F.relu: "relu", F.silu: "silu"}
 PARTS = ("key", "value")
 TYPES = {"F32": TensorProto.FLOAT, "U8": TensorProto.UINT8}  # safetensors' names
 
@@ -126,7 +125,7 @@ def export(weights: DecoderWeights, folder: Path | None, progress: Progress | No
         "heads": weights.head_count,
         "codebooks": weights.codebooks,
         "vocabulary": weights.vocabulary,
-        "activation": ACTIVATIONS[weights.activation],
+        "activation": weights.activation,
         "cross": weights.layers[0].cross is not None,
     }
     for place in _places(folder):
@@ -151,7 +150,7 @@ def content_hash(weights: DecoderWeights) -> str:
         tensors += [*layer.self_norm, layer.qkv, layer.self_out, *layer.feed_norm, layer.feed_in, layer.feed_out]
         if layer.cross is not None:
             tensors += [*layer.cross.norm, layer.cross.q, layer.cross.out]
-    total = hashlib.sha256(f"{VERSION} {BLOCK} {weights.head_count} {ACTIVATIONS[weights.activation]}".encode())
+    total = hashlib.sha256(f"{VERSION} {BLOCK} {weights.head_count} {weights.activation}".encode())
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # hashing frees the interpreter
         for digest in pool.map(_digest, tensors):
             total.update(digest)
@@ -294,7 +293,7 @@ def past_scales(weights: DecoderWeights) -> Tensor:
     columns = torch.randint(weights.vocabulary, (2, PROBES, weights.codebooks), generator=generator)
     reference = TorchBackend(weights, torch.get_num_threads())
     state = reference.new_state(StreamingPolicy(keep=1, max_position=PROBES + 1))
-    reference.prefill(state, embed(weights, columns.to(weights.device)), (None, None))
+    prefill(weights, state, embed(weights, columns.to(weights.device)), (None, None))
     past: Tensor = state.memory[0, :, :, :, :, :PROBES].float().cpu()
     return past.abs().amax((2, 4)).clamp(min=1e-6) * HEADROOM / 127
 

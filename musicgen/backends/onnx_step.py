@@ -14,10 +14,9 @@ import numpy as np
 import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from musicgen.backends.onnx_export import PARTS, Exported, Progress, build, export
-from musicgen.backends.torch_step import spread
+from musicgen.backends.torch_step import in_torch, spread
 from musicgen.decoder import DecoderWeights, Prompts
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
@@ -122,6 +121,7 @@ class OnnxBackend:
         threads: int | None = None,
         progress: Progress | None = None,
     ) -> None:
+        weights = in_torch(weights)
         self.exported = export(weights, folder, progress)
         self.threads = threads or torch.get_num_threads()
         self._offsets: Integers = weights.offsets.cpu().numpy()
@@ -140,10 +140,10 @@ class OnnxBackend:
         return ort.InferenceSession(build(self.exported, streams), options, providers=["CPUExecutionProvider"])
 
     @torch.inference_mode()
-    def prompt(self, states: Tensor) -> OnnxPrompt:
+    def prompt(self, states: Floats) -> OnnxPrompt:
         """See :meth:`musicgen.backends.Backend.prompt`."""
-        exported = self.exported
-        kv = torch.stack([states.to(matrix) @ matrix for matrix in self._prompt_weights]).float().cpu()
+        exported, given = self.exported, torch.from_numpy(states)
+        kv = torch.stack([given.to(matrix) @ matrix for matrix in self._prompt_weights]).float().cpu()
         kv = kv.view(exported.layers, len(states), 2, exported.heads, exported.head_size)
         return OnnxPrompt(kv.permute(0, 2, 3, 1, 4).contiguous().numpy(), (len(states),))
 
@@ -165,7 +165,7 @@ class OnnxBackend:
         shape = (exported.layers, 2, 2 * policy.lanes, exported.heads, policy.max_position, exported.head_size)
         return State(policy, Memory(np.empty(shape, np.int8)))
 
-    def step(self, states: Sequence[State], columns: Sequence[Integers], prompts: Sequence[Prompts]) -> Tensor:
+    def step(self, states: Sequence[State], columns: Sequence[Integers], prompts: Sequence[Prompts]) -> Floats:
         """See :meth:`musicgen.backends.Backend.step`."""
         batch = self._batch(states, prompts)
         positions = np.concatenate([[state.positions[lane] for lane in state.lanes] for state in states])
@@ -179,7 +179,8 @@ class OnnxBackend:
             start = end
         batch.session.run_with_iobinding(batch.binding)
         shape = (len(states), 2, self.exported.codebooks, self.exported.vocabulary)
-        return torch.from_numpy(batch.logits.copy()).view(shape)
+        logits: Floats = batch.logits.reshape(shape).copy()
+        return logits
 
     def _batch(self, states: Sequence[State], prompts: Sequence[Prompts]) -> Batch:
         """The last batch where nothing but tokens and positions has changed, otherwise a new one."""
@@ -216,7 +217,7 @@ class OnnxBackend:
         logits = np.zeros((len(wanted), self.exported.codebooks * self.exported.vocabulary), np.float32)
         return Batch(members, np.array(columns), feeds, logits, session, _bind(session, feeds, pasts, logits))
 
-    def prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> Tensor:
+    def prefill(self, state: State, inputs: Floats, prompts: Prompts) -> Floats:
         """See :meth:`musicgen.backends.Backend.prefill`."""
         exported, session = self.exported, self._session(1)
         lane, start, count = state.lanes[0], state.position, inputs.shape[1]
@@ -227,7 +228,7 @@ class OnnxBackend:
             feeds = {
                 "tokens": np.full((1, count, exported.codebooks), nothing, np.int64),
                 "positions": np.arange(start, start + count, dtype=np.int64)[None],
-                "extra": inputs[row : row + 1].float().cpu().contiguous().numpy(),
+                "extra": np.ascontiguousarray(inputs[row : row + 1]),
                 "wanted": np.array([count - 1], np.int64),
                 "last.0": np.array([start + count - 1], np.int32),
                 "total.0": np.array([start + count], np.int32),
@@ -236,7 +237,7 @@ class OnnxBackend:
             first = 2 * lane + row
             past = state.memory.past[:, :, first : first + 1]
             session.run_with_iobinding(_bind(session, feeds, [past], logits[row : row + 1]))
-        return torch.from_numpy(logits).view(2, exported.codebooks, exported.vocabulary)
+        return logits.reshape(2, exported.codebooks, exported.vocabulary)
 
 
 def _same(old: list[Member], new: list[Member]) -> bool:

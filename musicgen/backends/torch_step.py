@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musicgen.backends.threads import best_threads, cores
-from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, Prompts, embed
+from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, Prompts
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
+"""Of feed-forward layers, by their names in transformers' configurations."""
 
 Keys = tuple[tuple[Tensor, Tensor], ...]
 """A prompt's keys and values in every layer, (1, heads, S, head size) each."""
@@ -52,10 +56,10 @@ class TorchBackend:
     name = "torch"
 
     def __init__(self, weights: DecoderWeights, threads: int | None = None) -> None:
-        self.weights = weights
+        self.weights = in_torch(weights)
         if threads is not None:
             torch.set_num_threads(threads)
-        elif weights.device.type == "cpu":
+        elif weights.device == "cpu":
             self._measure_threads()
 
     def _measure_threads(self) -> None:
@@ -68,9 +72,9 @@ class TorchBackend:
         """Torch's, of the whole process."""
         return torch.get_num_threads()
 
-    def prompt(self, states: Tensor) -> TorchPrompt:
+    def prompt(self, states: NDArray[np.float32]) -> TorchPrompt:
         """See :meth:`musicgen.backends.Backend.prompt`."""
-        return TorchPrompt(prompt_kv(self.weights, states), (len(states),))
+        return TorchPrompt(prompt_kv(self.weights, torch.from_numpy(states)), (len(states),))
 
     def blend(self, prompts: Sequence[TorchPrompt | None]) -> TorchPrompt:
         """See :meth:`musicgen.backends.Backend.blend`."""
@@ -96,17 +100,55 @@ class TorchBackend:
         shape = (policy.lanes, len(weights.layers), 2, 2, weights.head_count, policy.max_position, size)
         return State(policy, torch.empty(shape, device=weights.device, dtype=weights.dtype))
 
-    def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Tensor:
+    def step(
+        self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]
+    ) -> NDArray[np.float32]:
         """See :meth:`musicgen.backends.Backend.step`."""
-        return step(self.weights, states, columns, prompts)
+        return on_host(step(self.weights, states, columns, prompts))
 
     def take_over(self, other: TorchBackend) -> None:
         """Go on with the weights of another one of the same shape; pasts stay. Between two steps."""
         self.weights = other.weights
 
-    def prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> Tensor:
+    def prefill(self, state: State, inputs: NDArray[np.float32], prompts: Prompts) -> NDArray[np.float32]:
         """See :meth:`musicgen.backends.Backend.prefill`."""
-        return prefill(self.weights, state, inputs, prompts)
+        return on_host(prefill(self.weights, state, torch.from_numpy(inputs), prompts))
+
+
+def tensors(device: str, dtype: torch.dtype) -> Callable[[NDArray[np.generic]], Tensor]:
+    """What makes a tensor of its own, contiguous, of an array, which may be a view in any order."""
+
+    def tensor(array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(array).to(device, dtype).contiguous()
+
+    return tensor
+
+
+def in_torch(weights: DecoderWeights) -> DecoderWeights:
+    """A decoder's weights as tensors where they are numpy's arrays, whose memory is shared."""
+    made: DecoderWeights = _in_torch(weights, weights.device)
+    return made
+
+
+def _in_torch(part: Any, device: str) -> Any:
+    if isinstance(part, np.ndarray):
+        return torch.from_numpy(part).to(device)
+    if isinstance(part, tuple):
+        return tuple(_in_torch(own, device) for own in part)
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{field.name: _in_torch(getattr(part, field.name), device) for field in fields(part)})
+    return part
+
+
+def on_host(logits: Tensor) -> NDArray[np.float32]:
+    """Logits as numpy's, where tokens are drawn."""
+    array: NDArray[np.float32] = logits.cpu().numpy()
+    return array
+
+
+def embed(weights: DecoderWeights, columns: Tensor) -> Tensor:
+    """What columns (..., K) int64 are to the decoder, without positions: (..., d)."""
+    return F.embedding(columns + weights.offsets, weights.embed).sum(-2)
 
 
 @torch.inference_mode()
@@ -177,7 +219,7 @@ def step(
         for run in runs:
             assert layer.cross is not None
             _add_cross_attention(layer.cross, index, run, x)
-        fed = weights.activation(torch.mm(torch.layer_norm(x, size, *layer.feed_norm), layer.feed_in))
+        fed = ACTIVATIONS[weights.activation](torch.mm(torch.layer_norm(x, size, *layer.feed_norm), layer.feed_in))
         x = torch.addmm(x, fed, layer.feed_out)
     if len(x) > 2 * len(states):  # shadows need no logits
         live = np.cumsum([0, *lanes[:-1]])
@@ -237,7 +279,7 @@ def prefill(weights: DecoderWeights, state: State, inputs: Tensor, prompts: Prom
         for run in runs:
             assert layer.cross is not None
             _add_cross_attention(layer.cross, index, run, x)
-        fed = weights.activation(torch.mm(torch.layer_norm(x, size, *layer.feed_norm), layer.feed_in))
+        fed = ACTIVATIONS[weights.activation](torch.mm(torch.layer_norm(x, size, *layer.feed_norm), layer.feed_in))
         x = torch.addmm(x, fed, layer.feed_out)
     last = x.view(2, count, -1)[:, -1]
     logits = torch.mm(torch.layer_norm(last, size, *weights.norm), weights.heads)

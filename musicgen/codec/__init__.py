@@ -10,12 +10,22 @@ Weights and state are separate: :class:`CodecWeights` is immutable and shared by
 :class:`CodecState` belongs to one, and :func:`decode_step` is the function between them.
 """
 
-from musicgen.codec.decoders import Decoder, ExactDecoder, OverlapAddDecoder, decode_many, open_decoder
-from musicgen.codec.exact import CodecState, decode_step, new_state
-from musicgen.codec.half import fastest, in_half
-from musicgen.codec.matrix import multiplies_natively
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from musicgen.codec.batched import decode_many
+from musicgen.codec.decoders import Decoder, open_decoder
 from musicgen.codec.native import NativeCodec, NativeDecoder, native_refusal
-from musicgen.codec.weights import CodecWeights, codec_weights, look_ahead, read_codec
+from musicgen.codec.weights import CodecWeights, look_ahead, read_codec
+
+if TYPE_CHECKING:
+    from musicgen.codec.exact import CodecState, decode_step, new_state
+    from musicgen.codec.half import fastest, in_half
+    from musicgen.codec.matrix import multiplies_natively
+    from musicgen.codec.tensors import codec_weights, in_torch
+    from musicgen.codec.with_torch import ExactDecoder, OverlapAddDecoder
 
 __all__ = [
     "CodecState",
@@ -30,6 +40,7 @@ __all__ = [
     "decode_step",
     "fastest",
     "in_half",
+    "in_torch",
     "look_ahead",
     "multiplies_natively",
     "native_refusal",
@@ -37,3 +48,19 @@ __all__ = [
     "open_decoder",
     "read_codec",
 ]
+
+_WITH_TORCH = {
+    "exact": ("CodecState", "decode_step", "new_state"),
+    "half": ("fastest", "in_half"),
+    "matrix": ("multiplies_natively",),
+    "tensors": ("codec_weights", "in_torch"),
+    "with_torch": ("ExactDecoder", "OverlapAddDecoder"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what computes with torch when it is asked for: torch takes a second or two."""
+    for module, names in _WITH_TORCH.items():
+        if name in names:
+            return getattr(import_module(f"musicgen.codec.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 
@@ -30,15 +29,18 @@ class CodecEncoder:
     def _codec(self) -> Any:
         return self._load()
 
-    @torch.inference_mode()
     def encode(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:
         """Frames (channels * codebooks, frames) of a sound (samples, channels) at the codec's rate.
 
         Each channel of a stereo model is a mono sound to its codec; their codebooks are interleaved. The last frame is
         filled up with silence.
         """
-        channels = torch.from_numpy(np.ascontiguousarray(sound.T, np.float32))[:, None].to(self._codec.device)
+        import torch
+
+        codec = self._codec
+        channels = torch.from_numpy(np.ascontiguousarray(sound.T, np.float32))[:, None].to(codec.device)
         # the codebooks refine each other, so the first ones of a higher bandwidth are those of a lower one
-        codes = self._codec.encode(channels, bandwidth=self._codec.config.target_bandwidths[-1]).audio_codes[0]
+        with torch.inference_mode():
+            codes = codec.encode(channels, bandwidth=codec.config.target_bandwidths[-1]).audio_codes[0]
         interleaved: NDArray[np.int64] = codes[:, : self._codebooks].transpose(0, 1).flatten(0, 1).cpu().numpy()
         return interleaved

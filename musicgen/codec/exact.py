@@ -50,7 +50,8 @@ def new_state(weights: CodecWeights, rows: int = 1) -> CodecState:
     """The state before the first frame of ``rows`` mono decodes that run in lock-step."""
 
     def zeros(*shape: int) -> Tensor:
-        return weights.table.new_zeros(shape)
+        made: Tensor = weights.table.new_zeros(shape)
+        return made
 
     def conv_state(conv: Conv) -> ConvState:
         mirrors = conv.reflect and conv.left > 0
@@ -94,7 +95,7 @@ def decode_step(weights: CodecWeights, state: CodecState, codes: Tensor, final: 
     """
     state.begun = state.begun or codes.shape[2] > 0
     if not state.begun:
-        return weights.table.new_zeros(codes.shape[0], 0, weights.audio_channels)
+        return codes.new_zeros(codes.shape[0], 0, weights.audio_channels, dtype=weights.table.dtype)
     x = F.embedding(codes + weights.offsets, weights.table).sum(1)
     for layer, own in zip(weights.layers, state.layers, strict=True):
         if isinstance(layer, Conv):
@@ -197,7 +198,8 @@ def _sum_taps(conv: Conv, x: Tensor, count: int) -> Tensor:
     outputs, width = conv.outputs, conv.kernel * conv.outputs
     products = x.reshape(rows * time, inputs).to(weight.dtype) @ weight
     strides = (time * width, width, 1, conv.dilation * width + outputs)
-    return products.as_strided((rows, count, outputs, conv.kernel), strides).sum(3).add_(conv.bias)
+    summed: Tensor = products.as_strided((rows, count, outputs, conv.kernel), strides).sum(3)
+    return summed.add_(conv.bias)
 
 
 def _project(conv: Conv, x: Tensor, add: Tensor | None = None) -> Tensor:
@@ -215,7 +217,8 @@ def _normalise(conv: Conv, y: Tensor) -> Tensor:
     if conv.norm is None:
         return y
     scale, shift = conv.norm
-    return F.layer_norm(y, y.shape[1:]) * scale + shift
+    normed: Tensor = F.layer_norm(y, y.shape[1:]) * scale + shift
+    return normed
 
 
 def _trim(conv: Conv, state: ConvState, y: Tensor, final: bool) -> Tensor:

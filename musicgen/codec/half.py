@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
-from torch import Tensor
 
-from musicgen.codec.matrix import Matrix, dense, matrix, multiplies_natively
-from musicgen.codec.weights import CodecWeights, Conv, Layer, Residual, size_in_bytes
+from musicgen.codec.matrix import multiplies_natively
+from musicgen.codec.tensors import in_torch
+from musicgen.codec.weights import CodecWeights, size_in_bytes
 
 # Bytes of float32 weights. Smaller ones fit the caches, and half precision only adds conversions: nano has 5 MiB, the
 # 32 kHz codec of Meta's checkpoints 108.
@@ -23,7 +21,7 @@ def fastest(weights: CodecWeights) -> CodecWeights:
     times as long as in float32, see docs/codec.md.
     """
     large = size_in_bytes(weights) >= LARGE
-    usual = weights.table.device.type == "cpu" and weights.table.dtype == torch.float32
+    usual = weights.device == "cpu" and weights.table.dtype == torch.float32
     return in_half(weights) if large and usual and has_tiles() and multiplies_natively(torch.float16) else weights
 
 
@@ -34,26 +32,5 @@ def has_tiles() -> bool:
 
 
 def in_half(weights: CodecWeights) -> CodecWeights:
-    """The same codec in float16, its last layer excepted, see :func:`musicgen.codec.codec_weights`."""
-    return replace(weights, table=weights.table.half(), layers=tuple(_layer(layer) for layer in weights.layers))
-
-
-def _layer(layer: Layer) -> Layer:
-    if isinstance(layer, Conv):
-        return _conv(layer)
-    if isinstance(layer, Residual):
-        shortcut = None if layer.shortcut is None else _conv(layer.shortcut)
-        return Residual(_conv(layer.convolve), _conv(layer.project), shortcut)
-    layers = tuple((_matrix(weight), _matrix(recurrent), bias.half()) for weight, recurrent, bias in layer.layers)
-    return replace(layer, layers=layers)
-
-
-def _conv(conv: Conv) -> Conv:
-    if conv.narrow:
-        return conv
-    norm: tuple[Tensor, Tensor] | None = None if conv.norm is None else (conv.norm[0].half(), conv.norm[1].half())
-    return replace(conv, matrix=_matrix(conv.matrix), bias=conv.bias.half(), norm=norm)
-
-
-def _matrix(given: Matrix) -> Matrix:
-    return matrix(dense(given).half())
+    """The same codec in float16, its last layer excepted, see :func:`musicgen.codec.tensors.in_torch`."""
+    return in_torch(weights, weights.device, torch.float16)

@@ -6,21 +6,13 @@ Most of their time goes into reading the weights. oneDNN reads them in one sweep
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from musicgen.codec.weights import Matrix
+
 # Smaller float32 weights are read from the processor's caches, and the plain product with its cheaper call wins.
 PACKED_FROM = 8 * 1024 * 1024  # bytes
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A weight, laid out for :func:`multiply`."""
-
-    weight: Tensor  # (in, out); of a packed matrix only oneDNN knows the layout
-    packed: bool
 
 
 def matrix(weight: Tensor, rows: int | None = None) -> Matrix:
@@ -28,11 +20,6 @@ def matrix(weight: Tensor, rows: int | None = None) -> Matrix:
     if not _worth_packing(weight, rows):
         return Matrix(weight.clone(memory_format=torch.contiguous_format), packed=False)
     return Matrix(torch.ops.mkldnn._reorder_linear_weight(weight.T.contiguous()), packed=True)
-
-
-def dense(matrix: Matrix) -> Tensor:
-    """The weight (in, out) again, whatever its layout."""
-    return matrix.weight.to_dense().T if matrix.packed else matrix.weight
 
 
 def multiply(matrix: Matrix, x: Tensor, bias: Tensor | None = None, add: Tensor | None = None) -> Tensor:

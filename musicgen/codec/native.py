@@ -10,16 +10,16 @@ from __future__ import annotations
 import ctypes
 import functools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musicgen.backends import native_step
+from musicgen.codec.batched import Batched
 from musicgen.codec.codes import Codes, checked
-from musicgen.codec.matrix import dense
-from musicgen.codec.weights import CodecWeights, Conv, Lstm, Residual, look_ahead, size_in_bytes
+from musicgen.codec.weights import CodecWeights, Conv, Lstm, Residual, dense, look_ahead, size_in_bytes
 from musicgen.errors import ModelError
 
 LANES = 16
@@ -101,7 +101,7 @@ def native_refusal(weights: CodecWeights) -> str:
     parts = [layer.convolve if isinstance(layer, Residual) else layer for layer in weights.layers]
     if any(isinstance(part, Conv) and part.norm is not None for part in parts) or weights.own_chunks is not None:
         return "The native library decodes no codec with time group norm or chunks of its own."
-    if weights.table.device.type != "cpu" or str(weights.table.dtype) != "torch.float32":
+    if weights.device != "cpu" or str(weights.table.dtype).removeprefix("torch.") != "float32":
         return "The native library packs float32 weights on the CPU."
     return ""
 
@@ -213,7 +213,7 @@ class NativeCodec:
         return [sound[: together[int(first)].samples] for sound, first in zip(sounds, firsts[:-1], strict=True)]
 
 
-class NativeDecoder:
+class NativeDecoder(Batched):
     """One stream, see :class:`musicgen.codec.Decoder`.
 
     Parameters
@@ -239,6 +239,15 @@ class NativeDecoder:
     def checked(self, codes: Codes) -> NDArray[np.int64]:
         """Frames as the codec takes them; ValueError where they do not fit."""
         return checked(codes, self.codec.codebooks * len(self.state), self.codec.entries)
+
+    def crowd(self, frames: NDArray[np.int64]) -> Hashable:
+        """See :meth:`musicgen.codec.batched.Batched.crowd`."""
+        return self.codec
+
+    @staticmethod
+    def decode_together(decoders: Sequence[NativeDecoder], frames: Sequence[NDArray[np.int64]]) -> list[Audio]:
+        """See :meth:`musicgen.codec.batched.Batched.decode_together`."""
+        return decoders[0].codec.decode([decoder.state for decoder in decoders], frames)
 
     def decode(self, codes: Codes) -> Audio:
         """See :meth:`musicgen.codec.Decoder.decode`."""

@@ -1,7 +1,8 @@
 """What decoding needs of an EnCodec model, laid out for chunks.
 
-Tensors are (rows, time, features), a row being one mono decode: then a convolution is one matrix product over windows
-of its input, a transposed convolution is one that emits ``stride`` samples per window, and no layout changes.
+Weights are numpy's arrays, or tensors where torch is to compute, see :mod:`musicgen.codec.tensors`. Signals are
+(rows, time, features), a row being one mono decode: then a convolution is one matrix product over windows of its input,
+a transposed convolution is one that emits ``stride`` samples per window, and no layout changes.
 
 The network is the SEANet decoder of EnCodec (Défossez et al. 2022, "High Fidelity Neural Audio Compression")
 in the form that transformers' ``EncodecModel`` gives it, paddings included.
@@ -14,17 +15,27 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from musicgen.codec.matrix import Matrix, matrix
+from musicgen.arrays import Array
 from musicgen.errors import ModelError
 from musicgen.load.tensors import Tensors
 
-if TYPE_CHECKING:
-    from transformers import EncodecModel
+
+@dataclass(frozen=True)
+class Matrix:
+    """A weight of a layer."""
+
+    weight: Array  # (in, out); of a packed matrix only oneDNN knows the layout, see `musicgen.codec.matrix`
+    packed: bool = False
+
+
+def dense(matrix: Matrix) -> Array:
+    """The weight (in, out) again, whatever its layout."""
+    return matrix.weight.to_dense().T if matrix.packed else matrix.weight
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class Conv:
     """
 
     matrix: Matrix  # (kernel * in, stride * out), of a narrow one (in, kernel * out)
-    bias: Tensor  # (stride * out,)
+    bias: Array  # (stride * out,)
     inputs: int
     outputs: int
     kernel: int
@@ -47,7 +58,7 @@ class Conv:
     elu: bool
     stride: int = 1
     trim: int = 0
-    norm: tuple[Tensor, Tensor] | None = None  # time group norm: scale (out,), shift (out,)
+    norm: tuple[Array, Array] | None = None  # time group norm: scale (out,), shift (out,)
     narrow: bool = False  # so few outputs that summing products of single samples is cheaper than copying windows
 
     @property
@@ -69,7 +80,7 @@ class Residual:
 class Lstm:
     """A stack of LSTM layers and the connection around it. The gates stand in the order input, forget, output, cell."""
 
-    layers: tuple[tuple[Matrix, Matrix, Tensor], ...]  # input (in, 4 d), recurrent (d, 4 d), bias (4 d,)
+    layers: tuple[tuple[Matrix, Matrix, Array], ...]  # input (in, 4 d), recurrent (d, 4 d), bias (4 d,)
     size: int  # d
 
 
@@ -102,8 +113,8 @@ class CodecWeights:
         (``chunk_length_s``), else None.
     """
 
-    table: Tensor
-    offsets: Tensor
+    table: Array
+    offsets: Array
     codebook_size: int
     layers: tuple[Layer, ...]
     sample_rate: int
@@ -113,7 +124,12 @@ class CodecWeights:
 
     @property
     def codebooks(self) -> int:
-        return self.offsets.shape[0]
+        return int(self.offsets.shape[0])
+
+    @property
+    def device(self) -> str:
+        """Where the weights are, as torch names it."""
+        return str(getattr(self.table, "device", "cpu"))
 
 
 # EncodecConfig's own values, where a config.json names none.
@@ -144,31 +160,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def codec_weights(model: EncodecModel, codebooks: int | None = None, dtype: torch.dtype | None = None) -> CodecWeights:
-    """Take the decoder's weights out of transformers' EnCodec, on its device; see :func:`read_codec`.
-
-    Parameters
-    ----------
-    model
-        Any configuration: causal or not, reflect or constant padding, weight norm or time group norm.
-    codebooks
-        How many of the codec's codebooks the language model uses, the first ones; all of them by default.
-    dtype
-        To compute in; the model's own by default.
-
-    Returns
-    -------
-    CodecWeights
-        Independent of ``model``, which may be dropped.
-    """
-    config: dict[str, Any] = model.config.to_dict()
-    count = codebooks or int(getattr(model.config, "num_quantizers", 0))
-    tensors = Tensors(model.state_dict(), device=model.device, dtype=model.dtype)
-    return read_codec(config, tensors, count, dtype or model.dtype)
-
-
-@torch.no_grad()
-def read_codec(config: dict[str, Any], tensors: Tensors, codebooks: int, dtype: torch.dtype) -> CodecWeights:
+def read_codec(config: dict[str, Any], tensors: Tensors, codebooks: int) -> CodecWeights:
     """Lay out a checkpoint's EnCodec for decoding.
 
     Parameters
@@ -176,11 +168,9 @@ def read_codec(config: dict[str, Any], tensors: Tensors, codebooks: int, dtype: 
     config
         Its part of a config.json: transformers' ``EncodecConfig``.
     tensors
-        Its weights, under transformers' names. Weight norm is folded in the type they come in.
+        Its weights, under transformers' names.
     codebooks
         How many of its codebooks are used, the first ones.
-    dtype
-        To compute in. Half precision halves what is read (docs/codec.md has the error).
 
     Raises
     ------
@@ -201,10 +191,10 @@ def read_codec(config: dict[str, Any], tensors: Tensors, codebooks: int, dtype: 
     size = shape.codebook_dim or shape.hidden_size
     tables = [tensors.take(f"quantizer.layers.{i}.codebook.embed", entries, size) for i in range(codebooks)]
     return CodecWeights(
-        table=torch.cat(tables).to(dtype),
-        offsets=torch.arange(0, codebooks * entries, entries, device=tensors.device)[:, None],
+        table=np.concatenate(tables),
+        offsets=np.arange(0, codebooks * entries, entries)[:, None],
         codebook_size=entries,
-        layers=tuple(_layers(shape, tensors.part("decoder.layers"), dtype)),
+        layers=tuple(_layers(shape, tensors.part("decoder.layers"))),
         sample_rate=shape.sampling_rate,
         hop=hop,
         audio_channels=shape.audio_channels,
@@ -221,7 +211,7 @@ def _own_chunks(shape: Any, hop: int) -> tuple[int, int] | None:
     return -(-samples // hop), max(1, int((1.0 - shape.overlap) * samples))
 
 
-def _layers(shape: Any, tensors: Tensors, dtype: torch.dtype) -> Iterator[Layer]:
+def _layers(shape: Any, tensors: Tensors) -> Iterator[Layer]:
     """The decoder network. transformers numbers its modules, the ELUs between them included."""
     numbers = itertools.count()
 
@@ -229,26 +219,26 @@ def _layers(shape: Any, tensors: Tensors, dtype: torch.dtype) -> Iterator[Layer]
         return tensors.part(str(next(numbers)))
 
     width = shape.num_filters * 2 ** len(shape.upsampling_ratios)
-    yield _conv(shape, part(), (shape.hidden_size, width, shape.kernel_size), dtype)
-    yield _lstm(part().part("lstm"), width, shape.num_lstm_layers, dtype)
+    yield _conv(shape, part(), (shape.hidden_size, width, shape.kernel_size))
+    yield _lstm(part().part("lstm"), width, shape.num_lstm_layers)
     for ratio in shape.upsampling_ratios:
         next(numbers)
-        yield _transposed(shape, part(), (width, width // 2, ratio), dtype)
+        yield _transposed(shape, part(), (width, width // 2, ratio))
         width //= 2
         for i in range(shape.num_residual_layers):
-            yield _residual(shape, part(), width, shape.dilation_growth_rate**i, dtype)
+            yield _residual(shape, part(), width, shape.dilation_growth_rate**i)
     next(numbers)
     sizes = (shape.num_filters, shape.audio_channels, shape.last_kernel_size)
-    yield _conv(shape, part(), sizes, dtype, elu=True)
+    yield _conv(shape, part(), sizes, elu=True)
 
 
-def _residual(shape: Any, tensors: Tensors, width: int, dilation: int, dtype: torch.dtype) -> Residual:
+def _residual(shape: Any, tensors: Tensors, width: int, dilation: int) -> Residual:
     narrow, kernel = width // shape.compress, shape.residual_kernel_size
     block, shortcut = tensors.part("block"), tensors.part("shortcut")
     return Residual(
-        convolve=_conv(shape, block.part("1"), (width, narrow, kernel), dtype, elu=True, dilation=dilation),
-        project=_conv(shape, block.part("3"), (narrow, width, 1), dtype, elu=True),
-        shortcut=_conv(shape, shortcut, (width, width, 1), dtype) if shape.use_conv_shortcut else None,
+        convolve=_conv(shape, block.part("1"), (width, narrow, kernel), elu=True, dilation=dilation),
+        project=_conv(shape, block.part("3"), (narrow, width, 1), elu=True),
+        shortcut=_conv(shape, shortcut, (width, width, 1)) if shape.use_conv_shortcut else None,
     )
 
 
@@ -256,7 +246,6 @@ def _conv(
     shape: Any,
     tensors: Tensors,
     sizes: tuple[int, int, int],
-    dtype: torch.dtype,
     *,
     elu: bool = False,
     dilation: int = 1,
@@ -267,14 +256,13 @@ def _conv(
     padding = (kernel - 1) * dilation
     right = 0 if shape.use_causal_conv else padding // 2
     narrow = outputs <= 2 and kernel > 1
-    if narrow:  # the last layer: half precision would save little and round every sample
-        dtype = torch.promote_types(dtype, torch.float32)
-        weight = weight.permute(1, 2, 0).reshape(inputs, kernel * outputs)
+    if narrow:
+        weight = weight.transpose(1, 2, 0).reshape(inputs, kernel * outputs)
     else:
-        weight = weight.permute(2, 1, 0).reshape(kernel * inputs, outputs)
+        weight = weight.transpose(2, 1, 0).reshape(kernel * inputs, outputs)
     return Conv(
-        matrix=matrix(weight.to(dtype)),
-        bias=tensors.take("conv.bias", outputs).to(dtype, copy=True),
+        matrix=Matrix(weight),
+        bias=tensors.take("conv.bias", outputs),
         inputs=inputs,
         outputs=outputs,
         kernel=kernel,
@@ -283,26 +271,27 @@ def _conv(
         right=right,
         reflect=shape.pad_mode == "reflect",
         elu=elu,
-        norm=_norm(shape, tensors, outputs, dtype),
+        norm=_norm(shape, tensors, outputs),
         narrow=narrow,
     )
 
 
-def _transposed(shape: Any, tensors: Tensors, sizes: tuple[int, int, int], dtype: torch.dtype) -> Conv:
+def _transposed(shape: Any, tensors: Tensors, sizes: tuple[int, int, int]) -> Conv:
     """A transposed convolution of so many inputs, outputs and its ratio; its kernel is twice that.
 
     Window (x[n-1], x[n]) yields the samples n * stride + j = x[n-1] w[stride + j] + x[n] w[j], j < stride.
     """
     inputs, outputs, stride = sizes
-    weight = _weight(tensors.part("conv"), inputs, outputs, 2 * stride).to(dtype)
-    now, before = weight.permute(0, 2, 1).reshape(inputs, 2, stride * outputs).unbind(1)
+    weight = _weight(tensors.part("conv"), inputs, outputs, 2 * stride)
+    both = weight.transpose(0, 2, 1).reshape(inputs, 2, stride * outputs)
+    now, before = both[:, 0], both[:, 1]
     # As transformers has it: of the `stride` samples too many, this share is cut on the right, the rest on the left.
     cut_right = math.ceil(stride * shape.trim_right_ratio) if shape.use_causal_conv else stride // 2
     trim = stride - cut_right
-    norm = _norm(shape, tensors, outputs, dtype)
+    norm = _norm(shape, tensors, outputs)
     return Conv(
-        matrix=matrix(torch.cat((before, now))),
-        bias=tensors.take("conv.bias", outputs).to(dtype).repeat(stride),
+        matrix=Matrix(np.concatenate((before, now))),
+        bias=np.tile(tensors.take("conv.bias", outputs), stride),
         inputs=inputs,
         outputs=outputs,
         kernel=2,
@@ -318,31 +307,33 @@ def _transposed(shape: Any, tensors: Tensors, sizes: tuple[int, int, int], dtype
     )
 
 
-def _weight(tensors: Tensors, *sizes: int) -> Tensor:
+def _weight(tensors: Tensors, *sizes: int) -> NDArray[Any]:
     """Of a convolution, weight norm folded: each slice of the first axis has a length of its own."""
     if "parametrizations.weight.original0" not in tensors:
         return tensors.take("weight", *sizes)
     lengths = tensors.take("parametrizations.weight.original0", sizes[0], 1, 1)
-    return torch._weight_norm(tensors.take("parametrizations.weight.original1", *sizes), lengths, 0)
+    directions = tensors.take("parametrizations.weight.original1", *sizes)
+    own = np.sqrt(np.square(directions, dtype=np.float64).sum((1, 2), keepdims=True))
+    folded: NDArray[Any] = directions * (lengths / own).astype(lengths.dtype)
+    return folded
 
 
-def _norm(shape: Any, tensors: Tensors, outputs: int, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+def _norm(shape: Any, tensors: Tensors, outputs: int) -> tuple[Array, Array] | None:
     if shape.norm_type != "time_group_norm":
         return None
-    scale, shift = (tensors.take(f"norm.{name}", outputs) for name in ("weight", "bias"))
-    return scale.to(dtype, copy=True), shift.to(dtype, copy=True)
+    return tensors.take("norm.weight", outputs), tensors.take("norm.bias", outputs)
 
 
-def _lstm(tensors: Tensors, size: int, layers: int, dtype: torch.dtype) -> Lstm:
-    def gates(name: str, *sizes: int) -> Tensor:
-        first, forget, cell, output = tensors.take(name, 4 * size, *sizes).chunk(4)
-        return torch.cat((first, forget, output, cell)).to(dtype)  # the three sigmoids side by side
+def _lstm(tensors: Tensors, size: int, layers: int) -> Lstm:
+    def gates(name: str, *sizes: int) -> NDArray[Any]:
+        first, forget, cell, output = np.split(tensors.take(name, 4 * size, *sizes), 4)
+        return np.concatenate((first, forget, output, cell))  # the three sigmoids side by side
 
     return Lstm(
         layers=tuple(
             (
-                matrix(gates(f"weight_ih_l{i}", size).T),
-                matrix(gates(f"weight_hh_l{i}", size).T, rows=1),
+                Matrix(np.ascontiguousarray(gates(f"weight_ih_l{i}", size).T)),
+                Matrix(np.ascontiguousarray(gates(f"weight_hh_l{i}", size).T)),
                 gates(f"bias_ih_l{i}") + gates(f"bias_hh_l{i}"),
             )
             for i in range(layers)
@@ -368,7 +359,7 @@ def look_ahead(weights: CodecWeights) -> int:
 
 def size_in_bytes(weights: CodecWeights) -> int:
     """Of the decoder network's matrices as float32."""
-    return 4 * sum(part.weight.numel() for layer in weights.layers for part in _matrices(layer))
+    return 4 * sum(int(math.prod(part.weight.shape)) for layer in weights.layers for part in _matrices(layer))
 
 
 def _matrices(layer: Layer) -> list[Matrix]:

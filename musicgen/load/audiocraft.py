@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -297,7 +298,8 @@ def _text_encoder(folder: Path, name: str) -> tuple[PreTrainedConfig, State, Pat
         config = AutoConfig.for_model(**said)
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{beside} holds no text encoder: it needs config.json and model.safetensors.") from error
-    return config, {f"text_encoder.{key}": weights[key] for key in weights if not key.startswith("decoder.")}, beside
+    own = {key: torch.as_tensor(weights[key]) for key in weights if not key.startswith("decoder.")}
+    return config, {f"text_encoder.{key}": tensor for key, tensor in own.items()}, beside
 
 
 # ------------------------------------------------------------------------------------------------------------ codec
@@ -332,7 +334,7 @@ def _pretrained_codec(folder: Path) -> tuple[PreTrainedConfig, State]:
     check_codec(said, where)
     weights = stored(folder)
     config: PreTrainedConfig = cast(Any, EncodecConfig).from_dict(said)
-    return config, {f"audio_encoder.{name}": weights[name] for name in weights}
+    return config, {f"audio_encoder.{name}": torch.as_tensor(weights[name]) for name in weights}
 
 
 def _codec_state(source: State) -> State:

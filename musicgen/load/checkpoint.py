@@ -11,15 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tokenizers
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
+from musicgen.arrays import Array
 from musicgen.codec import CodecWeights, read_codec
 from musicgen.codec.encoder import CodecEncoder
-from musicgen.decoder import ACTIVATIONS, CrossWeights, DecoderWeights, LayerWeights, sinusoids
+from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.delay import DelayLine, delays_of
 from musicgen.errors import ModelError, is_failure
 from musicgen.load.fields import STREAMING, TRAINED_FRAMES, check_chroma, check_generation, check_model, check_tokenizer
@@ -31,7 +32,13 @@ from musicgen.melody import MelodyEncoder
 from musicgen.past.policy import StreamingPolicy
 from musicgen.sampling import Sampling
 from musicgen.text.bert import bert_states, is_plain, read_bert
-from musicgen.text.conditioning import LONGEST_PROMPT, PromptEncoder, TextEncoder
+from musicgen.text.conditioning import LONGEST_PROMPT, Projection, PromptEncoder, TextEncoder
+
+if TYPE_CHECKING:
+    import torch
+
+Make = Callable[[NDArray[Any]], Array]
+"""What makes a decoder's weight of an array, which may be a view in any order: contiguous, wherever it is needed."""
 
 PREPROCESSOR = "preprocessor_config.json"
 LICENCES = {"mit": "MIT", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
@@ -50,7 +57,8 @@ class Adaptable:
 class Checkpoint:
     """A loaded MusicGen: weights, and what its files say about their use. Fields: see :class:`musicgen.MusicGen`.
 
-    ``adapted`` gives its parts with its LoRA adapter at a strength; None without an adapter.
+    ``codec_again`` reads the codec's weights anew, so that nobody has to keep them. ``device`` is where torch computes
+    for it. ``adapted`` gives its parts with its LoRA adapter at a strength; None without an adapter.
     """
 
     name: str
@@ -63,9 +71,11 @@ class Checkpoint:
     prompts: PromptEncoder
     melodies: MelodyEncoder | None
     codec: CodecWeights
+    codec_again: Callable[[], CodecWeights]
     encoder: CodecEncoder
     defaults: Sampling
     policy: StreamingPolicy
+    device: str = "cpu"
     adapted: Callable[[float], Adaptable] | None = None
 
 
@@ -91,6 +101,10 @@ class _Files:
         Those of preprocessor_config.json, in a melody model.
     origin
         The model that it was trained on from, "" for none.
+    device
+        Where torch is to compute.
+    make
+        What makes the decoder's weights.
     """
 
     folder: Path
@@ -102,6 +116,8 @@ class _Files:
     settings: dict[str, Any]
     chroma: dict[str, Any]
     origin: str
+    device: str
+    make: Make
 
     @property
     def melody(self) -> bool:
@@ -115,9 +131,14 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
     Parameters
     ----------
     device
-        Where the decoder, the text encoder and the codec run.
+        Where the decoder and the codec run, and a text encoder that is computed with torch.
     dtype
         Of the decoder; None for float32. Text encoder, codec and sampling always compute in float32.
+
+    Returns
+    -------
+    Checkpoint
+        The decoder's weights are numpy's on a CPU in float32, torch's otherwise.
 
     Raises
     ------
@@ -126,18 +147,20 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
     """
     folder = find_folder(name)
     adapter = read_adapter(folder) if is_adapter(folder) else None
-    files = _read(base_folder(adapter) if adapter else folder, _device(device))
+    files = _read(base_folder(adapter) if adapter else folder, device, _maker(device, dtype))
     delays, turns = _pattern(files)
     policy = _policy(files, max(turns) + 1)
     try:
         if adapter is None:
-            return _checkpoint(name, files, delays, turns, policy, dtype or torch.float32)
-        return _with_adapter(name, files, adapter, delays, turns, policy, dtype or torch.float32)
+            return _checkpoint(name, files, delays, turns, policy)
+        return _with_adapter(name, files, adapter, delays, turns, policy)
     except (TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
         raise ModelError(
             f"The configuration in {files.folder} is none that a model can have ({error}): "
             "download or export the model again."
         ) from error
+    finally:
+        files.tensors.close()
 
 
 def _with_adapter(
@@ -147,7 +170,6 @@ def _with_adapter(
     delays: tuple[int, ...],
     turns: tuple[int, ...],
     policy: StreamingPolicy,
-    dtype: torch.dtype,
 ) -> Checkpoint:
     """The base model with the adapter as it was trained, and the way to other strengths."""
     plain = files.tensors
@@ -163,16 +185,14 @@ def _with_adapter(
 
     reads = any(part.startswith("text_encoder.") for part in (*adapter.additions, *adapter.saved))
     same = None if reads else _text_encoder(files)  # which takes longer to make than all the rest
-    made = _checkpoint(name, at(1.0), delays, turns, policy, dtype, same)
+    made = _checkpoint(name, at(1.0), delays, turns, policy, same)
     licence = _licence(adapter.base, files)
     if licence != "CC-BY-NC-4.0":  # the adapter's own card counts, unless what it stands on says more
         licence = _licence(name, replace(files, folder=adapter.folder))
-    return replace(made, licence=licence, adapted=lambda strength: _adaptable(at(strength), policy, dtype, same))
+    return replace(made, licence=licence, adapted=lambda strength: _adaptable(at(strength), policy, same))
 
 
-def _adaptable(
-    files: _Files, policy: StreamingPolicy, dtype: torch.dtype, text_encoder: TextEncoder | None = None
-) -> Adaptable:
+def _adaptable(files: _Files, policy: StreamingPolicy, text_encoder: TextEncoder | None = None) -> Adaptable:
     """The parts as the files have them; a text encoder that is there already is taken instead of theirs."""
     shape, tensors = files.decoder, files.tensors
     text_encoder = text_encoder or _text_encoder(files)
@@ -184,7 +204,7 @@ def _adaptable(
         files.settings["positional_scale"],
         files.settings["positional_period"],
     )
-    decoder = decoder_weights(tensors.part("decoder"), shape, positions, dtype, cross=not files.melody)
+    decoder = decoder_weights(tensors.part("decoder"), shape, positions, files.make, cross=not files.melody)
     return Adaptable(decoder, prompts, melodies)
 
 
@@ -194,14 +214,13 @@ def _checkpoint(
     delays: tuple[int, ...],
     turns: tuple[int, ...],
     policy: StreamingPolicy,
-    dtype: torch.dtype,
     text_encoder: TextEncoder | None = None,
 ) -> Checkpoint:
     shape, tensors = files.decoder, files.tensors
     config, sounds = files.config["audio_encoder"], tensors.part("audio_encoder")
     own_codebooks = shape.num_codebooks // shape.audio_channels
-    codec = read_codec(config, sounds, own_codebooks, torch.float32)
-    parts = _adaptable(files, policy, dtype, text_encoder)
+    codec = read_codec(config, sounds, own_codebooks)
+    parts = _adaptable(files, policy, text_encoder)
     checkpoint = Checkpoint(
         name=name,
         licence=_licence(name, files),
@@ -213,9 +232,11 @@ def _checkpoint(
         prompts=parts.prompts,
         melodies=parts.melodies,
         codec=codec,
-        encoder=CodecEncoder(lambda: _codec_model(config, sounds), own_codebooks),
+        codec_again=lambda: read_codec(config, sounds, own_codebooks),
+        encoder=CodecEncoder(lambda: _codec_model(config, sounds, files.device), own_codebooks),
         defaults=_sampling(files),
         policy=policy,
+        device=files.device,
     )
     left = tensors.untaken("text_encoder.", "audio_encoder.encoder.", "audio_encoder.quantizer.")
     if left and is_audiocraft(files.folder):  # transformers' files may hold what can be computed, such as positions
@@ -225,7 +246,7 @@ def _checkpoint(
     return checkpoint
 
 
-def _read(folder: Path, device: torch.device) -> _Files:
+def _read(folder: Path, device: str, make: Make) -> _Files:
     """Read a folder in transformers' layout, or one with AudioCraft's files, and hold it against the tables."""
     if is_audiocraft(folder):
         from musicgen.load.with_transformers import audiocraft
@@ -246,11 +267,13 @@ def _read(folder: Path, device: torch.device) -> _Files:
         config=config,
         model=model,
         decoder=SimpleNamespace(**decoder),
-        tensors=Tensors(source.state if source else stored(folder), folder, device),
+        tensors=Tensors(source.state if source else stored(folder), folder),
         tokenizer=tokenizer,
         settings=settings,
         chroma=heard,
         origin=source.origin if source else model["_name_or_path"],
+        device=device,
+        make=make,
     )
 
 
@@ -260,7 +283,7 @@ def _text_encoder(files: _Files) -> TextEncoder:
     if not (is_plain(config) and numbers.is_file()):
         from musicgen.load.with_transformers import text_encoder
 
-        return text_encoder(config, tensors, files.tokenizer)
+        return text_encoder(config, tensors, files.tokenizer, files.device)
     bert, tokenizer = read_bert(config, tensors), _tokenizer(numbers)
     if max(tokenizer.get_vocab().values(), default=0) >= len(bert.words):
         raise ModelError(f"{numbers} has more tokens than the text encoder: it is another model's.")
@@ -273,7 +296,6 @@ def _text_encoder(files: _Files) -> TextEncoder:
         states=lambda tokens: bert_states(bert, tokens),
         size=bert.words.shape[1],
         known=len(bert.words),
-        device=tensors.device,
         longest=longest,
         cuts=lambda text: bool(tokenizer.encode(text).overflowing),
     )
@@ -290,13 +312,13 @@ def _tokenizer(path: Path) -> tokenizers.Tokenizer:
     return tokenizer
 
 
-def _codec_model(config: dict[str, Any], tensors: Tensors) -> Any:
+def _codec_model(config: dict[str, Any], tensors: Tensors, device: str) -> Any:
     from musicgen.load.with_transformers import codec
 
-    return codec(config, tensors)
+    return codec(config, tensors, device)
 
 
-def _projection(tensors: Tensors, size: int, decoder: Any) -> tuple[Tensor, Tensor] | None:
+def _projection(tensors: Tensors, size: int, decoder: Any) -> Projection | None:
     """Weight and bias of a linear layer to the decoder's size, which a model only has where sizes differ."""
     if size == decoder.hidden_size:
         return None
@@ -311,13 +333,25 @@ def _melodies(files: _Files) -> MelodyEncoder:
     return MelodyEncoder(chroma(files.chroma), projection, files.model["chroma_length"], bins)
 
 
-def _device(device: str) -> torch.device:
+def _maker(device: str, dtype: torch.dtype | None) -> Make:
+    """What makes the decoder's weights: numpy's arrays where every backend for a CPU can use them.
+
+    Raises
+    ------
+    ModelError
+        The device is not available.
+    """
+    if device == "cpu" and dtype is None:
+        return np.ascontiguousarray
+    import torch
+
+    from musicgen.backends.torch_step import tensors
+
     try:
-        target = torch.device(device)
-        torch.empty(0, device=target)
+        torch.empty(0, device=torch.device(device))
     except (RuntimeError, AssertionError) as error:  # torch raises either for a device it was built without
         raise ModelError(f"The device '{device}' is not available here: use 'cpu'.") from error
-    return target
+    return tensors(device, dtype or torch.float32)
 
 
 def _policy(files: _Files, turns: int) -> StreamingPolicy:
@@ -383,7 +417,7 @@ def _licence(name: str, files: _Files) -> str:
 
 
 def decoder_weights(
-    tensors: Tensors, shape: Any, positions: Tensor, dtype: torch.dtype, *, cross: bool
+    tensors: Tensors, shape: Any, positions: NDArray[np.float32], make: Make, *, cross: bool
 ) -> DecoderWeights:
     """The weights of transformers' ``MusicgenForCausalLM``, laid out for single steps.
 
@@ -393,19 +427,21 @@ def decoder_weights(
         Its configuration, by attributes.
     positions
         Their embeddings, see :func:`musicgen.decoder.sinusoids`.
+    make
+        What makes its weights.
     cross
         Whether its layers attend to the prompt; the melody models' do not.
     """
     size, inner, codebooks = shape.hidden_size, shape.ffn_dim, range(shape.num_codebooks)
     body = tensors.part("model.decoder")
 
-    def matrix(part: Tensors, outputs: int, inputs: int, *names: str) -> Tensor:
+    def matrix(part: Tensors, outputs: int, inputs: int, *names: str) -> Array:
         """Linear layers side by side, (in, sum of out)."""
         weights = [part.take(f"{name}.weight", outputs, inputs) for name in names]
-        return torch.cat(weights).to(dtype).t().contiguous()
+        return make((weights[0] if len(weights) == 1 else np.concatenate(weights)).T)
 
-    def norm(part: Tensors) -> tuple[Tensor, Tensor]:
-        return part.take("weight", size).to(dtype), part.take("bias", size).to(dtype)
+    def norm(part: Tensors) -> tuple[Array, Array]:
+        return make(part.take("weight", size)), make(part.take("bias", size))
 
     def cross_weights(part: Tensors) -> CrossWeights:
         attention = part.part("encoder_attn")
@@ -431,12 +467,12 @@ def decoder_weights(
     rows = shape.vocab_size + 1  # and the padding token
     tables = [body.take(f"embed_tokens.{k}.weight", rows, size) for k in codebooks]
     return DecoderWeights(
-        embed=torch.cat(tables).to(dtype),
-        offsets=torch.arange(0, len(tables) * rows, rows, device=tensors.device),
-        positions=positions.to(tensors.device, dtype),
+        embed=make(np.concatenate(tables)),
+        offsets=np.arange(0, len(tables) * rows, rows),
+        positions=make(positions),
         layers=tuple(layer_weights(body.part(f"layers.{i}")) for i in range(shape.num_hidden_layers)),
         norm=norm(body.part("layer_norm")),
         heads=matrix(tensors, shape.vocab_size, size, *(f"lm_heads.{k}" for k in codebooks)),
-        activation=ACTIVATIONS[shape.activation_function],
+        activation=shape.activation_function,
         head_count=shape.num_attention_heads,
     )

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+from musicgen.arrays import Array, as_numpy, widened
 from musicgen.errors import ModelError
 from musicgen.load.hub import find_folder, read_json
 from musicgen.load.rules import FLAG, PART, TEXT, Kind, Number, Rule, Whole, check, harmless, must, require, used
@@ -104,11 +105,12 @@ class Adapter:
     additions: Mapping[str, Addition]
     saved: Mapping[str, str]
 
-    def apply(self, name: str, weight: Tensor, strength: float) -> Tensor:
+    def apply(self, name: str, weight: Array, strength: float) -> Array:
         """A weight of the base model with what the adapter adds to it, float32."""
         if name in self.saved:
             own = self.weights.take(self.saved[name], *weight.shape)
-            return torch.lerp(weight.float(), own, strength)
+            base = _floats(weight)
+            return base + np.float32(strength) * (own - base)
         if name not in self.additions or strength == 0:
             return weight
         addition = self.additions[name]
@@ -116,21 +118,25 @@ class Adapter:
         if first.ndim != 2 or second.ndim != 2 or len(first) != second.shape[1]:
             raise ModelError(f"The adapter in {self.folder} is damaged ({addition.first} has another shape).")
         added = second @ first
-        added = added.t() if addition.transposed else added
+        added = added.T if addition.transposed else added
         if added.shape != weight.shape:
             raise ModelError(f"The adapter in {self.folder} does not fit its base model, {self.base} ({name}).")
-        return weight.float() + strength * addition.scale * added
+        return _floats(weight) + np.float32(strength * addition.scale) * added
 
 
-class Adapted(Mapping[str, Tensor]):
+def _floats(weight: Array) -> NDArray[np.float32]:
+    return widened(as_numpy(weight)).astype(np.float32, copy=False)
+
+
+class Adapted(Mapping[str, Array]):
     """A base model's weights with an adapter at a strength."""
 
-    def __init__(self, source: Mapping[str, Tensor], adapter: Adapter, strength: float) -> None:
+    def __init__(self, source: Mapping[str, Array], adapter: Adapter, strength: float) -> None:
         self._source = source
         self._adapter = adapter
         self._strength = strength
 
-    def __getitem__(self, name: str) -> Tensor:
+    def __getitem__(self, name: str) -> Array:
         return self._adapter.apply(name, self._source[name], self._strength)
 
     def __iter__(self) -> Iterator[str]:

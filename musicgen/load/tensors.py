@@ -1,4 +1,8 @@
-"""A checkpoint's weights by name: read when they are asked for, and held against what its configuration says."""
+"""A checkpoint's weights by name: read when they are asked for, and held against what its configuration says.
+
+They come as numpy's arrays. torch's tensors are taken as they are where a checkpoint has nothing else: AudioCraft's
+pickles, transformers' models, and safetensors of types that numpy lacks.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
+from musicgen.arrays import Array, as_numpy, widened
 from musicgen.errors import ModelError
 from musicgen.load.hub import read_json, unreadable
 
@@ -26,6 +31,8 @@ RENAMED = (
 # What training wraps a model in: FSDP and torch.compile around any part of it, Dora and DDP around the whole.
 AROUND_PARTS = re.compile(r"(?<![^.])(?:_fsdp_wrapped_module\.|_orig_mod\.)+")
 AROUND_ALL = re.compile(r"^(?:model\.|module\.)+")
+NUMPYS = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
+"""Of safetensors' names of types, those that numpy has numbers for."""
 
 
 class Tensors:
@@ -37,26 +44,16 @@ class Tensors:
         All of them by name.
     folder
         They are from, for messages.
-    device, dtype
+    dtype
         What every weight is brought to.
-
-    Attributes
-    ----------
-    device
-        As given.
     """
 
     def __init__(
-        self,
-        source: Mapping[str, Tensor],
-        folder: Path | str = "memory",
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
+        self, source: Mapping[str, Array], folder: Path | str = "memory", dtype: DTypeLike = np.float32
     ) -> None:
-        self.device = torch.device(device)
         self._source = source
         self._folder = folder
-        self._dtype = dtype
+        self._dtype = np.dtype(dtype)
         self._prefix = ""
         self._taken: set[str] = set()
 
@@ -69,8 +66,8 @@ class Tensors:
     def __contains__(self, name: str) -> bool:
         return self._prefix + name in self._source
 
-    def take(self, name: str, *shape: int) -> Tensor:
-        """A weight of a known shape.
+    def take(self, name: str, *shape: int, stored: bool = False) -> NDArray[Any]:
+        """A weight of a known shape; ``stored`` in the type that its file has it in, where numpy has that.
 
         Raises
         ------
@@ -84,7 +81,7 @@ class Tensors:
             )
         self.check_shape(name, shape)
         self._taken.add(self._prefix + name)
-        return self.read(self._prefix + name)
+        return self.read(self._prefix + name, stored=stored)
 
     def check_shape(self, name: str, shape: tuple[int, ...]) -> None:
         """Refuse a weight that has another shape than this, before it is read."""
@@ -94,8 +91,8 @@ class Tensors:
                 "download or export them again."
             )
 
-    def state(self) -> dict[str, Tensor]:
-        """All of this part, as torch's modules load it.
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All of this part.
 
         Raises
         ------
@@ -106,32 +103,38 @@ class Tensors:
         counters = ("position_ids", "token_type_ids")  # of whole numbers rightly; older files keep them
         return {name.removeprefix(self._prefix): self.read(name) for name in names if not name.endswith(counters)}
 
-    def read(self, name: str) -> Tensor:
-        """A weight by its whole name, brought to device and type.
+    def read(self, name: str, *, stored: bool = False) -> NDArray[Any]:
+        """A weight by its whole name, brought to the type unless it is to stay as it is stored.
 
         Raises
         ------
         ModelError
             It is none: whole numbers, or values that are no numbers.
         """
-        stored = self._source[name]
-        if not stored.is_floating_point():
-            kind = str(stored.dtype).removeprefix("torch.")
+        found = self._source[name]
+        kind = str(found.dtype).removeprefix("torch.")
+        if not kind.removeprefix("b").startswith("float"):
             raise ModelError(f"The weights in {self._folder} are damaged ({name} holds {kind}): export them again.")
-        tensor = stored.detach().to(self.device, self._dtype)
-        if not math.isfinite(float(tensor.sum())) and not bool(tensor.isfinite().all()):
+        array = as_numpy(found)
+        weight = array if stored else widened(array).astype(self._dtype, copy=False)
+        if not _finite(weight):
             raise ModelError(
                 f"The weights in {self._folder} are damaged ({name} has values that are no numbers, NaN or infinity): "
                 "download or export them again."
             )
-        return tensor
+        return weight
 
-    def on(self, source: Mapping[str, Tensor]) -> Tensors:
+    def on(self, source: Mapping[str, Array]) -> Tensors:
         """The same view of other weights of these names."""
-        return Tensors(source, self._folder, self.device, self._dtype)
+        return Tensors(source, self._folder, self._dtype)
+
+    def close(self) -> None:
+        """Give the memory of mapped files back. What is asked for later opens them again."""
+        if isinstance(self._source, Files):
+            self._source.close()
 
     @property
-    def source(self) -> Mapping[str, Tensor]:
+    def source(self) -> Mapping[str, Array]:
         """All of the weights, as they are stored."""
         return self._source
 
@@ -140,27 +143,40 @@ class Tensors:
         return {name for name in self._source if name not in self._taken and not name.startswith(but)}
 
 
-class Files(Mapping[str, Tensor]):
-    """Tensors in safetensors files, each read when it is asked for."""
+class Files(Mapping[str, Array]):
+    """Tensors in safetensors files, which are mapped; each is read when it is asked for."""
 
     def __init__(self, paths: list[Path]) -> None:
-        self._places: dict[str, tuple[Any, str]] = {}
+        self._places: dict[str, tuple[Path, str]] = {}
+        self._opened: dict[Path, Any] = {}
         for path in paths:
             try:
-                file: Any = safe_open(path, framework="pt")
+                names = self._file(path).keys()
             except (OSError, ValueError, SafetensorError) as error:
                 raise unreadable(path, f"cannot be read, so the model needs a whole {path.name}") from error
-            self._places |= {name: (file, stored) for name, stored in unwrapped(file.keys(), path).items()}
+            self._places |= {name: (path, stored) for name, stored in unwrapped(names, path).items()}
 
-    def __getitem__(self, name: str) -> Tensor:
-        file, stored = self._places[name]
-        tensor: Tensor = file.get_tensor(stored)
-        return tensor
+    def _file(self, path: Path) -> Any:
+        if path not in self._opened:
+            self._opened[path] = safe_open(path, framework="np")
+        return self._opened[path]
+
+    def close(self) -> None:
+        """Give the files' memory back. What is asked for later opens them again."""
+        self._opened.clear()
+
+    def __getitem__(self, name: str) -> Array:
+        path, stored = self._places[name]
+        file = self._file(path)
+        if str(file.get_slice(stored).get_dtype()) in NUMPYS:
+            return file.get_tensor(stored)
+        with safe_open(path, framework="pt") as again:  # torch has more types
+            return again.get_tensor(stored)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Of a tensor, without reading it."""
-        file, stored = self._places[name]
-        return tuple(file.get_slice(stored).get_shape())
+        path, stored = self._places[name]
+        return tuple(self._file(path).get_slice(stored).get_shape())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -169,7 +185,14 @@ class Files(Mapping[str, Tensor]):
         return len(self._places)
 
 
-def _shape(source: Mapping[str, Tensor], name: str) -> tuple[int, ...]:
+def _finite(array: NDArray[Any]) -> bool:
+    if array.dtype == np.float16:  # which numpy would add up slowly
+        return bool((array.view(np.uint16) & 0x7C00 != 0x7C00).all())
+    with np.errstate(all="ignore"):
+        return math.isfinite(float(array.sum())) or bool(np.isfinite(array).all())
+
+
+def _shape(source: Mapping[str, Array], name: str) -> tuple[int, ...]:
     return source.shape(name) if isinstance(source, Files) else tuple(source[name].shape)
 
 
@@ -221,7 +244,7 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
-def stored(folder: Path) -> Mapping[str, Tensor]:
+def stored(folder: Path) -> Mapping[str, Array]:
     """The weights in a folder as transformers saves them.
 
     Raises

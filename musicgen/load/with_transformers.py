@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 import transformers
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
@@ -67,8 +69,8 @@ def audiocraft(folder: Path) -> AudioCraftFiles:
         return read_audiocraft(folder)
 
 
-def text_encoder(config: dict[str, Any], tensors: Tensors, folder: Path) -> TextEncoder:
-    """The model for texts that a configuration describes, with its tokenizer from a folder.
+def text_encoder(config: dict[str, Any], tensors: Tensors, folder: Path, device: str) -> TextEncoder:
+    """The model for texts that a configuration describes, on a device, with its tokenizer from a folder.
 
     Raises
     ------
@@ -89,7 +91,8 @@ def text_encoder(config: dict[str, Any], tensors: Tensors, folder: Path) -> Text
         ) from error
     made = cast(Any, AutoModelForTextEncoding)._model_mapping[type(own)]
     _check_shapes(made, own, tensors, folder)
-    model = _pretrained(made, folder, own, tensors.state()).to(tensors.device)
+    state = {name: torch.from_numpy(weight) for name, weight in tensors.state().items()}
+    model = _pretrained(made, folder, own, state).to(device)
     tokens = tokenizer(folder)
     known = model.get_input_embeddings().num_embeddings
     if max(tokens.get_vocab().values()) >= known:
@@ -100,15 +103,17 @@ def text_encoder(config: dict[str, Any], tensors: Tensors, folder: Path) -> Text
         numbers: list[int] = tokens(text, truncation=True, max_length=longest)["input_ids"]
         return numbers
 
-    def states(numbers: Tensor) -> Tensor:
+    @torch.inference_mode()
+    def states(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        given = torch.from_numpy(numbers)[None].to(device)
         # the mask is all ones for a single text; token types, where a tokenizer has them, are all zeros
-        found: Tensor = model(numbers[None], attention_mask=torch.ones_like(numbers)[None])[0][0]
+        found: NDArray[np.float32] = model(given, attention_mask=torch.ones_like(given))[0][0].cpu().numpy()
         return found
 
     def cuts(text: str) -> bool:
         return len(tokens(text, truncation=True, max_length=longest + 1)["input_ids"]) > longest
 
-    return TextEncoder(tokenize, states, own.hidden_size, known, tensors.device, longest, cuts)
+    return TextEncoder(tokenize, states, own.hidden_size, known, longest, cuts)
 
 
 def tokenizer(folder: Path) -> transformers.PreTrainedTokenizerBase:
@@ -149,13 +154,13 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}, {lines[0][:120].rstrip('.')}" if lines else type(error).__name__
 
 
-def codec(config: dict[str, Any], tensors: Tensors) -> Any:
-    """``EncodecModel`` for encoding: without its decoder, which is computed in :mod:`musicgen.codec`."""
+def codec(config: dict[str, Any], tensors: Tensors, device: str) -> Any:
+    """``EncodecModel`` for encoding, on a device: without its decoder, which is computed in :mod:`musicgen.codec`."""
     model: Any = EncodecModel(cast(Any, EncodecConfig).from_dict(config))
     model.decoder = nn.Identity()
     for name, weight in model.state_dict().items():
-        weight.copy_(tensors.take(name, *weight.shape))
-    return model.to(tensors.device).eval().requires_grad_(False)
+        weight.copy_(torch.from_numpy(tensors.take(name, *weight.shape)))
+    return model.to(device).eval().requires_grad_(False)
 
 
 def chroma(values: dict[str, Any]) -> Any:

@@ -122,7 +122,7 @@ def _count(folder: Path) -> dict[str, int]:
     """Weights by part; only the files' headers are read."""
     counts: dict[str, int] = {}
     for path in folder.glob("*.safetensors"):
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:
             for name in file.keys():  # noqa: SIM118 (no dictionary)
                 part = name.split(".")[0]
                 counts[part] = counts.get(part, 0) + prod(file.get_slice(name).get_shape())

@@ -6,9 +6,7 @@ from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from musicgen.decoder import Embedding, Prompts
 from musicgen.delay import DelayLine, Tokens
@@ -29,14 +27,14 @@ class Conditions(Protocol):
     def encoded(self, scene: Any) -> Prompts:
         """Keys and values of what was asked for."""
 
-    def prefix(self, begin: int) -> Tensor:
-        """The inputs (2, P, d) float32, conditional and null, of a lane that begins with the stream's frame so."""
+    def prefix(self, begin: int) -> NDArray[np.float32]:
+        """The inputs (2, P, d), conditional and null, of a lane that begins with the stream's frame so."""
 
 
 class Prefills(Protocol):
     """What a past asks of a backend."""
 
-    def prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> Any:
+    def prefill(self, state: State, inputs: NDArray[np.float32], prompts: Prompts) -> Any:
         """See :meth:`musicgen.backends.Backend.prefill`."""
 
 
@@ -198,7 +196,7 @@ class BasePast:
     def _remember(self, column: Tokens) -> Tokens | None:
         return self._keep(column, self._conditions.scene)
 
-    def _inputs(self, begin: int, done: int, until: int) -> Tensor:
+    def _inputs(self, begin: int, done: int, until: int) -> NDArray[np.float32]:
         """What a lane whose first frame is step ``begin`` consumes at its frames done .. until - 1, (1, T, d)."""
         own = np.arange(done, until)
         sampled = self._sampled[(begin + own - 1) % len(self._sampled)]
@@ -209,6 +207,5 @@ class BasePast:
         if count:
             self._prefill(self.state, self._inputs(self.line.steps - count, 0, count), self._conditions.kv)
 
-    def _prefill(self, state: State, inputs: Tensor, prompts: Prompts) -> None:
-        with torch.inference_mode():
-            self._backend.prefill(state, inputs.expand(2, -1, -1), prompts)
+    def _prefill(self, state: State, inputs: NDArray[np.float32], prompts: Prompts) -> None:
+        self._backend.prefill(state, inputs.repeat(2, 0), prompts)

@@ -7,9 +7,7 @@ frames, and takes over when the live lane is used up.
 """
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from musicgen.decoder import Embedding
 from musicgen.delay import DelayLine, Tokens
@@ -35,7 +33,7 @@ class PrefixPast(BasePast):
         self._made_of = [-1, -1]  # which of them each lane has
         self._begins = [0, 0]  # the step that each lane's first frame is
         self._building: int | None = None
-        self._rest: Tensor | None = None  # what is left of the prefix, of the lane that is being built
+        self._rest: NDArray[np.float32] | None = None  # what is left of the prefix, of the lane that is being built
         self._takes_over = False  # as soon as it is built
         self._first = 0  # the step that the first lane begins with
 
@@ -121,7 +119,7 @@ class PrefixPast(BasePast):
         if most is not None:
             until = min(until, done + most - inputs.shape[1])
         frames = self._inputs(self._begins[lane], done, until)
-        inputs = torch.cat([inputs, frames.to(inputs).expand(2, -1, -1)], 1)
+        inputs = np.concatenate([inputs, frames.repeat(2, 0)], 1)
         if inputs.shape[1]:
             self._backend.prefill(state.only(lane), inputs, (None, None))
         if state.positions[lane] - state.starts[lane] == self.line.steps - self._begins[lane]:

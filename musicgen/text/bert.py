@@ -1,4 +1,4 @@
-"""BERT as a text encoder: what nano reads its prompts with, without transformers' seconds of import.
+"""BERT as a text encoder, in numpy: what nano reads its prompts with, without the seconds that torch takes to import.
 
 The architecture is that of Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers", as
 transformers' ``BertModel`` computes it (post-norm, learnt positions), for one text at a time.
@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from musicgen.decoder import ACTIVATIONS
+from musicgen.arrays import widened
 from musicgen.load.tensors import Tensors
+from musicgen.text.activations import ACTIVATIONS
 
 # BertConfig's own values, where a config.json names none. The others of its keys change nothing here.
 DEFAULTS: dict[str, Any] = {
@@ -31,8 +31,10 @@ DEFAULTS: dict[str, Any] = {
 }
 _PLAIN = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
-Linear = tuple[Tensor, Tensor]  # weight (out, in), bias (out,)
-Norm = tuple[Tensor, Tensor]  # scale (d,), shift (d,)
+Floats = NDArray[np.float32]
+Kept = NDArray[Any]  # as the file has it: of float16 a prompt is sooner widened than as much again is kept
+Linear = tuple[Kept, Kept]  # weight (out, in), bias (out,)
+Norm = tuple[Floats, Floats]  # scale (d,), shift (d,)
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,11 @@ class Bert:
         Of every norm.
     """
 
-    words: Tensor
-    positions: Tensor
+    words: Kept
+    positions: Kept
     norm: Norm
     layers: tuple[Layer, ...]
-    activation: Callable[[Tensor], Tensor]
+    activation: Callable[[Floats], Floats]
     heads: int
     epsilon: float
 
@@ -98,8 +100,8 @@ def read_bert(config: dict[str, Any], tensors: Tensors) -> Bert:
 
     def linear(part: Tensors, outputs: int, inputs: int, *names: str) -> Linear:
         """Layers with the same input, one below the other."""
-        weights = [part.take(f"{name}.weight", outputs, inputs) for name in names]
-        return torch.cat(weights), torch.cat([part.take(f"{name}.bias", outputs) for name in names])
+        weights = [part.take(f"{name}.weight", outputs, inputs, stored=True) for name in names]
+        return _joined(weights), _joined([part.take(f"{name}.bias", outputs) for name in names])
 
     def norm(part: Tensors) -> Norm:
         return part.take("LayerNorm.weight", size), part.take("LayerNorm.bias", size)
@@ -118,7 +120,7 @@ def read_bert(config: dict[str, Any], tensors: Tensors) -> Bert:
     types = embeddings.take("token_type_embeddings.weight", values["type_vocab_size"], size)
     positions = embeddings.take("position_embeddings.weight", values["max_position_embeddings"], size)
     return Bert(
-        words=embeddings.take("word_embeddings.weight", values["vocab_size"], size),
+        words=embeddings.take("word_embeddings.weight", values["vocab_size"], size, stored=True),
         positions=positions + types[0],
         norm=norm(embeddings),
         layers=tuple(layer(tensors.part(f"encoder.layer.{i}")) for i in range(values["num_hidden_layers"])),
@@ -128,16 +130,42 @@ def read_bert(config: dict[str, Any], tensors: Tensors) -> Bert:
     )
 
 
-def bert_states(bert: Bert, tokens: Tensor) -> Tensor:
-    """The last layer's states of one text: (S,) int64 -> (S, d) float32."""
+def _joined(parts: list[Kept]) -> Kept:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def norm(x: Tensor, weights: Norm) -> Tensor:
-        return F.layer_norm(x, x.shape[-1:], *weights, bert.epsilon)
 
-    x = norm(bert.words[tokens] + bert.positions[: len(tokens)], bert.norm)
+def bert_states(bert: Bert, tokens: NDArray[np.int64]) -> Floats:
+    """The last layer's states of one text: (S,) -> (S, d)."""
+
+    def norm(x: Floats, weights: Norm) -> Floats:
+        centred = x - x.mean(-1, keepdims=True)
+        spread = np.sqrt(np.square(centred).mean(-1, keepdims=True) + np.float32(bert.epsilon))
+        y: Floats = centred / spread * weights[0] + weights[1]
+        return y
+
+    x = norm(_wide(bert.words[tokens]) + bert.positions[: len(tokens)], bert.norm)
     for layer in bert.layers:
-        queries, keys, values = F.linear(x, *layer.qkv).view(len(x), 3, bert.heads, -1).permute(1, 2, 0, 3)
-        heard = F.scaled_dot_product_attention(queries, keys, values).transpose(0, 1).flatten(1)
-        x = norm(x + F.linear(heard, *layer.out), layer.out_norm)
-        x = norm(x + F.linear(bert.activation(F.linear(x, *layer.feed_in)), *layer.feed_out), layer.feed_norm)
+        queries, keys, values = _linear(x, layer.qkv).reshape(len(x), 3, bert.heads, -1).transpose(1, 2, 0, 3)
+        x = norm(x + _linear(_attended(queries, keys, values), layer.out), layer.out_norm)
+        x = norm(x + _linear(bert.activation(_linear(x, layer.feed_in)), layer.feed_out), layer.feed_norm)
     return x
+
+
+def _attended(queries: Floats, keys: Floats, values: Floats) -> Floats:
+    """(heads, S, head size) each -> (S, d)."""
+    heads, count, size = queries.shape
+    scores = queries @ keys.transpose(0, 2, 1) * np.float32(size**-0.5)
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    heard: Floats = (powers / powers.sum(-1, keepdims=True)) @ values
+    joined: Floats = heard.transpose(1, 0, 2).reshape(count, heads * size)
+    return joined
+
+
+def _linear(x: Floats, weights: Linear) -> Floats:
+    y: Floats = x @ _wide(weights[0]).T + weights[1]
+    return y
+
+
+def _wide(array: Kept) -> Floats:
+    wide: Floats = widened(array).astype(np.float32, copy=False)
+    return wide

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from musicgen.decoder import Prompt
 from musicgen.errors import ModelError, is_failure
+
+Projection = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Weight (d, size) and bias (d,) of a linear layer."""
 
 LONGEST_PROMPT = 256  # tokens; what stands behind is ignored, so that a step's cost stays bounded
 
@@ -30,7 +32,7 @@ class Conditioning:
 
     text: str
     kv: Prompt | None
-    states: Tensor | None = None
+    states: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,6 @@ class TextEncoder:
         Of a state.
     known
         Tokens that it knows, numbered from 0.
-    device
-        Where it computes.
     longest
         Tokens that are heard of a prompt, ``LONGEST_PROMPT`` at the most.
     cuts
@@ -56,10 +56,9 @@ class TextEncoder:
     """
 
     tokenize: Callable[[str], list[int]]
-    states: Callable[[Tensor], Tensor]
+    states: Callable[[NDArray[np.int64]], NDArray[np.float32]]
     size: int
     known: int
-    device: torch.device
     longest: int
     cuts: Callable[[str], bool]
 
@@ -75,7 +74,7 @@ class PromptEncoder:
         Weight (d, text size) and bias (d,) from its states to the decoder's size, None where sizes agree.
     """
 
-    def __init__(self, text_encoder: TextEncoder, projection: tuple[Tensor, Tensor] | None) -> None:
+    def __init__(self, text_encoder: TextEncoder, projection: Projection | None) -> None:
         self._text_encoder = text_encoder
         self._projection = projection
         self.longest = text_encoder.longest
@@ -90,8 +89,7 @@ class PromptEncoder:
                 raise
             return False
 
-    @torch.inference_mode()
-    def states(self, text: str) -> Tensor:
+    def states(self, text: str) -> NDArray[np.float32]:
         """The prompt's states at the decoder's size, (S, d) float32.
 
         Raises
@@ -100,7 +98,7 @@ class PromptEncoder:
             The model's tokenizer cannot read it.
         """
         try:
-            tokens = torch.tensor(self._text_encoder.tokenize(text), dtype=torch.int64)
+            tokens = np.array(self._text_encoder.tokenize(text), np.int64)
         except BaseException as error:  # of any kind: a checkpoint's tokenizer is read by a library
             if not is_failure(error):
                 raise
@@ -111,5 +109,13 @@ class PromptEncoder:
             raise ModelError("The model's tokenizer makes tokens that its text encoder does not know: export it again.")
         if not len(tokens):
             raise ModelError("The model's tokenizer finds nothing in this prompt: use other words, or another model.")
-        states = self._text_encoder.states(tokens.to(self._text_encoder.device))
-        return states if self._projection is None else F.linear(states, *self._projection)
+        return projected(self._text_encoder.states(tokens), self._projection)
+
+
+def projected(states: NDArray[np.float32], projection: Projection | None) -> NDArray[np.float32]:
+    """States (S, size) at the decoder's size, (S, d)."""
+    if projection is None:
+        return states
+    weight, bias = projection
+    brought: NDArray[np.float32] = states @ weight.T + bias
+    return brought

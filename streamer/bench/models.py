@@ -14,7 +14,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from musicgen import ModelError, MusicGen, Sampling, StreamingPolicy
@@ -105,7 +104,7 @@ def random_checkpoint(card: Card, apart: bool = True) -> Checkpoint:
 
     codebooks = 4 * card.channels
     states = torch.randn(PROMPT_TOKENS, card.hidden, generator=torch.Generator().manual_seed(0))
-    prompts: Any = SimpleNamespace(states=lambda text: states, longest=PROMPT_TOKENS)
+    prompts: Any = SimpleNamespace(states=lambda text: states.numpy(), longest=PROMPT_TOKENS)
     policy = StreamingPolicy(card.positions // 2, card.positions)
     return replace(
         load_checkpoint("nano"),  # what is not measured stays nano's
@@ -119,6 +118,7 @@ def random_checkpoint(card: Card, apart: bool = True) -> Checkpoint:
         prompts=prompts,
         melodies=None,
         codec=random_codec(),
+        codec_again=random_codec,
         defaults=Sampling(),
         policy=policy,
     )
@@ -148,11 +148,11 @@ def random_decoder(card: Card, apart: bool = True) -> DecoderWeights:
     return DecoderWeights(
         embed=torch.randn(codebooks * (VOCABULARY + 1), hidden, generator=generator),
         offsets=torch.arange(codebooks) * (VOCABULARY + 1),
-        positions=sinusoids(card.positions, hidden),
+        positions=torch.from_numpy(sinusoids(card.positions, hidden)),
         layers=tuple(copy.deepcopy(layer) if apart else layer for _ in range(card.layers)),
         norm=norm(),
         heads=matrix(hidden, codebooks * VOCABULARY),
-        activation=F.gelu,
+        activation="gelu",
         head_count=hidden // HEAD,
     )
 

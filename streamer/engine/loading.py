@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,11 +29,9 @@ def load(
     UserError
         When it cannot be loaded: why, and what to do.
     """
-    import torch
-
     from musicgen import ModelError, MusicGen
 
-    torch.set_num_threads(1)
+    one_thread()
     try:
         model = MusicGen.load(name, backend=backend, threads=threads, anchor=anchor, progress=progress)
     except ModelError as error:
@@ -40,19 +40,30 @@ def load(
     return model
 
 
+def one_thread() -> None:
+    """Have torch compute with one thread, also where it is imported later, for a sound to go on from for example.
+
+    Its sums depend on their number, and the music must not.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
 def share_threads(backend: Backend) -> None:
     """Give torch, where it decodes, as many threads as the step has, but leave one core to the audio callback.
 
     torch's threads spin at barriers, and collapse beside a busy neighbour. The torch backend has set its own. The
-    native one decodes by itself, and torch keeps one thread: its sums depend on their number, and the music must not.
+    native one decodes by itself, and torch keeps one thread.
     """
-    import torch
-
     from musicgen.backends.threads import cores
 
     if backend.name.startswith("native"):
-        torch.set_num_threads(1)
+        one_thread()
     elif backend.name != "torch":
+        import torch
+
         torch.set_num_threads(max(1, min(backend.threads, cores() - 1)))
 
 

@@ -227,8 +227,8 @@ class Tune:
         """Of music to the tune, 0..1."""
         import torch
 
-        chroma = self._encoder.melody(sound, rate).chroma
-        wanted = self._chroma[torch.arange(len(chroma)) % len(self._chroma)]
+        chroma = torch.from_numpy(self._encoder.melody(sound, rate).chroma)
+        wanted = torch.from_numpy(self._chroma)[torch.arange(len(chroma)) % len(self._chroma)]
         return float(torch.cosine_similarity(chroma, wanted, dim=1).mean())
 
 

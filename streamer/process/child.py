@@ -6,7 +6,6 @@ import contextlib
 import gc
 import importlib
 import os
-import signal
 import sys
 import threading
 import time
@@ -22,6 +21,7 @@ from streamer.errors import UserError
 from streamer.process import nursery
 from streamer.process.events import Facts, Failed, Loaded, Ready, Report
 from streamer.process.handover import Handover
+from streamer.process.heap import give_back
 from streamer.process.intake import Intake
 from streamer.process.job import Job, Source, Tell
 from streamer.process.playhead import Playhead
@@ -31,30 +31,28 @@ from streamer.process.status import PLAYING, STARTING, Status
 from streamer.reporting import ASLEEP_SECONDS, Unfailing, explained, tell_of_lost_threads
 from streamer.threads import lasting
 
+Shared = tuple[Ring, Playhead, Status, Handover]
+"""The memory that all of an instrument's processes see."""
+
 BLOCK_SECONDS = 0.02
 STATE_SECONDS = 0.5
 _POLL_SECONDS = 0.001
 
 
-def main(
-    connection: Connection,
-    ring: Ring,
-    playhead: Playhead,
-    status: Status,
-    handover: Handover,
-    imports: Sequence[str],
-    ahead: Job | None,
-    spare: bool,
-) -> None:
-    """The process. It loads the model of a job ahead of the word to start, and where it can it becomes a nursery."""
+def main(connection: Connection, imports: Sequence[str]) -> None:
+    """The process. It imports, is told its place, and imports what else is asked for.
+
+    It then loads the model of a job ahead of the word to start, and where it can it becomes a nursery.
+    """
     threads = nursery.threads()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     tell = _voice(connection)
     _speak_harmlessly(tell)
     gc.disable()  # imports leave little behind, and to look for it over and over takes a tenth of their time
     try:
-        for module in imports:
-            importlib.import_module(module)
+        _import(imports)
+        place: tuple[Shared, Sequence[str], Job | None, bool] = connection.recv()
+        (ring, playhead, status, handover), further, ahead, spare = place
+        _import(further)
         loaded, rehearses = None, spare
         if ahead is not None:
             with lower_priority() if spare else contextlib.nullcontext():
@@ -79,6 +77,11 @@ def main(
     os._exit(1)
 
 
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        importlib.import_module(module)
+
+
 def load(job: Job) -> dict[str, Any]:
     """What the job's loader makes, as arguments for its factory; none where it has no loader."""
     return {"loaded": _named(job.loader)(**job.arguments)} if job.loader else {}
@@ -93,6 +96,7 @@ def build(
     facts: Facts
     source, facts = _named(job.factory)(tell, values, job.rate, job.channels, **job.arguments, **loaded, **goes_on)
     gc.collect()
+    give_back()
     gc.freeze()  # what is loaded stays: the collector need not walk it while the music plays
     gc.enable()
     return source, facts

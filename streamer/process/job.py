@@ -19,6 +19,7 @@ from osc.values import Value
 from streamer.control.change import Change
 from streamer.errors import UserError
 from streamer.process.events import Event, Facts, Noted, Report
+from streamer.process.newborn import NEEDED
 
 if TYPE_CHECKING:
     from musicgen import MusicGen
@@ -139,7 +140,6 @@ def music(
 
     With `stems` melodies are followed without drums and bass, see `streamer.engine.melodies.Melodies`.
     """
-    imports = ("streamer.engine.core", "streamer.engine.loading", "musicgen.load.checkpoint")
     arguments: dict[str, Value] = {"model": model, "backend": backend, "threads": threads or 0, "stems": stems}
     arguments |= {"anchor": anchor}
     opening: dict[str, Value] = {"strict": True}
@@ -150,7 +150,7 @@ def music(
         rate,
         channels,
         arguments,
-        imports,
+        NEEDED,
         opening,
         loader="streamer.process.job:load_model",
     )

@@ -19,6 +19,7 @@ from multiprocessing.reduction import recv_handle
 from pathlib import Path
 
 from streamer.process.events import Born, Ended, Fork, Loaded
+from streamer.process.heap import give_back
 
 _REAP_SECONDS = 1.0
 
@@ -47,6 +48,7 @@ def breed(connection: Connection) -> tuple[Connection, bool]:
         The parent has gone.
     """
     gc.collect()
+    give_back()
     gc.freeze()  # what the collector does not touch stays one memory
     children: dict[int, int] = {}  # descriptor -> pid
     connection.send(Loaded(breeds=True))

@@ -25,7 +25,7 @@ from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 from streamer.process.status import PLAYING, Status
 from streamer.process.tickets import Tickets
-from streamer.process.worker import Shared, Worker
+from streamer.process.worker import Worker
 from streamer.threads import lasting, shielded
 
 HANG_SECONDS = 0.8  # noticed within a second
@@ -183,7 +183,7 @@ class Supervisor:
         return [worker for worker in (self._worker, self._standby, self._nursery) if worker is not None]
 
     def _spawn(self, ahead: Job | None = None, spare: bool = False) -> Worker:
-        shared: Shared = (self._ring, self._playhead, self._status, self._handover)
+        shared = (self._ring, self._playhead, self._status, self._handover)
         return Worker.spawn(shared, (*self._job.imports, *self.facts.get("imports", ())), ahead, spare)
 
     def _first(self) -> Worker:

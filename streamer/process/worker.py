@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import send_handle
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
-from streamer.process import child as engine
 from streamer.process.events import Born, Ended, Event, Failed, Fork, Loaded, Ready
-from streamer.process.handover import Handover
 from streamer.process.job import Job
+from streamer.process.newborn import born
 from streamer.process.nursery import Forked
 from streamer.process.outbox import Outbox
-from streamer.process.playhead import Playhead
-from streamer.process.ring import Ring
-from streamer.process.status import Status
 from streamer.threads import lasting
 
-Shared = tuple[Ring, Playhead, Status, Handover]
-"""The memory that all of an instrument's processes see."""
+if TYPE_CHECKING:
+    from streamer.process.child import Shared
 
 _KILLED = {-signal.SIGTERM, -getattr(signal, "SIGKILL", 9)}
 _FORK_SECONDS = 2.0
@@ -92,15 +86,10 @@ class Worker:
         spare : bool
             Whether that is to hold up nobody, and to be rehearsed.
         """
-        # Not a fork: that would copy PortAudio's and torch's threads' locks.
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        arguments = (theirs, *shared, tuple(imports), ahead, spare)
-        process = context.Process(target=engine.main, args=arguments, name="engine", daemon=True)
-        with _no_interrupt(), _no_main(), _a_folder():
-            process.start()
-        theirs.close()  # else its end would not be the end of the pipe
-        made = cls(process, ours)
+        newborn = born()
+        with contextlib.suppress(OSError):  # one that is dead already is found to be so
+            newborn.connection.send((shared, tuple(imports), ahead, spare))
+        made = cls(newborn.process, newborn.connection)
         made.loads = ahead is not None
         return made
 
@@ -243,47 +232,3 @@ def _facts(pid: int | None) -> list[bytes]:
     except OSError:
         return []
     return status.rpartition(b")")[2].split()
-
-
-@contextlib.contextmanager
-def _no_main() -> Iterator[None]:
-    """Processes started in here do not import the parent's script first, be it the command line or somebody's own.
-
-    A job names its code, so nothing of the script is needed; the first sound would wait for its imports.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@contextlib.contextmanager
-def _a_folder() -> Iterator[None]:
-    """Where the folder has been removed that we were started in, processes begin in another one."""
-    gone = None
-    try:
-        Path.cwd()
-    except FileNotFoundError:
-        gone = os.open(".", os.O_RDONLY)
-        os.chdir("/")
-    try:
-        yield
-    finally:
-        if gone is not None:
-            os.fchdir(gone)
-            os.close(gone)
-
-
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Processes started in here do not see Ctrl-C, not even before their first line of Python."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import pyloudnorm
 
 from streamer.sound.dynamics import Samples, amplitude
 
@@ -39,6 +38,8 @@ def loudness(sound: Samples, rate: int, compressor: bool = False) -> Samples:
         return _clipped(sound)
     # What is shorter than a block has no loudness by the norm: it is measured as a loop.
     repeats = math.ceil(_SHORTEST * rate / len(sound))
+    import pyloudnorm  # with scipy, which takes a second or two, and only files that are levelled so need it
+
     measured = pyloudnorm.Meter(rate).integrated_loudness(np.tile(sound, (repeats, 1)))
     if not math.isfinite(measured):  # below hearing: there is no gain that would help
         return _clipped(sound)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from musicgen import StreamingPolicy
 from musicgen.backends import Backend
@@ -22,6 +21,7 @@ from musicgen.past import State
 from musicgen.past.shadow import advance, start_shadow
 from tests.musicgen.random_decoder import random_decoder
 
+Floats = NDArray[np.float32]
 Prepare = Callable[[DecoderWeights], Backend]
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -56,7 +56,7 @@ class Twin:
     states: tuple[State, State]
     prompts: list[tuple[Any, Any]]
 
-    def set_prompts(self, conditional: Tensor | None, null: Tensor | None) -> None:
+    def set_prompts(self, conditional: Floats | None, null: Floats | None) -> None:
         """From states (S, d); None for no prompt."""
         for index, backend in enumerate(self.backends):
             rows = [None if states is None else backend.prompt(states) for states in (conditional, null)]
@@ -66,7 +66,7 @@ class Twin:
         for state in self.states:
             state.reset()
 
-    def prefill(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def prefill(self, inputs: Floats) -> tuple[Floats, Floats]:
         first, second = (
             backend.prefill(state, inputs, prompts)
             for backend, state, prompts in zip(self.backends, self.states, self.prompts, strict=True)
@@ -86,12 +86,13 @@ def twins(weights: DecoderWeights, prepare: Prepare, policies: Sequence[Streamin
     return made
 
 
-def agree(expected: Tensor, found: Tensor) -> Agreement:
+def agree(expected: Floats, found: Floats) -> Agreement:
     """Of logits (..., 2, K, V)."""
     assert found.shape == expected.shape
-    assert found.dtype == torch.float32
-    cosine = torch.cosine_similarity(expected.flatten(-2), found.flatten(-2), dim=-1).min()
-    return Agreement(float(cosine), float((expected.argmax(-1) == found.argmax(-1)).float().mean()))
+    assert found.dtype == np.float32
+    rows, others = (torch.from_numpy(logits).flatten(-2) for logits in (expected, found))
+    cosine = torch.cosine_similarity(rows, others, dim=-1).min()
+    return Agreement(float(cosine), float((expected.argmax(-1) == found.argmax(-1)).mean()))
 
 
 def play(batch: Sequence[Twin], steps: int, random: np.random.Generator) -> Agreement:
@@ -125,9 +126,15 @@ def _worst(results: Sequence[Agreement]) -> Agreement:
     return Agreement(min(one.cosine for one in results), float(np.mean([one.top for one in results])))
 
 
-def prompt(size: int, hidden: int, seed: int = 0) -> Tensor:
+def prompt(size: int, hidden: int, seed: int = 0) -> Floats:
     """States (size, hidden) of a prompt that nobody wrote."""
-    return torch.randn(size, hidden, generator=torch.Generator().manual_seed(seed))
+    return normal(size, hidden, seed=seed)
+
+
+def normal(*shape: int, seed: int) -> Floats:
+    """Random numbers."""
+    numbers: Floats = torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).numpy()
+    return numbers
 
 
 # --- what a backend's tests call, each with the backend's tolerance -------------------------------------------------
@@ -137,7 +144,7 @@ def check_a_stream_through_its_life(weights: DecoderWeights, prepare: Prepare, c
     """From the start through several shadows, with prompts that come, go and change in the middle, and a reset."""
     (twin,) = twins(weights, prepare)
     random, d = np.random.default_rng(0), weights.hidden
-    changes: list[tuple[Tensor | None, Tensor | None]] = [(None, None)]
+    changes: list[tuple[Floats | None, Floats | None]] = [(None, None)]
     if weights.layers[0].cross is not None:
         changes += [(prompt(5, d), None), (prompt(9, d, 1), prompt(3, d, 2)), (None, prompt(4, d, 3)), (None, None)]
     results = []
@@ -191,8 +198,8 @@ def check_a_prefill_is_its_steps(weights: DecoderWeights, prepare: Prepare, cosi
         if weights.layers[0].cross is not None:
             twin.set_prompts(prompt(5, d), prompt(2, d, 1))
         results = [play([twin], 2, random)]
-        inputs = torch.randn(2, sum(parts), d, generator=torch.Generator().manual_seed(4))
-        for part in torch.split(inputs, list(parts), dim=1):
+        inputs = normal(2, sum(parts), d, seed=4)
+        for part in np.split(inputs, np.cumsum(parts)[:-1], axis=1):
             results.append(agree(*twin.prefill(part)))
             assert twin.states[1].positions == twin.states[0].positions
         results.append(play([twin], 25, random))
@@ -210,14 +217,14 @@ def check_a_reset_forgets_everything(weights: DecoderWeights, prepare: Prepare) 
     used.reset()
     for column in columns[:12]:
         found, expected = (backend.step([state], [column], [(None, None)]) for state in (used, fresh))
-        torch.testing.assert_close(found, expected, atol=0, rtol=0)
+        np.testing.assert_array_equal(found, expected)
         advance(used)
         advance(fresh)
 
 
 def check_a_prefill_that_has_no_room_is_refused(weights: DecoderWeights, prepare: Prepare) -> None:
     backend = prepare(weights)
-    state, inputs = backend.new_state(POLICY), torch.zeros(2, POLICY.max_position + 1, weights.hidden)
+    state, inputs = backend.new_state(POLICY), np.zeros((2, POLICY.max_position + 1, weights.hidden), np.float32)
     with pytest.raises(ValueError, match="too long"):
         backend.prefill(state, inputs, (None, None))
     state.lanes = [0, 1]
@@ -241,7 +248,7 @@ def check_a_blend(weights: DecoderWeights, prepare: Prepare, cosine: float) -> N
             one.prompts[index] = (backend.weigh(blend, shares), None)
         worst = play([one, other], 9, random)
         assert worst.cosine > cosine, worst
-    inputs = torch.randn(2, 3, d, generator=torch.Generator().manual_seed(4))
+    inputs = normal(2, 3, d, seed=4)
     one.reset()
     assert agree(*one.prefill(inputs)).cosine > cosine
 
@@ -254,8 +261,8 @@ def check_a_blend_is_its_prompts(weights: DecoderWeights, prepare: Prepare, cosi
     first, second = prompt(5, d), prompt(18, d, 1)
     blend = backend.blend([backend.prompt(first), backend.prompt(second)])
     pairs = [
-        (backend.weigh(blend, [2.0, 1.0]), backend.prompt(torch.cat([first, first, second]))),
-        (backend.weigh(blend, [1.0, 1.0]), backend.prompt(torch.cat([first, second]))),
+        (backend.weigh(blend, [2.0, 1.0]), backend.prompt(np.concatenate([first, first, second]))),
+        (backend.weigh(blend, [1.0, 1.0]), backend.prompt(np.concatenate([first, second]))),
         (backend.weigh(blend, [1.0, 1e-30]), backend.prompt(first)),
         (backend.weigh(backend.blend([backend.prompt(first)] * 3), [0.2, 0.5, 0.3]), backend.prompt(first)),
     ]
@@ -298,7 +305,7 @@ def nano_agreement(prepare: Prepare, steps: int = 120) -> Agreement:
             for backend, state, prompts in zip(twin.backends, twin.states, twin.prompts, strict=True)
         )
         results.append(agree(expected, found))
-        guided = expected[1] + 3 * (expected[0] - expected[1])
+        guided = torch.from_numpy(expected[1] + 3 * (expected[0] - expected[1]))
         column = torch.multinomial(guided.softmax(-1), 1, generator=generator)[:, 0].numpy()
         for state in twin.states:
             advance(state)

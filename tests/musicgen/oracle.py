@@ -33,7 +33,7 @@ class Oracle:
         steps: int,
         *,
         seed: int = 0,
-        random_state: Tensor | None = None,
+        random_state: NDArray[np.uint8] | None = None,
         frames: NDArray[np.int64] | None = None,
         negative: str = "",
         melody: NDArray[np.float32] | Tensor | None = None,
@@ -67,7 +67,7 @@ class Oracle:
             options["decoder_input_ids"] = torch.from_numpy(frames)
         torch.manual_seed(seed)
         if random_state is not None:
-            torch.set_rng_state(random_state)
+            torch.set_rng_state(torch.from_numpy(random_state.copy()))
         try:
             tokens = self.tokenizer([prompt], return_tensors="pt")
             if melody is not None:

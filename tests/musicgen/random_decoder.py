@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from musicgen.decoder import ACTIVATIONS, CrossWeights, DecoderWeights, LayerWeights, sinusoids
+from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
 
 
 def random_decoder(
@@ -42,10 +42,10 @@ def random_decoder(
     return DecoderWeights(
         embed=torch.randn(codebooks * (vocabulary + 1), hidden, generator=generator),
         offsets=torch.arange(codebooks) * (vocabulary + 1),
-        positions=sinusoids(positions, hidden),
+        positions=torch.from_numpy(sinusoids(positions, hidden)),
         layers=tuple(layer() for _ in range(layers)),
         norm=norm(),
         heads=matrix(hidden, codebooks * vocabulary, 2.0),
-        activation=ACTIVATIONS[activation],
+        activation=activation,
         head_count=heads,
     )

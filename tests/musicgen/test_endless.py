@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from numpy.typing import NDArray
 
 from musicgen import ModelError, MusicGen, StreamingPolicy
 from musicgen.backends import obstacle
@@ -35,7 +34,7 @@ def test_a_reanchored_stream_continues_as_generate_would(
     model, oracle = MusicGen.load(str(folder)), Oracle(folder)
     stream = model.stream(PROMPT, seed=4, top_k=50, guidance=3.0)
     logits = record_logits(monkeypatch, model)
-    swaps: list[tuple[int, Tensor]] = []  # steps done at the swap, random numbers from there on
+    swaps: list[tuple[int, NDArray[np.uint8]]] = []  # steps done at the swap, random numbers from there on
     frames, last = [], 0
     for _ in range(3 * max_position):
         frames.append(stream.next_frame())
@@ -57,7 +56,7 @@ def test_a_reanchored_stream_continues_as_generate_would(
         until = min(expected.shape[1], keep + life - delay)
         np.testing.assert_array_equal(played[:, steps - keep : steps - keep + until], expected[:, :until])
         prefill = oracle.logits(PROMPT, delayed_columns(kept, model))[-1]
-        torch.testing.assert_close(logits[steps], prefill, atol=1e-4, rtol=1e-4)
+        np.testing.assert_allclose(logits[steps], prefill, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("settings", [{}, {"channels": 2}, TURNS], ids=["mono", "stereo", "turns"])
@@ -115,12 +114,12 @@ def test_every_anchor_suits_every_card(name: str, keep: int, more: int) -> None:
     assert 1 <= policy.keep <= card.max_position // 2
 
 
-def record_logits(monkeypatch: pytest.MonkeyPatch, model: MusicGen) -> list[Tensor]:
+def record_logits(monkeypatch: pytest.MonkeyPatch, model: MusicGen) -> list[NDArray[np.float32]]:
     """The logits of every step of one stream from now on."""
-    logits: list[Tensor] = []
+    logits: list[NDArray[np.float32]] = []
     step = model.backend.step
 
-    def recording(*arguments: Any) -> Tensor:
+    def recording(*arguments: Any) -> NDArray[np.float32]:
         batch = step(*arguments)
         logits.append(batch[0])
         return batch

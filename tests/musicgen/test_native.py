@@ -16,11 +16,11 @@ from musicgen import ModelError, StreamingPolicy
 from musicgen.backends import Backend, native_step
 from musicgen.backends.native_step import NativeBackend
 from musicgen.backends.torch_step import TorchBackend
-from musicgen.decoder import DecoderWeights, Prompts
+from musicgen.decoder import DecoderWeights, Embedding, Prompts
 from musicgen.load.checkpoint import load_checkpoint
 from musicgen.past import State
 from musicgen.past.shadow import advance, start_shadow
-from tests.musicgen.backend_parity import check_a_blend, check_a_blend_is_its_prompts
+from tests.musicgen.backend_parity import check_a_blend, check_a_blend_is_its_prompts, normal, prompt
 from tests.musicgen.tiny import tiny_checkpoint
 
 if native_step.library_path() is None:
@@ -43,8 +43,8 @@ def tiny_weights(folder: Path, channels: int = 1, hidden: int = 256, heads: int 
     return load_checkpoint(str(folder)).decoder
 
 
-def random_states(weights: DecoderWeights, size: int, seed: int = 0) -> Tensor:
-    return torch.randn(size, weights.hidden, generator=torch.Generator().manual_seed(seed))
+def random_states(weights: DecoderWeights, size: int, seed: int = 0) -> NDArray[np.float32]:
+    return prompt(size, weights.hidden, seed)
 
 
 def random_columns(weights: DecoderWeights, lanes: int, seed: int) -> NDArray[np.int64]:
@@ -59,7 +59,7 @@ def play(backend: Backend, weights: DecoderWeights, steps: int, prompts: Prompts
         columns = random_columns(weights, len(state.lanes), index)
         logits.append(backend.step([state], [columns], [prompts])[0])
         advance(state)
-    return torch.stack(logits)
+    return torch.from_numpy(np.stack(logits))
 
 
 def cosines(a: Tensor, b: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ def test_steps_of_every_kernel_agree_with_torch(tiny: DecoderWeights, kernels: s
         assert_close(logits, expected, bits)
 
 
-def prompts_of(backend: Backend, states: Sequence[Tensor | None]) -> Prompts:
+def prompts_of(backend: Backend, states: Sequence[NDArray[np.float32] | None]) -> Prompts:
     conditional, null = (None if state is None else backend.prompt(state) for state in states)
     return conditional, null
 
@@ -98,7 +98,7 @@ def test_kernels_agree_with_each_other(tiny: DecoderWeights, bits: int) -> None:
         native = NativeBackend(tiny, bits=bits, threads=1, kernels=kernels)
         outputs.append(play(native, tiny, 20, (native.prompt(random_states(tiny, 13)), None)))
     for logits in outputs[1:]:
-        assert cosines(logits, outputs[0]).min() > 0.9999
+        assert cosines(logits, outputs[0]).min() > 0.9997  # where a sum rounds an input the other way
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
@@ -114,7 +114,11 @@ def test_a_product_is_off_by_its_rounding_alone(
     matrix = torch.randn(inputs, outputs, generator=generator)
     x = torch.randn(rows, inputs, generator=generator)
     expected = x @ matrix
-    assert (native.product(matrix, x) - expected).norm() < error * expected.norm()
+    assert (product(native, matrix, x) - expected).norm() < error * expected.norm()
+
+
+def product(native: NativeBackend, matrix: Tensor, x: Tensor) -> Tensor:
+    return torch.from_numpy(native.product(matrix, x.numpy()))
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
@@ -124,9 +128,10 @@ def test_a_product_of_what_the_bits_hold_is_exact(tiny: DecoderWeights, kernels:
     generator = torch.Generator().manual_seed(0)
     matrix = torch.randint(0, 2, (128, 64), generator=generator) * 254.0 - 127.0
     x = torch.randint(0, 2, (3, 128), generator=generator) * 254.0 - 127.0
-    torch.testing.assert_close(native.product(matrix, x), x @ matrix, rtol=1e-6, atol=0.01)
+    torch.testing.assert_close(product(native, matrix, x), x @ matrix, rtol=1e-6, atol=0.01)
     extreme = torch.full((2, 128), 127.0)
-    torch.testing.assert_close(native.product(extreme.T.repeat(1, 32), extreme), extreme @ extreme.T.repeat(1, 32))
+    wide = extreme.T.repeat(1, 32)
+    torch.testing.assert_close(product(native, wide, extreme), extreme @ wide)
 
 
 def test_every_layer_agrees_with_torch(tiny: DecoderWeights) -> None:
@@ -154,8 +159,9 @@ def test_nano_agrees_with_torch() -> None:
         expected.append(reference.step([expected_state], [columns], [expected_prompts])[0])
         advance(state)
         advance(expected_state)
-        columns = torch.multinomial(expected[-1][0].softmax(-1), 1, generator=generator).numpy().T
-    ours, theirs = torch.stack(logits), torch.stack(expected)
+        likely = torch.from_numpy(expected[-1][0]).softmax(-1)
+        columns = torch.multinomial(likely, 1, generator=generator).numpy().T
+    ours, theirs = torch.from_numpy(np.stack(logits)), torch.from_numpy(np.stack(expected))
     assert_close(ours, theirs, 8)
     assert (ours.argmax(-1) == theirs.argmax(-1)).float().mean() > 0.9
 
@@ -163,11 +169,11 @@ def test_nano_agrees_with_torch() -> None:
 def test_a_long_past_and_a_long_prompt_agree_with_torch(tiny: DecoderWeights) -> None:
     reference, native = TorchBackend(tiny), NativeBackend(tiny, threads=1)
     policy = StreamingPolicy(1, 1100)
-    inputs = torch.randn(2, 1000, tiny.hidden, generator=torch.Generator().manual_seed(0))
+    inputs = normal(2, 1000, tiny.hidden, seed=0)
     states = [random_states(tiny, 512), None]
     logits = native.prefill(native.new_state(policy), inputs, prompts_of(native, states))
     expected = reference.prefill(reference.new_state(policy), inputs, prompts_of(reference, states))
-    assert_close(logits, expected, 8)
+    assert_close(torch.from_numpy(logits), torch.from_numpy(expected), 8)
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
@@ -184,16 +190,16 @@ def test_a_prefill_is_as_many_steps(tiny: DecoderWeights, kernels: str, cross: b
     counts = (1, 7, 8, 9, block - 1, block, block + 1, 2 * block + 10)
     policy = StreamingPolicy(8, 2 * block + 40)
     prompts = prompts_of(native, [random_states(weights, 5), random_states(weights, 2)]) if cross else (None, None)
-    columns = torch.from_numpy(np.concatenate([random_columns(weights, 1, seed) for seed in range(max(counts))]))
-    inputs = F.embedding(columns + weights.offsets, weights.embed).sum(-2).expand(2, -1, -1)
+    columns = np.concatenate([random_columns(weights, 1, seed) for seed in range(max(counts))])
+    inputs = Embedding(weights.embed, weights.offsets)(columns)[None].repeat(2, 0)
     slow = native.new_state(policy)
     stepped = []
     for column in columns:
-        stepped.append(native.step([slow], [column[None].numpy()], [prompts])[0])
+        stepped.append(native.step([slow], [column[None]], [prompts])[0])
         advance(slow)
     for count in counts:
         burst = native.new_state(policy)
-        assert torch.equal(native.prefill(burst, inputs[:, :count], prompts), stepped[count - 1]), count
+        np.testing.assert_array_equal(native.prefill(burst, inputs[:, :count], prompts), stepped[count - 1])
         start_shadow(burst)
     assert (burst.lanes, burst.positions) == (slow.lanes, slow.positions)
     after = [play(native, weights, 5, prompts, state) for state in (burst, slow)]
@@ -220,7 +226,7 @@ def test_a_stream_never_hears_its_neighbours(tiny: DecoderWeights) -> None:
         together.append(native.step(states[:count], columns, prompts[:count])[0])
         for state in states[:count]:
             advance(state)
-    assert torch.equal(torch.stack(together), alone)
+    assert torch.equal(torch.from_numpy(np.stack(together)), alone)
 
 
 def test_a_reset_state_is_a_fresh_one(tiny: DecoderWeights) -> None:
@@ -273,7 +279,7 @@ def test_what_it_cannot_run_is_refused(tmp_path: Path, tiny: DecoderWeights, mon
     with pytest.raises(ModelError, match="heads of size 64, this decoder's have 32"):
         NativeBackend(tiny_weights(tmp_path, hidden=64, heads=2))
     with pytest.raises(ModelError, match="no activation but the exact gelu"):
-        NativeBackend(replace(tiny, activation=torch.relu))
+        NativeBackend(replace(tiny, activation="relu"))
     with pytest.raises(ModelError, match=r"cannot run the kernels 'sse9': it has .*portable"):
         NativeBackend(tiny, kernels="sse9")
     native_step.library.cache_clear()

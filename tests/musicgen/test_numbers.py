@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from musicgen import Ensemble, ModelError, MusicGen, NotANumber, Stream
 from streamer import Controls, Engine, UserError
@@ -28,13 +27,12 @@ class Poisoned:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
-    @torch.inference_mode()
-    def step(self, states: Sequence[Any], columns: Any, prompts: Any) -> Tensor:
-        logits: Tensor = self._backend.step(states, columns, prompts)
+    def step(self, states: Sequence[Any], columns: Any, prompts: Any) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = self._backend.step(states, columns, prompts)
         for state, own in zip(states, logits, strict=True):
             if state in self._sick:
                 self._steps[state] += 1
-                own[0, 0, 3] += torch.nan if self._steps[state] in self._sick[state] else 0
+                own[0, 0, 3] += np.nan if self._steps[state] in self._sick[state] else 0
         return logits
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from musicgen.sampling import Sampling, guide, keep_top_k, keep_top_p, sample
+from musicgen.sampling import Sampling, Twister, entropy, guide, keep_top_k, keep_top_p, sample
 
 NO_IDS = torch.zeros(4, 1, dtype=torch.long)
 seeds = st.integers(0, 2**32 - 1)
@@ -34,25 +36,33 @@ def transformers_guidance(logits: Tensor, scale: float) -> Tensor:
 @given(seeds, st.integers(1, 80))
 def test_top_k(seed: int, k: int) -> None:
     logits = random_logits(seed, 4, 64)
-    assert torch.equal(keep_top_k(logits, k), TopKLogitsWarper(k)(NO_IDS, logits))
+    assert np.array_equal(keep_top_k(logits.numpy(), k), TopKLogitsWarper(k)(NO_IDS, logits))
 
 
 @given(seeds, st.floats(0, 1, exclude_max=True))
 def test_top_p(seed: int, p: float) -> None:
+    """As many as transformers keeps, to the rounding of sums, and the likeliest; of equal ones it keeps any."""
     logits = random_logits(seed, 4, 64)
-    assert torch.equal(keep_top_p(logits, p), TopPLogitsWarper(p)(NO_IDS, logits))
+    kept = np.isfinite(keep_top_p(logits.numpy(), p))
+    fewest, most = (
+        TopPLogitsWarper(float(np.clip(p + off, 0, 1)))(NO_IDS, logits).isfinite().sum(1).numpy()
+        for off in (-1e-6, 1e-6)
+    )
+    assert (fewest <= kept.sum(1)).all() and (kept.sum(1) <= most).all()
+    for own, row in zip(kept, logits.numpy(), strict=True):
+        assert row[own].min() >= row[~own].max(initial=-np.inf)
 
 
 @given(seeds, st.floats(1, 10, exclude_min=True))
 def test_guidance(seed: int, scale: float) -> None:
     logits = random_logits(seed, 2, 4, 64)
-    assert torch.equal(guide(logits, scale), transformers_guidance(logits, scale))
+    assert np.array_equal(guide(logits.numpy(), scale), transformers_guidance(logits, scale))
 
 
 @given(seeds, st.floats(-1, 1))
 def test_guidance_of_one_or_less_leaves_the_prompt_alone(seed: int, scale: float) -> None:
     logits = random_logits(seed, 2, 4, 64)
-    assert torch.equal(guide(logits, scale), logits[0])
+    assert np.array_equal(guide(logits.numpy(), scale), logits[0])
 
 
 @given(
@@ -63,7 +73,7 @@ def test_guidance_of_one_or_less_leaves_the_prompt_alone(seed: int, scale: float
     st.floats(0, 10),
 )
 def test_the_whole_way_to_a_token(seed: int, temperature: float, k: int, p: float, scale: float) -> None:
-    logits = random_logits(seed, 2, 4, 64)
+    logits = random_logits(2 * seed, 2, 4, 64)  # of equal ones top-p keeps any
     scores = transformers_guidance(logits, scale) if scale > 1 else logits[0]
     scores = TemperatureLogitsWarper(temperature)(NO_IDS, scores)
     if k:
@@ -72,5 +82,72 @@ def test_the_whole_way_to_a_token(seed: int, temperature: float, k: int, p: floa
         scores = TopPLogitsWarper(p)(NO_IDS, scores)
     torch.manual_seed(seed % 1000)
     expected = torch.multinomial(scores.softmax(-1), 1).squeeze(1)
-    generator = torch.Generator().manual_seed(seed % 1000)
-    assert torch.equal(sample(logits, Sampling(temperature, k, p, scale), generator), expected)
+    assert np.array_equal(sample(logits.numpy(), Sampling(temperature, k, p, scale), Twister(seed % 1000)), expected)
+
+
+@given(seeds)
+def test_the_entropy_of_a_distribution(seed: int) -> None:
+    logits = random_logits(seed, 300)
+    logits[seed % 300] = -torch.inf
+    expected = torch.special.entr(logits.double().softmax(-1)).sum()
+    assert entropy(logits.numpy()) == pytest.approx(float(expected), abs=1e-5)
+
+
+# ---- random numbers
+
+
+def drawn_by_torch(generator: torch.Generator, count: int) -> torch.Tensor:
+    return torch.empty(count).exponential_(generator=generator)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 42, 2**31 - 1, 2**32 + 5, 2**63 - 1, -1])
+def test_ten_thousand_draws_are_those_of_torch(seed: int) -> None:
+    """Of numbers, and of one of several by their shares."""
+    ours, theirs = Twister(seed), torch.Generator().manual_seed(seed)
+    assert np.array_equal(ours.exponentials(10_000).astype(np.float32), drawn_by_torch(theirs, 10_000))
+    shares = torch.rand(1250, 60, generator=torch.Generator().manual_seed(3)).pow(4)
+    shares[shares < 0.1] = 0
+    shares[:, 7] += 0.1
+    for rows in torch.chunk(shares, 250):
+        assert np.array_equal(ours.choose(rows.numpy()), torch.multinomial(rows, 1, generator=theirs)[:, 0])
+
+
+@given(seeds, st.lists(st.integers(1, 700), max_size=6), st.integers(1, 700))
+def test_states_go_to_torch_and_back(seed: int, before: list[int], after: int) -> None:
+    """Wherever in its 624 words a generator stands, the other one goes on from there."""
+    ours, theirs = Twister(seed), torch.Generator().manual_seed(seed)
+    for count in before:
+        ours.exponentials(count)
+        drawn_by_torch(theirs, count)
+    from_theirs, from_ours = Twister(), torch.Generator()
+    from_theirs.state = theirs.get_state().numpy()
+    from_ours.set_state(torch.from_numpy(ours.state.copy()))
+    expected = drawn_by_torch(theirs, after)
+    assert np.array_equal(from_theirs.exponentials(after).astype(np.float32), expected)
+    assert np.array_equal(drawn_by_torch(from_ours, after), expected)
+    assert np.array_equal(ours.exponentials(after).astype(np.float32), expected)
+    assert from_ours.initial_seed() == seed
+
+
+def test_seeding_begins_anew() -> None:
+    twister = Twister(3)
+    first = twister.exponentials(1000)
+    twister.seed(4)
+    assert not np.array_equal(twister.exponentials(1000), first)
+    twister.seed(3)
+    assert np.array_equal(twister.exponentials(1000), first)
+
+
+@pytest.mark.parametrize("damage", ["short", "never seeded", "beyond its words"])
+def test_what_is_no_state_is_refused(damage: str) -> None:
+    state = Twister(1).state.copy()
+    if damage == "short":
+        state = state[:-1]
+    elif damage == "never seeded":
+        state[12:16] = 0
+    else:
+        state[16:24] = 255
+    twister = Twister(5)
+    with pytest.raises(ValueError, match="random state"):
+        twister.state = state
+    assert np.array_equal(twister.exponentials(100), Twister(5).exponentials(100))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from musicgen import Melody, ModelError, StreamingPolicy, Trace
@@ -151,7 +150,7 @@ class SineModel:
 
     def melody(self, sound: NDArray[np.floating[Any]], sample_rate: int) -> Melody:
         """A frame for each second."""
-        return Melody(torch.ones(round(len(sound) / sample_rate), 12))
+        return Melody(np.ones((round(len(sound) / sample_rate), 12), np.float32))
 
     def encode_prompt(self, text: str) -> object:
         self.encoded.append(text)
