@@ -66,6 +66,7 @@ def main(connection: Connection, imports: Sequence[str]) -> None:
                     _rehearse(ahead, loaded, handover.read())
             tell(Loaded())
         job, values, state = connection.recv()
+        hurry_engine()
         source, facts, state = go_on(job, values, tell, loaded or load(job), state)
         ready = Ready(facts, {name: source.values[name] for name in values}, 0, state)
         _perform(source, ready, job, connection, ring, playhead, status, handover, tell)
@@ -158,7 +159,6 @@ def _perform(
     handover: Handover,
     tell: Tell,
 ) -> None:
-    hurry_engine()
     ring.cut()  # a predecessor's sound may still wait in there
     begins = ring.written
     tell(replace(word, sample=begins))
