@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from hypothesis import strategies as st
 
 pytest.importorskip("fastapi", reason="install the extra web")
 
-import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -99,6 +99,13 @@ async def browser(stage: Stage, token: str = "", origin: str | None = None) -> A
     protocols: Any = [token] if token else None
     async with connect(f"ws://127.0.0.1:{stage.port}/ws", origin=own, subprotocols=protocols, proxy=None) as socket:
         yield Browser(socket)
+
+
+def fetched(stage: Stage, **headers: str) -> HTTPResponse:
+    """The page itself."""
+    connection = HTTPConnection("127.0.0.1", stage.port, timeout=20)
+    connection.request("GET", "/", headers=headers)
+    return connection.getresponse()
 
 
 def run(story: Awaitable[None]) -> None:
@@ -184,20 +191,20 @@ def test_another_sites_page_cannot_steer(stage: Stage, origin: str) -> None:
 
 
 def test_a_name_that_was_made_to_point_here_is_refused(stage: Stage) -> None:
-    base = f"http://127.0.0.1:{stage.port}"
-    assert httpx.get(base, headers={"host": "evil.example"}, trust_env=False).status_code == 403
-    assert httpx.get(base, headers={"origin": "http://evil.example"}, trust_env=False).status_code == 403
-    assert httpx.get(base, trust_env=False).status_code == 200
+    assert fetched(stage, host="evil.example").status == 403
+    assert fetched(stage, origin="http://evil.example").status == 403
+    assert fetched(stage).status == 200
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing_from_elsewhere(stage: Stage) -> None:
-    answer = httpx.get(f"http://127.0.0.1:{stage.port}/", trust_env=False)
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    answer = fetched(stage)
+    assert "default-src 'none'" in str(answer.headers["content-security-policy"])
+    text = answer.read().decode()
+    assert "<script>" not in text and "onclick=" not in text
     for name in ("index.html", "page.js", "page.css"):
         text = (STATIC / name).read_text(encoding="utf-8")
         assert "http://" not in text and "https://" not in text
         assert "innerHTML" not in text and "eval(" not in text
-    assert "<script>" not in answer.text and " on" + "click=" not in answer.text
 
 
 def test_every_parameter_and_action_is_on_the_page() -> None:
