@@ -29,7 +29,7 @@ Logits = NDArray[np.float32]
 
 _OF_THE_MUSIC = (
     *("conditions", "past", "decoder", "sampling", "frames_done", "entropy", "trace"),
-    *("_generator", "_frame", "_made", "_ahead", "_lora"),
+    *("_twister", "_frame", "_made", "_ahead", "_lora"),
 )
 """What two streams trade."""
 

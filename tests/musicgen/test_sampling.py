@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers.generation.logits_process import (
     ClassifierFreeGuidanceLogitsProcessor,
@@ -15,6 +16,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
+from musicgen import MusicGen
 from musicgen.sampling import Sampling, Twister, entropy, guide, keep_top_k, keep_top_p, sample
 
 NO_IDS = torch.zeros(4, 1, dtype=torch.long)
@@ -151,3 +153,22 @@ def test_what_is_no_state_is_refused(damage: str) -> None:
     with pytest.raises(ValueError, match="random state"):
         twister.state = state
     assert np.array_equal(twister.exponentials(100), Twister(5).exponentials(100))
+
+
+def test_nanos_tokens_are_those_that_torch_draws_from_its_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MusicGen.load("nano", threads=1)
+    generator, tokens = torch.Generator().manual_seed(11), []
+
+    def by_torch(logits: NDArray[np.float32], sampling: Sampling, twister: Twister) -> NDArray[np.int64]:
+        scores = transformers_guidance(torch.from_numpy(logits), sampling.guidance) / sampling.temperature
+        scores = TopKLogitsWarper(sampling.top_k)(NO_IDS, scores)
+        expected = torch.multinomial(scores.softmax(-1), 1, generator=generator)[:, 0].numpy()
+        tokens.append((sample(logits, sampling, twister), expected))
+        return tokens[-1][0]
+
+    monkeypatch.setattr("musicgen.stream.sample", by_torch)
+    stream = model.stream("slow ambient strings", seed=11)
+    for _ in range(150):
+        stream.next_frame()
+    ours, theirs = map(np.array, zip(*tokens, strict=True))
+    np.testing.assert_array_equal(ours, theirs)
