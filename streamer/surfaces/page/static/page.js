@@ -296,7 +296,10 @@ async function begin() {
     hear("prompt", [byId("prompt").value]);
     byId("prompt").blur();
   };
-  for (const button of document.querySelectorAll("[data-path]")) button.onclick = () => ask(button.dataset.path);
+  for (const button of document.querySelectorAll("[data-path]")) {
+    const given = "value" in button.dataset ? [Number(button.dataset.value)] : [];
+    button.onclick = () => ask(button.dataset.path, ...given);
+  }
   byId("tap").onclick = tap;
   byId("record").onclick = record;
   byId("save-form").onsubmit = (event) => {
