@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the hub
 
 import signal
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
@@ -66,6 +67,18 @@ def _nothing_missing(config: pytest.Config, report: Report) -> Report:
             report.outcome = "failed"
             report.longrepr = reason
     return report
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Generator[None, None, None]:
+    """What plays in the tests' own process asks to go before others: the next test is to begin as everybody does."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    yield
+    if os.getpriority(os.PRIO_PROCESS, 0) < before:
+        os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 @pytest.fixture(scope="session")
