@@ -7,6 +7,7 @@ Zig compiles the library for an old system, auditwheel checks that it asks for n
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -49,10 +50,19 @@ def main() -> None:
 
 
 def check(wheel: Path) -> None:
-    """The library is optional when a user builds; here it is the point."""
-    names = zipfile.ZipFile(wheel).namelist()
-    if not any(name.startswith("musicgen/backends/_native") for name in names):
+    """The library is optional when a user builds; here it is the point, and it has to know this processor."""
+    archive = zipfile.ZipFile(wheel)
+    libraries = [name for name in archive.namelist() if name.startswith("musicgen/backends/_native")]
+    if not libraries:
         sys.exit("The native backend is not in the wheel: the compiler's words stand above.")
+    with tempfile.TemporaryDirectory() as folder:
+        library = ctypes.CDLL(archive.extract(libraries[0], folder))
+        library.native_kernels.restype = ctypes.c_char_p
+        kernels = library.native_kernels().decode().split(",")
+    print(f"The native backend's kernels here: {', '.join(kernels)}")
+    flags = Path("/proc/cpuinfo").read_text().split()
+    if "avx2" in flags and "fma" in flags and "avx2" not in kernels:
+        sys.exit("This processor has AVX2, and the library in the wheel does not see it.")
 
 
 def run(command: list[str], environment: dict[str, str] | None = None) -> None:

@@ -4,6 +4,8 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
+#include "processor.h"
+
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
@@ -80,11 +82,7 @@ INLINE Ints dot(Ints sum, Bytes w, Quad x) { return {_mm512_dpbusd_epi32(sum.x, 
 
 #include "codec.inc"
 
-bool supported() {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
-}
+bool supported() { return has_avx512vnni(); }
 
 }  // namespace
 
