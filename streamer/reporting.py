@@ -13,6 +13,7 @@ import json
 import os
 import re
 import select
+import signal
 import sys
 import threading
 import time
@@ -305,8 +306,24 @@ def tell_of_lost_threads(say: Say) -> None:
             say(f"The thread {name!r} has ended ({explained(found.exc_value)}): please report it.")
 
     def unheard(found: Any) -> None:
-        if found.exc_value is not None:
+        if isinstance(found.exc_value, (SystemExit, KeyboardInterrupt)):
+            _ask_again(found.exc_value)
+        elif found.exc_value is not None:
             say(f"Something went wrong, and nothing hangs on it ({explained(found.exc_value)}).")
 
     threading.excepthook = lost
     sys.unraisablehook = unheard
+
+
+def _ask_again(ending: SystemExit | KeyboardInterrupt) -> None:
+    """A signal came where what it raises ends nothing, in a finaliser or a library's callback: send it once more."""
+    from streamer.threads import fleeting
+
+    code = ending.code if isinstance(ending, SystemExit) else None
+    number = code - 128 if isinstance(code, int) and code > 128 else int(signal.SIGINT)
+
+    def send() -> None:
+        time.sleep(0.05)
+        os.kill(os.getpid(), number)
+
+    fleeting("once more", send).start()

@@ -237,6 +237,36 @@ def test_a_render_that_is_ended_leaves_nothing_behind(tiny_model_dir: Path, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+_IN_A_FINALISER = """
+import time
+from streamer.cli.console import ended_by_signals
+from streamer.reporting import silence_harm
+class Slow:
+    def __del__(self):
+        print("in there", flush=True)
+        end = time.monotonic() + 1
+        while time.monotonic() < end: pass
+with silence_harm(), ended_by_signals():
+    Slow()
+    while True: time.sleep(0.01)
+"""
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_comes_where_no_exception_is_heard_ends_it_all_the_same(number: int) -> None:
+    command = [sys.executable, "-c", _IN_A_FINALISER]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "in there\n"
+            process.send_signal(number)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, err) == (128 + number, "")
+
+
 # --------------------------------------------------------------------------------------------- streams that are in need
 
 
