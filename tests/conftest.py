@@ -17,8 +17,10 @@ import pytest
 from musicgen import MusicGen  # before transformers, see musicgen/_torchaudio.py
 from tests.musicgen.tiny import tiny_checkpoint
 
-# A shell that runs the tests in the background has Ctrl-C ignored, and every child would inherit that.
+# A shell that runs the tests in the background has Ctrl-C ignored, nohup a closed terminal: children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # How long an example takes says nothing about its correctness on a shared machine.
 hypothesis.settings.register_profile("house", deadline=None)
