@@ -317,13 +317,8 @@ def tell_of_lost_threads(say: Say) -> None:
 
 def _ask_again(ending: SystemExit | KeyboardInterrupt) -> None:
     """A signal came where what it raises ends nothing, in a finaliser or a library's callback: send it once more."""
-    from streamer.threads import fleeting
-
     code = ending.code if isinstance(ending, SystemExit) else None
     number = code - 128 if isinstance(code, int) and code > 128 else int(signal.SIGINT)
-
-    def send() -> None:
-        time.sleep(0.05)
-        os.kill(os.getpid(), number)
-
-    fleeting("once more", send).start()
+    again = threading.Timer(0.05, os.kill, (os.getpid(), number))  # `streamer.threads` stands on this file
+    again.daemon = True
+    again.start()
