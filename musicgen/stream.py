@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,11 +158,12 @@ class Stream:
         if melody is not None and not self.model.follows_melody:
             raise ModelError(f"{self.model.name} follows no melody: use a melody model.")
         self.conditions.melody = melody
-        self.conditions.melody_start = self._frames_begun + begins
+        self.conditions.melody_start = self.frames_begun + begins
         self.past.change()
 
     @property
-    def _frames_begun(self) -> int:
+    def frames_begun(self) -> int:
+        """Frames that a step has drawn a token of, given or not."""
         return self.past.line.steps // self.past.line.turns_a_frame
 
     @property
@@ -238,7 +239,7 @@ class Stream:
         frames = frames[:, -self.memory_frames :]
         self.reseed(seed)
         # a melody goes on where it is, while the frames are counted anew
-        self.conditions.melody_start += frames.shape[1] + int(self.past.line.delays.max()) - self._frames_begun
+        self.conditions.melody_start += frames.shape[1] + int(self.past.line.delays.max()) - self.frames_begun
         self._replay(frames)
 
     def surprise(self, past: NDArray[np.int64], frames: NDArray[np.int64]) -> float:
@@ -272,7 +273,7 @@ class Stream:
         columns = line.sampled(np.concatenate([past, frames], axis=1))
         new = line.sampled(np.concatenate([np.full_like(past, -1), frames], axis=1)) >= 0
         self._drop()
-        self._renew()
+        self.renew()
         self.past.replay(columns[:known])
         nats: list[NDArray[np.float64]] = []
         for column, asked in zip(columns[known:end], new[known:end], strict=True):
@@ -318,7 +319,7 @@ class Stream:
         """
         self.model.pattern.check(frames)
         self.reset(seed)
-        self._renew()
+        self.renew()
         recent, line = frames[:, -self.memory_frames :], self.past.line
         sampled, whole = line.sampled(recent), recent.shape[1] * line.turns_a_frame
         columns = np.array_split(sampled[:whole], parts)
@@ -341,10 +342,10 @@ class Stream:
             The other stream's frames were this one's so many frames ago, so a melody goes back with them; None: they
             were not, and a melody begins anew.
         """
-        begun = self._frames_begun - self.conditions.melody_start
+        begun = self.frames_begun - self.conditions.melody_start
         other.conditions.ask(self.conditions.scene)
         other.conditions.melody = self.conditions.melody
-        other.conditions.melody_start = 0 if back is None else other._frames_begun - begun + back
+        other.conditions.melody_start = 0 if back is None else other.frames_begun - begun + back
         other.past.change()
         other.sampling = replace(self.sampling)
         for name in _OF_THE_MUSIC:
@@ -360,7 +361,7 @@ class Stream:
     def _replay(self, frames: NDArray[np.int64]) -> None:
         """Make these frames the past, at most as many as fit."""
         self._drop()
-        self._renew()
+        self.renew()
         line = self.past.line
         sampled = line.sampled(frames)
         whole = frames.shape[1] * line.turns_a_frame  # steps that know all they consume
@@ -373,7 +374,7 @@ class Stream:
             drawn = self._draw(_step([self])[0])
             self.past.push(np.where(column >= 0, column, drawn))
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
         """Follow the model where its adapter's strength has changed: prompts read otherwise then."""
         if self._lora != self.model.lora_strength:
             self._lora = self.model.lora_strength
@@ -411,11 +412,45 @@ class Stream:
     def _draw(self, logits: Logits) -> Tokens:
         return sample(logits, self.sampling, self._twister)
 
-    def _take(self, logits: Logits) -> None:
+    @property
+    def steps_next(self) -> bool:
+        """Whether the next frame takes a step: none is whole that was not given."""
+        return self._frame is None
+
+    def take(self, logits: Logits) -> None:
         """Draw from a step's logits; the frame that is whole with it, if one is, waits to be given."""
         if self.past.line.steps % self.past.line.turns_a_frame == 0:  # codebook 0's turn
             self.entropy = entropy(logits[0, 0])
         self._frame = self.past.push(self._draw(logits))
+
+    def give(self) -> Tokens:
+        """The frame that is whole, (K,) int64; it counts as given."""
+        assert self._frame is not None
+        frame, self._frame = self._frame, None
+        self.frames_done += 1
+        return frame
+
+    @property
+    def kept(self) -> int:
+        """Frames that were given and wait to be decoded."""
+        return len(self._made)
+
+    def keep(self, frame: Tokens) -> None:
+        """Have a frame that was given wait for those that it is decoded with."""
+        self._made.append((frame, self.entropy))
+
+    def let_go(self, frames: int) -> NDArray[np.int64]:
+        """So many of the frames that wait, (K, frames) int64, to be decoded now: they are what :attr:`trace` tells."""
+        own, entropies = zip(*self._made[:frames], strict=True)
+        del self._made[:frames]
+        self.trace = Trace(np.stack(own, axis=1), np.array(entropies))
+        return self.trace.frames
+
+    def joined(self, sound: Audio) -> Audio:
+        """What is decoded and was not given, and a sound behind it, (samples, channels)."""
+        joined = np.concatenate([self._ahead, sound])
+        self._ahead = joined[:0]
+        return joined
 
     def next_frame(self) -> Tokens:
         """The next frame, (K,) int64. The first one takes as many steps more as the largest delay."""
@@ -439,8 +474,7 @@ class Stream:
 
     def flush(self) -> Audio:
         """The samples that the codec still owes, (samples, channels): the end of the piece. Then only reset goes on."""
-        audio = np.concatenate([self._ahead, self.decoder.flush()])
-        self._ahead = audio[:0]
+        audio = self.joined(self.decoder.flush())
         return audio
 
     def audio(self, seconds: float, chunk_frames: int = 5) -> Iterator[Audio]:
@@ -539,38 +573,25 @@ class Ensemble:
             The model computed none for some of the streams. The others lose nothing: they go on without those.
         """
         streams = self._streams
-        while waiting := [stream for stream in streams if len(stream._made) < frames]:
+        while waiting := [stream for stream in streams if stream.kept < frames]:
             for stream, frame in zip(waiting, _next_frames(waiting), strict=True):
-                stream._made.append((frame, stream.entropy))
-        codes = []
-        for stream in streams:
-            own, entropies = zip(*stream._made[:frames], strict=True)
-            del stream._made[:frames]
-            codes.append(np.stack(own, axis=1))
-            stream.trace = Trace(codes[-1], np.array(entropies))
-        sounds = decode_many([stream.decoder for stream in streams], codes)
-        chunks = [np.concatenate([stream._ahead, sound]) for stream, sound in zip(streams, sounds, strict=True)]
-        for stream in streams:
-            stream._ahead = stream._ahead[:0]
-        return chunks
+                stream.keep(frame)
+        sounds = decode_many([stream.decoder for stream in streams], [stream.let_go(frames) for stream in streams])
+        return [stream.joined(sound) for stream, sound in zip(streams, sounds, strict=True)]
 
 
 def _next_frames(streams: Sequence[Stream]) -> list[Tokens]:
-    while waiting := [stream for stream in streams if stream._frame is None]:
+    while waiting := [stream for stream in streams if stream.steps_next]:
         for stream, own in zip(waiting, _step(waiting), strict=True):
-            stream._take(own)
-    frames = [cast(Tokens, stream._frame) for stream in streams]
-    for stream in streams:
-        stream._frame = None
-        stream.frames_done += 1
-    return frames
+            stream.take(own)
+    return [stream.give() for stream in streams]
 
 
 def _step(streams: Sequence[Stream]) -> Logits:
     """Logits of the next step, (streams, 2, K, V). Nothing has moved where they are no numbers."""
     model = streams[0].model
     for stream in streams:
-        stream._renew()
+        stream.renew()
     columns = [stream.past.columns() for stream in streams]
     states, prompts = [stream.past.state for stream in streams], [stream.conditions.kv for stream in streams]
     logits = model.backend.step(states, columns, prompts)

@@ -30,6 +30,11 @@ class ExactDecoder(Batched):
     channels
         Channels of the sound. A MusicGen codec is mono: two channels are two decodes of interleaved codebooks.
 
+    Attributes
+    ----------
+    state
+        Where its layers stand.
+
     Raises
     ------
     ModelError
@@ -49,33 +54,33 @@ class ExactDecoder(Batched):
 
     def crowd(self, frames: Tensor) -> Hashable:
         """See :meth:`musicgen.codec.batched.Batched.crowd`."""
-        return id(self._weights), frames.shape, phase(self._state)
+        return id(self._weights), frames.shape, phase(self.state)
 
     @staticmethod
     def decode_together(decoders: Sequence[ExactDecoder], frames: Sequence[Tensor]) -> list[Audio]:
         """See :meth:`musicgen.codec.batched.Batched.decode_together`."""
-        state = join([decoder._state for decoder in decoders])
+        state = join([decoder.state for decoder in decoders])
         sound = decode_step(decoders[0]._weights, state, torch.cat(list(frames)))
         rows = decoders[0]._rows
         streams = [slice(i, i + rows) for i in range(0, len(sound), rows)]
         for decoder, stream in zip(decoders, streams, strict=True):
-            decoder._state = take(state, stream)
+            decoder.state = take(state, stream)
         return [_audio(sound[stream]) for stream in streams]
 
     def decode(self, codes: Codes) -> Audio:
         """See :meth:`musicgen.codec.Decoder.decode`."""
-        return _audio(decode_step(self._weights, self._state, self.checked(codes)))
+        return _audio(decode_step(self._weights, self.state, self.checked(codes)))
 
     def flush(self) -> Audio:
         """See :meth:`musicgen.codec.Decoder.flush`."""
         none = self._weights.offsets.new_zeros(self._rows, self._weights.codebooks, 0)
-        rest = decode_step(self._weights, self._state, none, final=True)
+        rest = decode_step(self._weights, self.state, none, final=True)
         self.reset()
         return _audio(rest)
 
     def reset(self) -> None:
         """See :meth:`musicgen.codec.Decoder.reset`."""
-        self._state = new_state(self._weights, self._rows)
+        self.state = new_state(self._weights, self._rows)
 
 
 class OverlapAddDecoder:
@@ -116,18 +121,18 @@ class OverlapAddDecoder:
 
     def decode(self, codes: Codes) -> Audio:
         """See :meth:`musicgen.codec.Decoder.decode`."""
-        return _audio(overlap_step(self._weights, self._grid, self._state, _split(self._weights, self._rows, codes)))
+        return _audio(overlap_step(self._weights, self._grid, self.state, _split(self._weights, self._rows, codes)))
 
     def flush(self) -> Audio:
         """See :meth:`musicgen.codec.Decoder.flush`."""
         none = self._weights.offsets.new_zeros(self._rows, self._weights.codebooks, 0)
-        rest = overlap_step(self._weights, self._grid, self._state, none, final=True)
+        rest = overlap_step(self._weights, self._grid, self.state, none, final=True)
         self.reset()
         return _audio(rest)
 
     def reset(self) -> None:
         """See :meth:`musicgen.codec.Decoder.reset`."""
-        self._state = new_overlap_state(self._weights, self._rows)
+        self.state = new_overlap_state(self._weights, self._rows)
 
 
 def _refuse_inexact(weights: CodecWeights) -> None:

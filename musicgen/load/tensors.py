@@ -46,6 +46,11 @@ class Tensors:
         They are from, for messages.
     dtype
         What every weight is brought to.
+
+    Attributes
+    ----------
+    prefix
+        What the names of this part begin with in the whole.
     """
 
     def __init__(
@@ -54,17 +59,17 @@ class Tensors:
         self._source = source
         self._folder = folder
         self._dtype = np.dtype(dtype)
-        self._prefix = ""
+        self.prefix = ""
         self._taken: set[str] = set()
 
     def part(self, name: str) -> Tensors:
         """The weights whose names begin so, known by the rest of their names."""
         part = copy.copy(self)
-        part._prefix += f"{name}."
+        part.prefix += f"{name}."
         return part
 
     def __contains__(self, name: str) -> bool:
-        return self._prefix + name in self._source
+        return self.prefix + name in self._source
 
     def take(self, name: str, *shape: int, stored: bool = False) -> NDArray[Any]:
         """A weight of a known shape; ``stored`` in the type that its file has it in, where numpy has that.
@@ -76,18 +81,17 @@ class Tensors:
         """
         if name not in self:
             raise ModelError(
-                f"The weights in {self._folder} are incomplete (no {self._prefix}{name}): "
-                "download or export them again."
+                f"The weights in {self._folder} are incomplete (no {self.prefix}{name}): download or export them again."
             )
         self.check_shape(name, shape)
-        self._taken.add(self._prefix + name)
-        return self.read(self._prefix + name, stored=stored)
+        self._taken.add(self.prefix + name)
+        return self.read(self.prefix + name, stored=stored)
 
     def check_shape(self, name: str, shape: tuple[int, ...]) -> None:
         """Refuse a weight that has another shape than this, before it is read."""
-        if _shape(self._source, self._prefix + name) != tuple(shape):
+        if _shape(self._source, self.prefix + name) != tuple(shape):
             raise ModelError(
-                f"The weights in {self._folder} do not fit its configuration ({self._prefix}{name} has another shape): "
+                f"The weights in {self._folder} do not fit its configuration ({self.prefix}{name} has another shape): "
                 "download or export them again."
             )
 
@@ -99,9 +103,9 @@ class Tensors:
         ModelError
             Something of it is no weight.
         """
-        names = [name for name in self._source if name.startswith(self._prefix)]
+        names = [name for name in self._source if name.startswith(self.prefix)]
         counters = ("position_ids", "token_type_ids")  # of whole numbers rightly; older files keep them
-        return {name.removeprefix(self._prefix): self.read(name) for name in names if not name.endswith(counters)}
+        return {name.removeprefix(self.prefix): self.read(name) for name in names if not name.endswith(counters)}
 
     def read(self, name: str, *, stored: bool = False) -> NDArray[Any]:
         """A weight by its whole name, brought to the type unless it is to stay as it is stored.

@@ -56,9 +56,13 @@ class Link:
                 "--osc-port"
             ) from None
         link = cls(_Connection(*pair[0]), _Connection(*pair[1]), prefix)
-        link._listening.send(build(f"{prefix}/subscribe", prefix, HZ))
-        link.send("snapshot/list")
+        link.subscribe()
         return link
+
+    def subscribe(self) -> None:
+        """Ask for all that stands and for every change."""
+        self._listening.send(build(f"{self._prefix}/subscribe", self._prefix, HZ))
+        self.send("snapshot/list")
 
     def send(self, path: str, *values: Value) -> None:
         """Tell the instrument something; what it cannot take in time is lost."""
