@@ -98,6 +98,11 @@ class Command:
         ]
 
     @property
+    def names_a_file(self) -> bool:
+        """Whether one of its arguments is a path, which strangers may not choose as they like."""
+        return any(argument.kind == "path" for argument in self.takes)
+
+    @property
     def usage(self) -> str:
         """Its arguments as documentation shows them: "name, target, [seconds]"."""
         shown = (argument.name + ("..." if argument.repeats else "") for argument in self.takes)

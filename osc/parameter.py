@@ -26,7 +26,7 @@ class Parameter:
         Its key in the store.
     kind : {"float", "int", "bool", "text", "path"}
         The type of its values. A text holds at most `osc.packet.TEXT_BYTES` bytes of UTF-8. A path is a text that
-        names a file: strangers are kept from naming any they like, see `osc.access.Client`.
+        names a file: strangers are kept from naming any they like, see `osc.hosts.Client`.
     low, high : float
         The range, both ends included, in `unit`; without meaning for a bool or a text.
     default : float, int, bool or str

@@ -124,8 +124,8 @@ class Tree:
     def names_a_file(self, path: str) -> bool:
         """Whether what is sent to a path below the prefix names a file."""
         parameter = self.parameter(path)
-        takes = self._commands[path][0].takes if path in self._commands else ()
-        return (parameter is not None and parameter.kind == "path") or any(a.kind == "path" for a in takes)
+        by_command = path in self._commands and self._commands[path][0].names_a_file
+        return by_command or (parameter is not None and parameter.kind == "path")
 
     def has_command(self, path: str) -> bool:
         """Whether a command is at a path below the prefix."""

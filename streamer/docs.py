@@ -69,17 +69,18 @@ COMMANDS_MORE = f"""
 - **A glide** follows the fader's own curve and is worked out frame by frame, the volume by the
   sample. A tempo glides from the one that beats are counted by; the beat goes on without a jump,
   and the prompts' words follow in whole bpm, in {WORDINGS} steps at most. `seed`, `lora/strength`
-  and `lead` do not glide, and are answered so; a snapshot that is taken over seconds sets them at
-  once.
+  and `lead` cannot glide, and the answer says why; a snapshot loaded over several seconds sets them
+  at once.
 - **Blends**: each slot N has `{PREFIX}/prompt/N/text` and `{PREFIX}/prompt/N/weight`;
   `{PREFIX}/prompt` is slot 1. Only the ratios of the weights count. Melody models play the prompt
   with the greatest weight.
 - **Snapshots** lie as JSON in your configuration folder; they hold everything but `lead`.
-- **`{PREFIX}/continue`** reads and encodes the part of the file beside the music. Then the music
-  crossfades into it, and goes on from its end; the beat begins with it. Files are named as for
-  `{PREFIX}/melody`; other machines name those under `--media` only. Without from and to it is the
-  whole file, 10 minutes at most. A file that is sent again is read again.
-- **`{PREFIX}/rewind`** knows the last {REMEMBERED:g} s, those before a reset or a passage included.
+- **`{PREFIX}/continue`** reads and encodes the passage while the music plays, then crossfades into
+  it and carries on from its end. Beats are counted from the start of the passage. Files are named
+  as for `{PREFIX}/melody`; other machines name those under `--media` only. Without from and to it
+  is the whole file, 10 minutes at most. A file that is sent again is read again.
+- **`{PREFIX}/rewind`** remembers the last {REMEMBERED:g} s, including what played before a reset or a
+  passage.
   Prompts and all other values stay as they are, so the music goes on differently. Undo does not
   take it back.
 - **Both** are heard {TURN_FRAMES / 50:g} s after they are applied, in a crossfade of {CROSSFADE_FRAMES / 50:g} s; one
@@ -137,9 +138,9 @@ of each name counts.
 ## Bundles
 
 All changes of a bundle are heard from one moment on: that of its time tag, to the frame (20 ms),
-and volume, mute and loudness to the sample. A prompt is heard from the first token on that turns
-out another one: at most a frame off in nine of ten cases, else a frame or two later. For all that
-the bundle has to arrive as far ahead as the sound is on its way, see
+and volume, mute and loudness to the sample. A prompt is heard once it changes a
+token: within a frame of its time in nine cases out of ten, otherwise a frame or two later. For all
+that the bundle has to arrive as far ahead as the sound is on its way, see
 `{PREFIX}/status/latency_ms`. What arrives later, or is tagged "immediately", takes the next frame,
 whole; the sender of a late one is told `{PREFIX}/late` with the seconds that it missed its time by.
 A bundle waits for its slowest part, a prompt to encode or a melody to read, and holds up nothing

@@ -159,6 +159,7 @@ EXTRAS = {
     "onnx": (("onnx", "onnxruntime"), "another backend: fast where no compiler is"),
     "demucs": (("demucs",), "melodies without their drums and bass"),
     "evaluate": (("torchaudio", "transformers"), "`streamer evaluate`"),
+    "web": (("fastapi", "uvicorn", "websockets"), "the page, `streamer page`"),
 }
 """Name -> the modules it brings, and what for."""
 

@@ -1,6 +1,7 @@
 """Threads that the music needs: what goes wrong in one is said, and the thread goes on.
 
-Every thread of `streamer` is begun here, so that none dies without a word (a test walks the source).
+Every thread of `streamer` is begun here, but for those of `streamer.reporting`, which this file needs itself: none dies
+without a word (a test walks the source).
 """
 
 from __future__ import annotations

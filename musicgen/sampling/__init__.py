@@ -55,9 +55,11 @@ def guide(logits: Floats, guidance: float) -> Floats:
         (2, ...): conditional, null.
     """
     conditional: Floats = logits[0]
+    if guidance <= 1:
+        return conditional
     null: Floats = logits[1]
     guided: Floats = null + (conditional - null) * np.float32(guidance)
-    return guided if guidance > 1 else conditional
+    return guided
 
 
 def keep_top_k(logits: Floats, k: int) -> Floats:

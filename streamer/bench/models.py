@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from musicgen.delay import delays_of
 from musicgen.models.table import RELEASED, Card
 from streamer.engine.loading import share_threads
 from streamer.errors import UserError
+from streamer.process.heap import free_memory
 
 if TYPE_CHECKING:
     from musicgen.load.checkpoint import Checkpoint
@@ -77,18 +77,6 @@ def shortage(card: Card, backend: str, copies: int = 1) -> str:
     if free is None or needed <= free:
         return ""
     return f"it needs {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free."
-
-
-def free_memory() -> int | None:
-    """Bytes that programs can still have; None where the system does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        pass
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:  # macOS: all there is, not what is free
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
 
 
 def random_checkpoint(card: Card, apart: bool = True) -> Checkpoint:

@@ -252,6 +252,8 @@ def _introduce(instrument: Instrument, server: str, address: str) -> None:
     computed = f"Computed by {engine_name(facts['backend'], facts['threads'])}."
     console.print(plain(f"{computed} {facts['advice']}".rstrip()))
     console.print(plain(f"OSC on {server}, for example {address}. Ctrl-C stops."))
+    if not instrument.server.takes_tcp:
+        complain("Nobody can connect by TCP here: OSC goes by UDP alone, and the page cannot be served.")
 
 
 def _watch(instrument: Instrument, seconds: float | None) -> None:

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from osc.values import Value
 from streamer.control.table import EFFECTS
+from streamer.control.tempo import FASTEST, SLOWEST
 from streamer.engine.prompts import blend_of
 from streamer.engine.steering import start as start_stream
 from streamer.errors import UserError
 from streamer.offline.render import FORMATS, check_normalise, check_path, check_rate, targets, write
 from streamer.sound.dynamics import Samples
-from streamer.sound.effects import Amounts, Effects
+from streamer.sound.effects import ECHO_BEATS, Amounts, Effects
 from streamer.sound.files import check_new
 from streamer.sound.normalise import strategy
 from streamer.sound.riff import mark_loop
@@ -49,7 +50,8 @@ ALIKE_BEATS = 2.0
 JUDGED = 1.0
 """Seconds of the loop's start that the model judges an ending by."""
 _SETTLED = 2.0  # seconds after which a codec and the effects no longer know how they began: see `HEARD` in musicgen
-_TAIL = 6.0  # seconds after which a room and an echo are below hearing
+_TAIL = 6.0  # seconds after which a room is below hearing
+_REPEATS = 9  # after which an echo is: each is 7 dB below the one before
 _LONGEST, _SHORTEST = 60.0, 1.0
 _BANDS = 32
 
@@ -81,8 +83,8 @@ class Bars:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise UserError(f"a loop of {self.count} bars is no music: choose 1 or more")
-        if not 20 <= self.bpm <= 300:
-            raise UserError(f"a tempo of {self.bpm:g} bpm cannot be played: choose one from 20 to 300")
+        if not SLOWEST <= self.bpm <= FASTEST:
+            raise UserError(f"a tempo of {self.bpm:g} bpm cannot be played: choose one from {SLOWEST:g} to {FASTEST:g}")
         if not 1 <= self.beats <= 32 or self.unit not in (1, 2, 4, 8, 16):
             raise UserError(f"{self.beats}/{self.unit} is no metre: write one like 4/4, 3/4 or 6/8")
         if not _SHORTEST <= self.seconds <= _LONGEST:
@@ -266,7 +268,8 @@ def make(
     )
     frames, surprise = _ending(start, takes[place.take], place, round(beat), seed)
     progress(0.9)
-    sound = _round(model, frames, effects, bars.bpm)
+    # the echo keeps time with what is played, before it is brought to the exact length
+    sound = _round(model, frames, effects, bars.bpm * target / frames.shape[1])
     exact = stretched(sound, bars.samples(rate))
     first = _downbeat(exact, rate, bars)
     progress(1.0)
@@ -348,7 +351,8 @@ def _ending(
 def _round(model: MusicGen, frames: Frames, effects: Amounts | None, bpm: float) -> Samples:
     """The sound of frames that have gone round for so long that nothing tells where they began, (samples, channels)."""
     length = frames.shape[1]
-    before = math.ceil((_SETTLED + (_TAIL if effects else 0.0)) * model.frame_rate / length)
+    tail = max(_TAIL, _REPEATS * ECHO_BEATS * 60 / bpm) if effects else 0.0
+    before = math.ceil((_SETTLED + tail) * model.frame_rate / length)
     decoder = model.new_decoder()
     # one round more than is kept: a codec that looks ahead owes the end
     sound = np.concatenate([decoder.decode(frames) for _ in range(before + 2)])[: (before + 1) * length * model.hop]

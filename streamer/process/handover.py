@@ -48,10 +48,6 @@ class Handover:
                 return state
         return b""
 
-    def clear(self) -> None:
-        """Forget what is there."""
-        self._slots["number"] = 0
-
     def close(self) -> None:
         """Let go of the memory; the owner also removes it."""
         del self._slots

@@ -1,7 +1,21 @@
-"""Memory that a process has done with."""
+"""What memory is free, and what a process has done with."""
 
 import ctypes
+import os
 import sys
+from pathlib import Path
+
+
+def free_memory() -> int | None:
+    """Bytes that programs can still have; None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        pass
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:  # macOS: all there is, not what is free
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 def give_back() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from osc.values import Value
 from streamer.control.change import Change
 from streamer.errors import UserError
 from streamer.process.events import Event, Facts, Noted, Report
+from streamer.process.heap import free_memory
 from streamer.process.newborn import NEEDED
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class Opened:
     """A model, and what is told of it."""
 
     model: MusicGen
@@ -156,7 +156,7 @@ def music(
     )
 
 
-def load_model(model: str, backend: str, threads: int, anchor: str, **_: Value) -> Loaded:
+def load_model(model: str, backend: str, threads: int, anchor: str, **_: Value) -> Opened:
     """The loader behind `music`; 0 threads are None.
 
     Raises
@@ -176,7 +176,7 @@ def load_model(model: str, backend: str, threads: int, anchor: str, **_: Value) 
     facts |= {"content": content(folder), "versions": versions(), "spare": has_room(weights(folder))}
     facts["settled"] = {"backend": stepping.name}
     facts["frame_rate"] = loaded.frame_rate
-    return Loaded(loaded, facts)
+    return Opened(loaded, facts)
 
 
 def play_model(
@@ -189,7 +189,7 @@ def play_model(
     threads: int,
     stems: bool,
     anchor: str,
-    loaded: Loaded | None = None,
+    loaded: Opened | None = None,
     state: bytes = b"",
     path: str = "",
     start: float = 0.0,
@@ -245,13 +245,8 @@ def weights(folder: Path) -> int:
 
 def has_room(size: int) -> bool:
     """Whether a second process may load so many bytes of weights: few always, more where memory is plenty."""
-    if size < SMALL:
-        return True
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # this system does not tell
-        return False
-    return free > 3 * size
+    free = free_memory()
+    return size < SMALL or (free is not None and free > 3 * size)
 
 
 def versions() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A process that has loaded the model and forks engines from itself: in milliseconds, and their weights are one memory.
 
-Only on Linux, and only while nothing but the interpreter's own thread has begun there: a fork takes no other threads
-along, and not the locks that they hold.
+Only on Linux, and only while no thread has begun there since its start: a fork takes no other threads along, and not
+the locks that they hold. numpy's own begin anew.
 """
 
 from __future__ import annotations

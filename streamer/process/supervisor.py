@@ -286,7 +286,7 @@ class Supervisor:
             self._standby = self._fork(rehearses=True)
         elif _is_lost(standby) or (standby.loads and not standby.loaded and standby.idle() > LOADING_SECONDS):
             self._standby = None
-            if self._job.loader and not standby.loaded and not standby.alive:
+            if self._job.loader and self._nursery is None and not standby.loaded and not standby.alive:
                 self._go_without("A second model could not be loaded")
             standby.kill()
 

@@ -104,8 +104,8 @@ class Worker:
             while self._born is None and self.alive and time.monotonic() < deadline:
                 self.connection.poll(0.1)
                 self._hear_all()
-            born = self._born
-            process = None if born is None else Forked(born, lambda: self._code(born))
+            pid = self._born
+            process = None if pid is None else Forked(pid, lambda: self._code(pid))
         except OSError:
             process = None
         finally:

@@ -230,9 +230,12 @@ def test_beyond_this_machine_the_token_is_needed_and_no_file_can_be_named(guarde
             await page.until(lambda: page.words)
             await page.ask("record", "mine")
             await page.until(lambda: len(page.words) == 2)
+            await page.ask("continue", "/etc/passwd")
+            await page.until(lambda: len(page.words) == 3)
+            assert {word for _, word in page.words} == {"is no address that a page may use"}
             await page.ask("volume", -1.0)
             await page.ask("dump")
-            await page.until(lambda: len(page.words) == 3)
+            await page.until(lambda: len(page.words) == 4)
 
     run(story())
     assert guarded.controls.get("melody") == ""

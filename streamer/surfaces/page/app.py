@@ -21,7 +21,7 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, JSONResponse
 
 from osc.packet import TEXT_BYTES
-from streamer.control.table import ACTIONS, EFFECTS, PARAMETERS, SLOTS, STATUS
+from streamer.control.table import ACTIONS, EFFECTS, PARAMETERS, SLOTS, STATUS, TABLE
 from streamer.surfaces.commands import COMMANDS
 from streamer.surfaces.page.link import Link
 
@@ -75,14 +75,10 @@ def table() -> dict[str, Any]:
             }
             for own in PARAMETERS
         ],
-        "slots": [{"text": _path(text), "weight": _path(weight)} for text, weight in SLOTS.items()],
+        "slots": [{"text": TABLE[text].path, "weight": TABLE[weight].path} for text, weight in SLOTS.items()],
         "actions": [{"name": action.name, "doc": action.doc} for action in ACTIONS],
         "status": STATUS,
     }
-
-
-def _path(name: str) -> str:
-    return next(own.path for own in PARAMETERS if own.name == name)
 
 
 class Hall:
@@ -97,10 +93,10 @@ class Hall:
     """
 
     def __init__(self, link: Link, trusted: bool) -> None:
-        files = {own.path for own in PARAMETERS if own.kind == "path"} | {own.path for own in COMMANDS if own.keeps}
+        files = {own.path for own in PARAMETERS if own.kind == "path"}
+        files |= {own.path for own in COMMANDS if own.keeps or own.names_a_file}
         known = {own.path for own in PARAMETERS} | {own.name for own in ACTIONS} | {own.path for own in COMMANDS}
         self.allowed = known if trusted else known - files
-        self._floats = {own.path for own in PARAMETERS if own.kind == "float"}
         self._link = link
         self._pages: set[Page] = set()
         link.hear = self._hear
@@ -145,7 +141,7 @@ class Hall:
             isinstance(value, (int, float)) and not (math.isfinite(value) and abs(value) < 2**31) for value in values
         ):
             raise ValueError("takes numbers that are not so large")
-        return path, [float(value) if path in self._floats and isinstance(value, int) else value for value in values]
+        return path, values
 
 
 class Page:
