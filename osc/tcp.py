@@ -24,12 +24,16 @@ _READ = 2**16  # bytes at once: then others have their turn
 _END, _ESC, _ESC_END, _ESC_ESC = b"\xc0", b"\xdb", b"\xdb\xdc", b"\xdb\xdd"
 
 
-class Slip:
-    """Packets between END bytes; what looks like one is escaped."""
+class _Frames:
+    """Packets in a row of bytes, however those are cut; one begun is kept until it is whole."""
 
     def __init__(self, limit: int = DEFAULT_LIMITS.size) -> None:
         self._limit = limit
         self._kept = bytearray()
+
+
+class Slip(_Frames):
+    """Packets between END bytes; what looks like one is escaped."""
 
     def take(self, received: bytes) -> list[bytes]:
         """The packets that are whole now.
@@ -51,12 +55,8 @@ class Slip:
         return _END + packet.replace(_ESC, _ESC_ESC).replace(_END, _ESC_END) + _END
 
 
-class Sized:
+class Sized(_Frames):
     """Packets after their sizes, int32 with the high byte first."""
-
-    def __init__(self, limit: int = DEFAULT_LIMITS.size) -> None:
-        self._limit = limit
-        self._kept = bytearray()
 
     def take(self, received: bytes) -> list[bytes]:
         """The packets that are whole now.

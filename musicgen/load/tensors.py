@@ -152,7 +152,7 @@ class Files(Mapping[str, Array]):
 
     def __init__(self, paths: list[Path]) -> None:
         self._places: dict[str, tuple[Path, str]] = {}
-        self._opened: dict[Path, Any] = {}
+        self._opened: dict[tuple[Path, str], Any] = {}
         for path in paths:
             try:
                 names = self._file(path).keys()
@@ -160,10 +160,10 @@ class Files(Mapping[str, Array]):
                 raise unreadable(path, f"cannot be read, so the model needs a whole {path.name}") from error
             self._places |= {name: (path, stored) for name, stored in unwrapped(names, path).items()}
 
-    def _file(self, path: Path) -> Any:
-        if path not in self._opened:
-            self._opened[path] = safe_open(path, framework="np")
-        return self._opened[path]
+    def _file(self, path: Path, framework: str = "np") -> Any:
+        if (path, framework) not in self._opened:
+            self._opened[path, framework] = safe_open(path, framework=framework)
+        return self._opened[path, framework]
 
     def close(self) -> None:
         """Give the files' memory back. What is asked for later opens them again."""
@@ -171,11 +171,9 @@ class Files(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         path, stored = self._places[name]
-        file = self._file(path)
-        if str(file.get_slice(stored).get_dtype()) in NUMPYS:
-            return file.get_tensor(stored)
-        with safe_open(path, framework="pt") as again:  # torch has more types
-            return again.get_tensor(stored)
+        kind = str(self._file(path).get_slice(stored).get_dtype())
+        tensor: Array = self._file(path, "np" if kind in NUMPYS else "pt").get_tensor(stored)  # torch has more types
+        return tensor
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Of a tensor, without reading it."""

@@ -134,6 +134,16 @@ def test_a_product_of_what_the_bits_hold_is_exact(tiny: DecoderWeights, kernels:
     torch.testing.assert_close(product(native, wide, extreme), extreme @ wide)
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize(("bits", "top"), [(6, 31.0), (4, 7.0)])
+def test_the_largest_small_weights_do_not_saturate(tiny: DecoderWeights, kernels: str, bits: int, top: float) -> None:
+    """Two products of these share 16 bits in some kernels."""
+    native = NativeBackend(tiny, bits=bits, threads=1, kernels=kernels)
+    matrix = torch.full((128, 64), top)
+    for x in (torch.full((3, 128), 127.0), torch.full((3, 128), -127.0)):
+        torch.testing.assert_close(product(native, matrix, x), x @ matrix, rtol=1e-6, atol=0.01)
+
+
 def test_every_layer_agrees_with_torch(tiny: DecoderWeights) -> None:
     for depth in range(1, len(tiny.layers) + 1):
         weights = replace(tiny, layers=tiny.layers[:depth])
