@@ -67,6 +67,10 @@ class Access:
             return Right.STEER if steers > watches else Right.WATCH
         return Right.STEER if steers >= 0 or not self.allow else Right.NOTHING
 
+    def opens(self, host: str) -> bool:
+        """Whether a host may look without saying the secret."""
+        return is_local(host) or (self.right(host) is not Right.NOTHING and not self.secret)
+
 
 NO_RULES = Access()
 """Who reaches the server may steer."""

@@ -37,6 +37,9 @@ _ANSWERS = frozenset(("error", "pong"))
 NOTHING_ELSE = "; nothing else that came with it was applied"
 """What the sender of a bundle is told beside what is wrong with a part of it."""
 
+Watcher = Callable[[str, Callable[[bool], Group]], None]
+"""Takes a path below the prefix, and what makes its messages, for this machine's clients (True) and for others."""
+
 Complaint = tuple[str, Exception]
 """An address, and what is wrong with what was sent there."""
 
@@ -78,6 +81,12 @@ class Desk:
         Seconds on a clock that only goes forward: for leases, rates and waiting bundles.
     wall : callable
         Seconds since 1970: what the time tags of bundles are compared with.
+
+    Attributes
+    ----------
+    counts : Counts
+    view : View
+        All there is to read.
     """
 
     def __init__(
@@ -100,7 +109,8 @@ class Desk:
         self._set_at = {f"{tree.prefix}/{path}".encode(): p.name for path, p in tree.setters().items()}
         self._feedback = Feedback(tree.prefix, send, clock, self.counts)
         self._complaints = Complaints()
-        self._view = View(tree)
+        self.view = View(tree)
+        self._watchers: list[Watcher] = []
         self._later = Later()
         self._commands: dict[str, Callable[[Address, Sequence[Any]], None]] = {
             "subscribe": self._subscribe,
@@ -135,6 +145,10 @@ class Desk:
             As the store handed it on with the change; it need not be a client's.
         """
         self._notices.reported(address, reason, origin)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have a watcher told, on the desk's thread, of every value that changes or is published."""
+        self._watchers.append(watcher)
 
     def say(self, origin: object, path: str, *values: Value) -> None:
         """Answer the client whose change it was, at a path below the prefix; nobody where it was no client's.
@@ -308,7 +322,7 @@ class Desk:
 
     def _addresses(self) -> list[str]:
         """All that a pattern may stand for."""
-        known = [*self._tree.settable(), *(f"get/{path}" for path in self._view.paths())]
+        known = [*self._tree.settable(), *(f"get/{path}" for path in self.view.paths())]
         return [f"{self._tree.prefix}/{path}" for path in known]
 
     def _is_question(self, path: str) -> bool:
@@ -342,7 +356,7 @@ class Desk:
             if change.value is not None:
                 value = applied.get(change.name, change.value)
                 if change.adjusted or value != change.value:
-                    self._say(source, self._view.value(change.name, value, Client(source).trusted))
+                    self._say(source, self.view.value(change.name, value, Client(source).trusted))
         return []
 
     def _command(self, message: Message, source: Address) -> None:
@@ -356,7 +370,7 @@ class Desk:
             self._complain(source, message.address, error)
 
     def _get(self, path: str, source: Address) -> None:
-        group = self._view.current(path, Client(source).trusted)
+        group = self.view.current(path, Client(source).trusted)
         if self._tree.parameter(path) is not None:
             self._say(source, group)
         else:
@@ -369,14 +383,14 @@ class Desk:
 
     def _subscribe(self, source: Address, arguments: Sequence[Any]) -> None:
         self._feedback.subscribe(
-            subs.request(arguments, source, self._tree.prefix, self._clock()), self._view.everything
+            subs.request(arguments, source, self._tree.prefix, self._clock()), self.view.everything
         )
 
     def _unsubscribe(self, source: Address, arguments: Sequence[Any]) -> None:
         self._feedback.unsubscribe(subs.request(arguments, source, self._tree.prefix, self._clock()).target)
 
     def _dump(self, source: Address, arguments: Sequence[Any]) -> None:
-        self._feedback.reply(source, self._view.everything(Client(source)).values())
+        self._feedback.reply(source, self.view.everything(Client(source)).values())
 
     def _ping(self, source: Address, arguments: Sequence[Any]) -> None:
         self._feedback.renew(source)
@@ -387,7 +401,7 @@ class Desk:
         applicant = self._feedback.confirm(source, " ".join(map(str, arguments)))
         if applicant is not None:
             applicant.expires = self._clock() + subs.LEASE
-            self._feedback.subscribe(applicant, self._view.everything)
+            self._feedback.subscribe(applicant, self.view.everything)
 
     def _secret(self, source: Address, arguments: Sequence[Any]) -> None:
         if self._gate.locked(source) and not self._gate.unlock(source, " ".join(map(str, arguments))):
@@ -400,11 +414,11 @@ class Desk:
         waiting = self._notices.take()
         for name, (value, origin) in waiting.changed.items():
             source = origin.source if isinstance(origin, Client) else None
-            group = functools.partial(self._view.value, name, value)
-            self._feedback.note(self._tree.parameters[name].path, group, source)
-        self._view.published |= waiting.published
+            group = functools.partial(self.view.value, name, value)
+            self._spread(self._tree.parameters[name].path, group, source)
+        self.view.published |= waiting.published
         for path, told in waiting.published.items():
-            self._feedback.note(path, lambda trusted, told=told: told)  # type: ignore[misc]
+            self._spread(path, lambda trusted, told=told: told)  # type: ignore[misc]
         for address, reason, origin in waiting.reported:
             sources = self._feedback.sources() | ({origin.source} if isinstance(origin, Client) else set())
             for source in sources:
@@ -412,6 +426,12 @@ class Desk:
         for origin, answer in waiting.answers:
             if isinstance(origin, Client):
                 self._feedback.reply(origin.source, [answer])
+
+    def _spread(self, path: str, group: Callable[[bool], Group], source: Address | None = None) -> None:
+        """Tell all who want to hear of a path, but for the one that it comes from."""
+        self._feedback.note(path, group, source)
+        for watcher in self._watchers:
+            watcher(path, group)
 
     def _may_know(self, source: Address, address: str, reason: str) -> str:
         """The reason, but to strangers nothing about a file: whether and where it exists is not their business."""
@@ -434,5 +454,5 @@ class Desk:
         self._feedback.reply(source, [[(answer, build(answer, address, reason))]])
 
     def _unknown(self, address: str) -> str:
-        nearest = self._tree.nearest(address, (*self._commands, *(f"get/{path}" for path in self._view.paths())))
+        nearest = self._tree.nearest(address, (*self._commands, *(f"get/{path}" for path in self.view.paths())))
         return "is no address here" + (f": did you mean {nearest}?" if nearest else "")

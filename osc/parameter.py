@@ -41,6 +41,8 @@ class Parameter:
         The address below the prefix where it is not the name: "prompt/negative".
     also : str
         Another address below the prefix that sets it; "" for none.
+    choices : tuple of str
+        The texts that it can have, where they can be counted.
     read : callable, optional
         Makes of a text the one that is kept, or raises `BadValue` where there is none.
 
@@ -60,6 +62,7 @@ class Parameter:
     curve: Curve = "linear"
     path: str = ""
     also: str = ""
+    choices: tuple[str, ...] = ()
     read: Callable[[str], str] | None = None
 
     def __post_init__(self) -> None:

@@ -127,6 +127,10 @@ class Tree:
         by_command = path in self._commands and self._commands[path][0].names_a_file
         return by_command or (parameter is not None and parameter.kind == "path")
 
+    def commands(self) -> list[Command]:
+        """All commands."""
+        return [command for command, _ in self._commands.values()]
+
     def has_command(self, path: str) -> bool:
         """Whether a command is at a path below the prefix."""
         return path in self._commands

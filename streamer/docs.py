@@ -117,6 +117,19 @@ REPLIES = f"""
   counts. {MOST} clients can subscribe at a time.
 - **No echo**: a client does not hear of its own changes, unless a value had to be clamped.
 
+## OSCQuery
+
+`streamer play --osc-query 7772` describes all addresses to programs that read OSCQuery: JSON by
+HTTP on that TCP port (0: any free one) with TYPE, RANGE, VALUE, ACCESS, DESCRIPTION and UNIT, and
+LISTEN by WebSocket on the same port. It is announced by zeroconf as `_oscjson._tcp`, OSC itself as
+`_osc._udp`, both as "MusicGen Streamer", where OSC can be reached: on this machine alone, unless
+`--osc-host` lets others in. Whom OSC hears may ask; where there is a secret, this machine alone.
+`/norm` and `/str` are not listed. It needs `pip install 'musicgen-streamer[query]'`.
+
+```
+curl http://localhost:7772{PREFIX}/volume
+```
+
 ## Feedback
 
 A number arrives as three messages: `ADDRESS` in its unit, `ADDRESS/norm` (0..1), and
@@ -204,7 +217,8 @@ def _row(parameter: Parameter) -> list[str]:
     if parameter.name in SAMPLING:
         default = f"the model's ({default})"
     spread = f"{parameter.format(parameter.low)} .. {parameter.format(parameter.high)}"
-    span = {"bool": "0 or 1", "text": f"up to {TEXT_BYTES} bytes", "path": "a file"}.get(parameter.kind, spread)
+    texts = ", ".join(parameter.choices) or f"up to {TEXT_BYTES} bytes"
+    span = {"bool": "0 or 1", "text": texts, "path": "a file"}.get(parameter.kind, spread)
     curve = parameter.curve if parameter.kind in ("float", "int") else ""
     return [f"`{PREFIX}/{parameter.path}`", letter, span, default, curve, parameter.doc]
 

@@ -121,6 +121,8 @@ class Instrument:
         What all OSC addresses begin with.
     access
         What OSC clients on other machines may do.
+    query
+        The TCP port to describe all of that on, by OSCQuery; 0 for any, None for not at all.
     media
         The folder whose files those may name; None for no files at all.
     record
@@ -153,6 +155,7 @@ class Instrument:
         port: int = PORT,
         prefix: str = PREFIX,
         access: Access = NO_RULES,
+        query: int | None = None,
         media: Path | None = None,
         record: Path | None = None,
         recordings: Path = RECORDINGS,
@@ -164,6 +167,7 @@ class Instrument:
         self._rate = job.rate
         self._job = job
         self._record_to, self._recordings = record, recordings
+        self._query = query
         self._lives = 0  # engines that have played
         self._journal = Journal()
         self._collapses, self._collapse = 0, ""
@@ -202,6 +206,8 @@ class Instrument:
         # The callback has to get the interpreter from our other threads: after 1 ms, not after Python's usual 5.
         sys.setswitchinterval(0.001)
         self._osc.start()
+        if self._query is not None:
+            self._osc.describe(self._query, self._report)
         self._schedule.start()
         self.worker.start()
         self._commands.begin()

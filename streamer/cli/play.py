@@ -119,6 +119,14 @@ def play(
             rich_help_panel=OSC,
         ),
     ] = None,
+    osc_query: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            help="Describe all addresses by OSCQuery on this TCP port, 0 for any, and announce them by zeroconf.",
+            rich_help_panel=OSC,
+        ),
+    ] = None,
     media: Annotated[
         Path | None,
         typer.Option(
@@ -172,6 +180,7 @@ def play(
         port=osc_port,
         prefix=osc_prefix,
         access=_access(osc_allow, osc_read_only, osc_secret, osc_keep),
+        query=osc_query,
         media=_folder(media),
         record=record,
         report=complain,

@@ -139,6 +139,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "quantise",
         "text",
         default="off",
+        choices=tuple(QUANTA),
         read=_quantum,
         doc="What changes of prompts, snapshots and resets wait for: off, beat, bar, 2 bars or 4 bars.",
     ),

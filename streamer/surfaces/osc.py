@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from osc.access import Access
 from osc.command import Command, Handler
@@ -11,11 +14,16 @@ from osc.sockets import BindError
 from osc.tree import Tree
 from osc.values import Value
 from streamer.control.controls import Controls
-from streamer.control.table import ACTIONS, PARAMETERS, TABLE
+from streamer.control.table import ACTIONS, PARAMETERS, STATUS, TABLE
 from streamer.errors import UserError
+
+if TYPE_CHECKING:
+    from osc.query_server import QueryServer
 
 PREFIX = "/mg"
 PORT = 7770
+NAME = "MusicGen Streamer"
+"""Under which it is found by those who look for OSC servers."""
 
 
 class OscSurface:
@@ -37,6 +45,8 @@ class OscSurface:
     Attributes
     ----------
     server : OscServer
+    query : QueryServer or None
+        What describes it, where `describe` was called.
 
     Raises
     ------
@@ -54,8 +64,11 @@ class OscSurface:
         commands: Iterable[tuple[Command, Handler]] = (),
     ) -> None:
         self._prefix = prefix
+        self._access = access
+        self.query: QueryServer | None = None
         try:
-            self.server = OscServer(Tree(prefix, PARAMETERS, ACTIONS, controls, commands), host, port, access)
+            self._tree = Tree(prefix, PARAMETERS, ACTIONS, controls, commands)
+            self.server = OscServer(self._tree, host, port, access)
         except (BindError, ValueError) as error:
             raise UserError(str(error)) from None
 
@@ -63,8 +76,33 @@ class OscSurface:
         """Answer from now on."""
         self.server.start()
 
+    def describe(self, port: int, report: Callable[[str], None]) -> None:
+        """Serve OSCQuery on a TCP port, 0 for any, and announce it; where that cannot be, say so.
+
+        Parameters
+        ----------
+        report
+            Takes the sentence.
+        """
+        missing = [name for name in ("websockets", "zeroconf") if find_spec(name) is None]
+        if missing:
+            needed = " and ".join(missing)
+            report(f"OSCQuery needs {needed}: run `{sys.executable} -m pip install {' '.join(missing)}`.")
+            return
+        from osc.query_server import QueryServer
+
+        told = {f"status/{name}": doc for name, doc in STATUS.items()}
+        try:
+            self.query = QueryServer(self._tree, self.server, self._access, port, NAME, told, report)
+        except BindError as error:
+            report(f"{error}.")
+            return
+        self.query.start()
+
     def close(self) -> None:
         """Answer no more."""
+        if self.query is not None:
+            self.query.close()
         self.server.close()
 
     def publish(self, status: Mapping[str, Value]) -> None:

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from osc.desk import Desk
+from osc.packet import build
+from osc.tree import Tree
 from osc.values import BadValue, Value
 from streamer.control.controls import Controls
-from streamer.control.table import ACTIONS, PARAMETERS, TABLE
+from streamer.control.table import ACTIONS, PARAMETERS, SLOTS, TABLE
 from streamer.reporting import mentioned
 
 Heard = list[tuple[dict[str, Value], object]]
@@ -169,3 +172,14 @@ def test_a_models_defaults_stand_where_nobody_chose() -> None:
     assert heard == [({"cfg": 4.5}, None)]
     # What was adopted may be adopted anew from the next model.
     assert controls.adopt(cfg=2.0) == {"cfg": 2.0}
+
+
+def test_a_pattern_moves_all_weights_and_leaves_the_prompts() -> None:
+    controls = Controls()
+    desk = Desk(Tree("/mg", PARAMETERS, ACTIONS, controls), lambda target, packet: True, lambda: None)
+    for address, value in (("/mg/prompt/*/weight", 0.25), ("/mg/{volume,mute}", 1.0)):
+        desk.receive(build(address, value), ("127.0.0.1", 9))
+        desk.turn()
+    values = controls.values()
+    assert [values[weight] for weight in SLOTS.values()] == [0.25] * 8
+    assert (values["volume"], values["mute"], values["prompt2"]) == (1.0, True, "")
