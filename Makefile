@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PROMPT ?=
 SECONDS ?=
+MINUTES ?=
 TORCH_INDEX ?=
 ARGS ?=
 COMMAND ?= make test
@@ -17,7 +18,7 @@ VENV := .venv/bin
 endif
 SETUP = $(PYTHON) .ci/setup.py $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
-.PHONY: help play test test-all fresh wheel check docs bench train clean
+.PHONY: help play test test-all fresh wheel check docs bench train train-gpu clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -62,6 +63,9 @@ bench:  ## measure this machine with nano
 train:  ## set up what training needs; training/README.md has the stages
 	@$(SETUP) train
 	@echo "ready: see training/README.md"
+
+train-gpu:  ## train nano at four times its size where a GPU is: MINUTES=25 (docs: training/README.md)
+	@$(or $(wildcard $(VENV)/python),$(PYTHON)) -m training.gpu $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 clean:  ## remove the virtual environment and caches
 	@$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis', 'build', 'dist')]"

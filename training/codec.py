@@ -33,9 +33,9 @@ HOP = 640
 BLOCK, REACH = 200, 2  # frames that are encoded at once; frames before them that the convolutions need
 CODEBOOKS, CODES, WIDTH = 4, 1024, 64
 
-WARMUP_STEPS = 300
+WARMUP_STEPS = 300  # without codebooks
 CROP = 32 * HOP  # 0.64 s
-BATCH = 8  # on each worker
+BATCH = 8  # crops of a step on each worker, where no other number is asked for
 WAVE = 1.0  # weight of the distances that hear phase
 STEADY = 0.3  # weight of the distance between the latents of a crop and of its twin
 POOL_SECONDS = 8 * 3600  # at most this much audio in RAM
@@ -334,9 +334,9 @@ def latents_for_start(model: EncodecModel, songs: Songs, seed: int, device: torc
     return shares.reshape(-1, WIDTH)
 
 
-def usage(model: EncodecModel) -> list[float]:
-    """Share of each codebook's codes that its running average still sees (those of dead weight do not count)."""
-    floor = 0.1 * BATCH * loop.workers() * CROP / HOP / CODES
+def usage(model: EncodecModel, batch: int) -> list[float]:
+    """Share of each codebook's codes that its running average still sees at ``batch`` crops a step."""
+    floor = 0.1 * batch * loop.workers() * CROP / HOP / CODES
     return [round(float((book.cluster_size > floor).float().mean()), 3) for book in codebooks(model)]
 
 
@@ -429,12 +429,12 @@ def train(arguments: argparse.Namespace) -> None:
     saved = since = time.monotonic()
     for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
         rng = loop.draws(arguments.seed, step)
-        if step == WARMUP_STEPS:
+        if step == arguments.warmup:
             quantizer.start(latents_for_start(model, songs, arguments.seed, device), arguments.seed)
         factor = loop.trapezoid(progress, 0.5) * min(1.0, (step + 1) / 20)
         loop.prepare(opts, full, factor)
-        audio = songs.crops(rng, BATCH).to(device)
-        parts = train_step(model, quantizer, audio, rng, step >= WARMUP_STEPS)
+        audio = songs.crops(rng, arguments.batch).to(device)
+        parts = train_step(model, quantizer, audio, rng, step >= arguments.warmup)
         loop.average_gradients(model.parameters())
         nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         for optimizer in opts:
@@ -447,10 +447,11 @@ def train(arguments: argparse.Namespace) -> None:
         if loop.agree(time.monotonic() - saved) > 120:
             checkpoint(path, model, opts, step + 1, clock.spent())
             songs.refresh()
-            log(step=step, usage=usage(model), **(validate(model, arguments.held_out) if loop.rank() == 0 else {}))
+            figures = validate(model, arguments.held_out) if loop.rank() == 0 else {}
+            log(step=step, usage=usage(model, arguments.batch), **figures)
             saved = time.monotonic()
     checkpoint(path, model, opts, step + 1, clock.spent())
-    log(step=step, done=True, usage=usage(model), **validate(model, arguments.held_out))
+    log(step=step, done=True, usage=usage(model, arguments.batch), **validate(model, arguments.held_out))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -459,6 +460,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, default=Path("data/songs"), help="folder of rendered songs")
     parser.add_argument("--held-out", type=Path, default=Path("data/held-out"), help="songs that are only listened to")
     parser.add_argument("--filters", type=int, default=16, help="channels at the full sample rate")
+    parser.add_argument("--batch", type=int, default=BATCH, help="crops of a step on each worker")
+    parser.add_argument("--warmup", type=int, default=WARMUP_STEPS, help="first steps, without codebooks")
     return parser
 
 

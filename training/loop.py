@@ -20,6 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.multiprocessing.spawn import spawn
+from torch.utils.data import DataLoader, Dataset
 
 # glibc hands large buffers back to the kernel after every step by default: half of the time went into page faults.
 # Passive waiting matters when other programs share the cores: a spinning barrier burns the time the other side needs.
@@ -147,6 +148,28 @@ def agree(value: float) -> float:
 def draws(seed: int, step: int) -> np.random.Generator:
     """The random generator of one step on this worker."""
     return np.random.default_rng([seed, rank(), step])
+
+
+class _Batches(Dataset[Any]):
+    """The batches of a run, by step."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self._make = make
+
+    def __getitem__(self, step: int) -> Any:
+        return self._make(step)
+
+
+def batches(make: Callable[[int], Any], first: int, helpers: int) -> Iterator[Any]:
+    """``make(step)`` for every step from ``first`` on, made ahead by as many processes; 0: here, when it is asked for.
+
+    A GPU takes a step in less time than one process needs to cut out the next crops.
+    """
+    forked = {"multiprocessing_context": "fork", "prefetch_factor": 2} if helpers else {}
+    loader: Any = DataLoader(
+        _Batches(make), batch_size=None, sampler=range(first, 2**31), num_workers=helpers, **cast(Any, forked)
+    )
+    return iter(loader)
 
 
 def rates(optimizers: Iterable[torch.optim.Optimizer]) -> list[float]:

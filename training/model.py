@@ -19,7 +19,7 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ LENGTH = 512  # columns of a crop, and so the farthest position a stream may rea
 # Columns of the short crops: where little has been heard, the caption has most to say. Long enough for a bar at 63 bpm,
 # and for a beat and what follows.
 SHORT, SHORTEST = 192, 96
-COLUMNS = 4096  # of a step, on each worker: in turn 8 crops of 512, 21 of 192 and 42 of 96
+COLUMNS = 4096  # of a step on each worker: in turn 8 crops of 512, 21 of 192 and 42 of 96
 SPLICED = 0.35  # of the crops change over to another song
 ASTRAY = 0.5  # of these have read the second song's caption all along: what was heard before had gone astray
 OWN = 0.15  # of the crops have heard what nano itself played when asked for the song's style, if there is any
@@ -198,13 +198,15 @@ class Corpus:
     songs: list[dict[str, Any]]
     strays: Sequence[stray.Stray] = ()
 
-    def batch(self, rng: np.random.Generator, length: int, spliced: float = SPLICED) -> tuple[torch.Tensor, ...]:
-        """Columns, targets, scores, caption states and their mask for `COLUMNS` columns in random crops of ``length``.
+    def batch(
+        self, rng: np.random.Generator, length: int, spliced: float = SPLICED, columns: int = COLUMNS
+    ) -> tuple[torch.Tensor, ...]:
+        """Columns, targets, scores, caption states and their mask: ``columns`` columns, in crops of ``length``.
 
         A share ``spliced`` of the crops goes from one song over to another.
         """
         crops, reads = [], []
-        for _ in range(COLUMNS // length):
+        for _ in range(columns // length):
             draw = rng.random()
             if self.strays and draw >= 1 - OWN:
                 frames, read, given = self._find_back(rng, length)
@@ -298,6 +300,11 @@ def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpu
     Songs of `OFTEN` stand among the training songs twice.
 
     ``strays`` belong to the training songs; those of styles that no training song has are left out.
+
+    Raises
+    ------
+    ValueError
+        One side would have no song.
     """
     codes, scores, states, songs = tokens.load(folder)
     sides: tuple[list[dict[str, Any]], ...] = ([], [])
@@ -306,6 +313,8 @@ def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpu
             kept = song["seed"] // len(STYLES) % VALIDATION_SHARE == 0
             sides[kept].extend([song] * (2 if not kept and song["style"] in OFTEN else 1))
     styles = {song["style"] for song in sides[0]} if strays else set()
+    if not all(sides):
+        raise ValueError(f"{folder} has too few songs of more than {LENGTH} frames: render at least {2 * len(STYLES)}.")
     found = [one for one in strays if one.style in styles]
     return Corpus(codes, scores, states, sides[0], found), Corpus(codes, scores, states, sides[1])
 
@@ -397,6 +406,13 @@ def checkpoint(
         loop.save(path, {**state, **read, "step": step, "minutes": minutes})
 
 
+def prepared(corpus: Corpus, seed: int, columns: int, step: int) -> list[torch.Tensor]:
+    """What `train_step` trains on at a step: lengths of crops take turns, some of the codes read are wrong."""
+    rng = loop.draws(seed, step)
+    read, *others = corpus.batch(rng, (LENGTH, SHORT, SHORTEST)[step % 3], columns=columns)
+    return [corrupt(read, rng), *others]
+
+
 def begin(state: Mapping[str, Any], model: Nano, reader: score.Reader) -> None:
     """Take over a checkpoint's weights, and its reader if there is one and it reads the same score."""
     model.load_state_dict(state["model"])
@@ -436,15 +452,14 @@ def train(arguments: argparse.Namespace) -> None:
     strays = stray.load(arguments.stray) if arguments.stray else ()
     corpus, kept = load_corpus(arguments.tokens, strays)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
+    batches = loop.batches(partial(prepared, corpus, arguments.seed, arguments.columns), step, arguments.helpers)
     saved = since = time.monotonic()
     paused, average = 0.0, torch.zeros(CODEBOOKS + score.FIELDS)
     trained = [*model.parameters(), *reader.parameters()]
     for step, progress in loop.steps(clock, step, arguments.steps):  # noqa: B020
         factor = loop.trapezoid(progress, 0.6) * min(1.0, (step + 1) / 50)
         loop.prepare(opts, full, factor)
-        rng = loop.draws(arguments.seed, step)
-        columns, *others = corpus.batch(rng, (LENGTH, SHORT, SHORTEST)[step % 3])
-        batch = [x.to(device) for x in (corrupt(columns, rng), *others)]
+        batch = [x.to(device) for x in next(batches)]
         average += train_step(model, reader, batch, SCORE_WEIGHT * factor).cpu() / 25
         loop.average_gradients(trained)
         nn.utils.clip_grad_norm_(trained, 1.0)
@@ -452,7 +467,7 @@ def train(arguments: argparse.Namespace) -> None:
             optimizer.step()
         if step % 25 == 24:
             now = time.monotonic()
-            speed = 25 * COLUMNS * loop.workers() / (now - since - paused)
+            speed = 25 * arguments.columns * loop.workers() / (now - since - paused)
             log(
                 step=step,
                 minutes=clock.spent(),
@@ -468,6 +483,8 @@ def train(arguments: argparse.Namespace) -> None:
             if loop.rank() == 0:
                 log(step=step, minutes=clock.spent(), **validate(model, kept))
             corpus, kept = load_corpus(arguments.tokens, strays)  # songs may have been added
+            more = partial(prepared, corpus, arguments.seed, arguments.columns)
+            batches = loop.batches(more, step + 1, arguments.helpers)
             paused += time.monotonic() - now
             saved = time.monotonic()
     checkpoint(path, model, opts, step + 1, clock.spent(), reader)
@@ -480,6 +497,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--tokens", type=Path, default=Path("runs/tokens"), help="what training.tokens wrote")
     parser.add_argument("--start", type=Path, help="a checkpoint whose weights a new run starts from")
     parser.add_argument("--stray", type=Path, help="what training.stray wrote")
+    parser.add_argument("--columns", type=int, default=COLUMNS, help="of a step on each worker")
+    parser.add_argument("--helpers", type=int, default=0, help="processes that cut out the next crops; 0: none")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--muon", type=float, default=1e-2, help="learning rate of the matrices")

@@ -29,10 +29,10 @@ from training.tones import attack_distance, comb_distance, fine_distances, rho_d
 
 SIZES = (4096, 1024, 256)  # windows of the discriminators: one hears tones, one onsets
 CHANNELS = (8, 16, 16)
-BATCH = 4  # crops of a step on each worker
-JUDGED = BATCH // 2  # crops of a step that the discriminators hear: they take more time than all the rest
+BATCH = 4  # crops of a step on each worker, where no other number is asked for
+POOL = 2000  # songs at most: each is encoded when it is first drawn
 CROP, RUN_UP = 100, 8  # frames of a crop; frames before it, in which the decoder's memory fills
-ALONE = 60  # steps in which only the discriminators learn
+ALONE = 60  # first steps, in which only the discriminators learn
 # Weights beside the distances between magnitudes.
 PHASE, LEVEL, COMB, RHO, FINE, TONES, ATTACKS = 0.5, 5.0, 0.15, 1.5, 0.5, 1.0, 1.0
 ADVERSARIAL, FEATURES = 0.15, 0.6
@@ -53,7 +53,7 @@ class Crops:
     """
 
     def __init__(self, folder: Path, model: EncodecModel) -> None:
-        self._paths = sorted(folder.glob("*.npy"))[loop.rank() :: loop.workers()]
+        self._paths = sorted(folder.glob("*.npy"))[:POOL][loop.rank() :: loop.workers()]
         self._model = model
         self._songs: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -165,16 +165,17 @@ def train_step(
     ``pieces`` are what `Crops.draw` draws.
     """
     codes, audio = pieces
+    judged_crops = (len(audio) + 1) // 2  # the discriminators take more time than all the rest
     with torch.set_grad_enabled(not alone):
         output = decode(model, codes)
     with loop.mixed(audio.device):
-        judged = judge_step(critics, audio[:JUDGED], output[:JUDGED].detach())
+        judged = judge_step(critics, audio[:judged_crops], output[:judged_crops].detach())
     if alone:
         return {"critics": judged}
     parts = distances(output, audio, rng.choice(WINDOWS, 3, replace=False).tolist())
     critics.requires_grad_(False)
     with loop.mixed(audio.device):
-        disbelief, distance = persuade(critics, audio[:JUDGED], output[:JUDGED])
+        disbelief, distance = persuade(critics, audio[:judged_crops], output[:judged_crops])
     loss = parts["heard"] + ADVERSARIAL * disbelief + FEATURES * distance
     torch.autograd.backward(loss)
     critics.requires_grad_(True)
@@ -235,8 +236,8 @@ def train(arguments: argparse.Namespace) -> None:
         rng = loop.draws(arguments.seed, step)
         factor = loop.trapezoid(progress, 0.6) * min(1.0, (step + 1) / 20)
         loop.prepare(opts, full, factor)
-        codes, audio = crops.draw(rng, BATCH)
-        parts = train_step(model, critics, (codes.to(device), audio.to(device)), rng, step < ALONE)
+        codes, audio = crops.draw(rng, arguments.batch)
+        parts = train_step(model, critics, (codes.to(device), audio.to(device)), rng, step < arguments.alone)
         trained = [*model.decoder.parameters(), *critics.parameters()]
         loop.average_gradients(trained)
         nn.utils.clip_grad_norm_(critics.parameters(), 10.0)
@@ -260,6 +261,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--codes", type=Path, help="checkpoint whose encoder makes the same codes sooner: not widened")
     parser.add_argument("--data", type=Path, default=Path("data/songs"), help="folder of rendered songs")
     parser.add_argument("--held-out", type=Path, default=Path("data/held-out"), help="songs that are only listened to")
+    parser.add_argument("--batch", type=int, default=BATCH, help="crops of a step on each worker")
+    parser.add_argument("--alone", type=int, default=ALONE, help="first steps, in which only the discriminators learn")
     return parser
 
 

@@ -32,15 +32,11 @@ def songs(tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_stage_goes_on_where_it_was_stopped(songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "WARMUP_STEPS", 1)
-    monkeypatch.setattr(codec, "BATCH", 2)
-    monkeypatch.setattr(polish, "BATCH", 2)
-    monkeypatch.setattr(polish, "ALONE", 1)
-    monkeypatch.setattr(model, "COLUMNS", model.LENGTH)
+def test_every_stage_goes_on_where_it_was_stopped(songs: Path, tmp_path: Path) -> None:
     runs = {name: tmp_path / name for name in ("codec", "tokens", "polish", "model")}
     for last in ("2", "3"):
         options = ["--data", str(songs), "--held-out", str(songs), "--out", str(runs["codec"]), "--filters", "4"]
+        options += ["--batch", "2", "--warmup", "1"]
         codec.train(codec.parser().parse_args([*options, "--steps", last]))
     assert steps_logged(runs["codec"]) == [1, 2]
 
@@ -63,6 +59,7 @@ def test_every_stage_goes_on_where_it_was_stopped(songs: Path, tmp_path: Path, m
 
     for last in ("2", "3"):
         options = ["--codec", str(runs["codec"] / "codec.pt"), "--data", str(songs), "--out", str(runs["polish"])]
+        options += ["--batch", "2", "--alone", "1"]
         polish.train(polish.parser().parse_args([*options, "--held-out", str(songs), "--steps", last]))
     assert steps_logged(runs["polish"]) == [1, 2]
     before, after = (loop.load(runs[name] / "codec.pt")["model"] for name in ("codec", "polish"))
@@ -71,6 +68,7 @@ def test_every_stage_goes_on_where_it_was_stopped(songs: Path, tmp_path: Path, m
 
     for last in ("1", "2"):
         options = ["--tokens", str(runs["tokens"]), "--out", str(runs["model"]), "--width", "64", "--layers", "1"]
+        options += ["--columns", str(model.LENGTH), "--helpers", last]
         model.train(model.parser().parse_args([*options, "--steps", last]))
     assert steps_logged(runs["model"]) == [0, 1]
     assert loop.load(runs["model"] / "model.pt")["step"] == 2
