@@ -90,7 +90,7 @@ def main() -> None:
 class EagerPlayer:
     """Takes a block as soon as the ring is half full, whatever the clock says."""
 
-    name, latency, error = "no device, no clock", 0.0, None
+    name, latency, cut_short = "no device, no clock", 0.0, False
 
     def __init__(self, playback: Playback) -> None:
         self._playback = playback

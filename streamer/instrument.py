@@ -245,6 +245,11 @@ class Instrument:
         """Seconds that the player has played, silence counted."""
         return self.playback.elapsed / self._rate
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether a file of what is heard had to end before the music."""
+        return self.player.cut_short or self.recorder.cut_short
+
     def close(self) -> None:
         """Fade out, and end everything that was started."""
         self._closing.set()
@@ -404,5 +409,5 @@ class Instrument:
 
 def _open(playback: Playback, device: Device | None, wav: Path | None, report: Callable[[str], None]) -> Player:
     if device is None:
-        return NullPlayer(playback, wav)
+        return NullPlayer(playback, wav, report)
     return Output(playback, device, report)

@@ -4,86 +4,119 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
+import stat
 import struct
 import sys
+import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.audio.tap import Tap
 from streamer.errors import UserError
+from streamer.reporting import Say
+from streamer.threads import lasting
 
-WAV_BYTES = 4_000_000_000
+WRITE_EVERY = 0.25
+"""Seconds from one piece that goes into a file to the next."""
 _HEADER_BYTES = 12 + 8 + 28 + 8 + 16 + 8
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def open_wav(path: Path, rate: int, channels: int) -> Any:
-    """A file of 16 bits, replaced if it exists.
+class WavOut:
+    """A WAV file of what a clock plays, written in a thread of its own: no disk, slow or full, holds up the clock.
+
+    Parameters
+    ----------
+    path
+        Replaced if it exists.
+    rate, channels : int
+        Of the sound.
+    report
+        Called with a sentence, once, when the file has to end before the music.
+
+    Attributes
+    ----------
+    cut_short : bool
+        Whether it had to.
 
     Raises
     ------
     UserError
-        When it cannot be made.
+        When it cannot be made, or another player writes into it.
     """
-    import soundfile
 
-    from streamer.sound.files import library_name
+    def __init__(self, path: Path, rate: int, channels: int, report: Say) -> None:
+        self.cut_short = False
+        self._path, self._report = path, report
+        self._wav = _replaced(path, rate, channels)
+        self._tap = Tap(rate, channels)
+        self._closing = threading.Event()
+        self._thread = lasting("wav writer", self._run, report)
+        self._thread.start()
 
+    def take(self, block: NDArray[np.float32]) -> None:
+        """Have a block written soon, float32 (samples, channels) (the clock)."""
+        if not self.cut_short:
+            self._tap.take(block)
+
+    def close(self) -> None:
+        """Write what waits, and end the file."""
+        self._closing.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        problem = ""
+        while not problem and not self._closing.wait(WRITE_EVERY):
+            problem = drained(self._tap, self._wav)
+        problem = problem or drained(self._tap, self._wav)
+        try:
+            self._wav.close()
+        except OSError as error:
+            problem = problem or (error.strerror or str(error))
+        if problem:
+            self.cut_short = True
+            self._report(f"Nothing more goes into {self._path} ({problem}); what it has stays, and the music goes on.")
+
+
+def drained(tap: Tap, wav: WavWriter) -> str:
+    """Write what waits in a tap; what went wrong, or nothing."""
+    try:
+        wav.write(tap.sound())
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "strerror", None) or error)
+    return f"{tap.lost} samples could not be written in time" if tap.lost else ""
+
+
+def _replaced(path: Path, rate: int, channels: int) -> WavWriter:
     new = not path.exists()
     try:
-        hold(path)
-        return soundfile.SoundFile(library_name(path), "w", rate, channels, format="WAV", subtype="PCM_16")
-    except (OSError, soundfile.SoundFileError) as error:
+        return WavWriter(path, rate, channels, replace=True)
+    except OSError as error:
         if new:
             with contextlib.suppress(OSError):
                 path.unlink()
-        reason = getattr(error, "strerror", None) or error
+        reason = error.strerror or error
         raise UserError(f"Cannot write {path}: {reason}: choose another name, or make room there") from None
-
-
-_held: dict[Path, int] = {}
-
-
-def hold(path: Path) -> None:
-    """Keep other players from writing into a file for as long as this process lives; it is made where there is none.
-
-    Raises
-    ------
-    OSError
-        When another process holds it, or it cannot be made.
-    """
-    if sys.platform == "win32":  # there an open file is its writer's
-        return
-    import fcntl
-
-    if path.resolve() in _held:
-        os.close(_held.pop(path.resolve()))
-    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(held)
-        raise OSError(errno.EBUSY, "another player writes into it") from None
-    except OSError:  # a file system without locks
-        os.close(held)
-        return
-    _held[path.resolve()] = held
-    os.pwrite(held, bytes(_HEADER_BYTES), 0)  # where the system refuses it says why, and libsndfile would not
 
 
 class WavWriter:
     """A WAV file of 24 bits that is a WAV file at any time: its header tells what has been written so far.
 
-    Beyond 4 GB it becomes RF64 (EBU Tech 3306), in the room that its header has kept for that.
+    Beyond 4 GB it becomes RF64 (EBU Tech 3306), in the room that its header has kept for that. Other players are kept
+    from writing into it for as long as it is open.
 
     Parameters
     ----------
     path
-        Must not exist.
+        Must not exist, unless it may be replaced.
     rate, channels : int
         Of the sound.
+    replace
+        Whether what there is may be.
 
     Attributes
     ----------
@@ -96,11 +129,15 @@ class WavWriter:
         When it cannot be made; from `write` when the disk is full.
     """
 
-    def __init__(self, path: Path, rate: int, channels: int) -> None:
+    def __init__(self, path: Path, rate: int, channels: int, replace: bool = False) -> None:
         self.samples = 0
         self._rate, self._channels = rate, channels
-        self._file = path.open("xb", buffering=0)
-        self._whole(wav_header(0, rate, channels))
+        self._file = _alone(path) if replace else path.open("xb", buffering=0)
+        try:
+            self._whole(wav_header(0, rate, channels))
+        except OSError:
+            self._file.close()
+            raise
 
     def write(self, sound: NDArray[np.float32]) -> None:
         """Append (samples, channels) within -1..1, and then say so in the header."""
@@ -124,6 +161,39 @@ class WavWriter:
         rest = memoryview(data)
         while rest:  # unbuffered: a full disk takes a part, and says so with the next
             rest = rest[self._file.write(rest) :]
+
+
+def _alone(path: Path) -> io.FileIO:
+    """A file to write, emptied once it is certain that nobody else writes into it.
+
+    Raises
+    ------
+    OSError
+        Another process does, or it cannot be opened, or is none that sound can be written into.
+    """
+    file = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o666), "r+")
+    try:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file but something that only looks like one")
+        _lock(file.fileno())
+        file.truncate(0)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":  # there locks are in the way of those who read, too
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(errno.EBUSY, "another player writes into it") from None
+    except OSError:  # a file system without locks
+        return
 
 
 def as_24_bits(sound: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -44,7 +44,7 @@ class SoundDevicePlayer:
         The device went in a way that PortAudio does not survive: nothing can be opened any more in this process.
     """
 
-    error: str | None = None
+    cut_short = False
 
     def __init__(self, playback: Playback, device: Device) -> None:
         self.stuck = False
@@ -138,7 +138,7 @@ class Output:
         When the device cannot be opened.
     """
 
-    error: str | None = None
+    cut_short = False
 
     def __init__(self, playback: Playback, device: Device, report: Callable[[str], None]) -> None:
         self._playback = playback

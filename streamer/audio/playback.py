@@ -191,8 +191,8 @@ class Player(Protocol):
         ...
 
     @property
-    def error(self) -> str | None:
-        """What ended the recording, if anything did."""
+    def cut_short(self) -> bool:
+        """Whether a file that it writes had to end before the music."""
         ...
 
     def start(self) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from streamer.audio.files import WavWriter
+from streamer.audio.files import WRITE_EVERY, WavWriter, drained
 from streamer.audio.playback import Playback
 from streamer.audio.tap import Tap
 from streamer.control.journal import NAME, Header, Journal
@@ -14,7 +14,6 @@ from streamer.errors import UserError
 from streamer.threads import lasting
 
 SOUND = "heard.wav"
-_EVERY = 0.25
 
 
 class Recorder:
@@ -36,12 +35,19 @@ class Recorder:
         self._report = report
         self._lock = threading.Lock()
         self._take: _Take | None = None
+        self._cut_short = False
 
     @property
     def folder(self) -> Path | None:
         """Where it records to now; None while it does not."""
         take = self._take
         return None if take is None or take.over else take.folder
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether a recording had to end before it was asked to."""
+        take = self._take
+        return self._cut_short or (take is not None and take.cut_short)
 
     def start(self, folder: Path, header: Header) -> None:
         """Begin; the folder is made. What was recorded before ends.
@@ -84,6 +90,7 @@ class Recorder:
         if take is None:
             return None
         take.end()
+        self._cut_short |= take.cut_short
         return take.folder
 
 
@@ -92,15 +99,15 @@ class _Take:
 
     Attributes
     ----------
-    over : bool
-        Whether it has ended, be it early.
+    over, cut_short : bool
+        Whether it has ended, and whether early.
     """
 
     def __init__(
         self, folder: Path, wav: WavWriter, playback: Playback, journal: Journal, report: Callable[[str], None]
     ) -> None:
         self.folder = folder
-        self.over = False
+        self.over = self.cut_short = False
         self._wav = wav
         self._playback = playback
         self._journal = journal
@@ -117,28 +124,22 @@ class _Take:
 
     def _run(self) -> None:
         problem = ""
-        while not problem and not self._closing.wait(_EVERY):
+        while not problem and not self._closing.wait(WRITE_EVERY):
             problem = self._drain()
         self._playback.tap = None
         problem = problem or self._drain()
-        if self._tap.lost:
-            problem = problem or f"{self._tap.lost} samples could not be written in time"
+        self._journal.close(self._wav.samples)
+        problem = problem or self._journal.problem
         try:
-            self._journal.close(self._wav.samples)
             self._wav.close()
-        except (OSError, ValueError) as error:
-            problem = problem or str(getattr(error, "strerror", None) or error)
-        self.over = True
+        except OSError as error:
+            problem = problem or error.strerror or str(error)
+        self.over, self.cut_short = True, bool(problem)
         if problem:
             self._report(f"The recording in {self.folder} has ended early ({problem}); the music goes on.")
 
     def _drain(self) -> str:
         """Write what has come; what went wrong."""
-        try:
-            for gate in self._tap.gates():
-                self._journal.gate(gate)
-            self._wav.write(self._tap.sound())
-        except (OSError, ValueError) as error:
-            return str(getattr(error, "strerror", None) or error)
-        lost = f"{self._tap.lost} samples could not be written in time" if self._tap.lost else ""
-        return self._journal.problem or lost
+        for gate in self._tap.gates():
+            self._journal.gate(gate)
+        return drained(self._tap, self._wav) or self._journal.problem

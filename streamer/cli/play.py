@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from streamer.instrument import Instrument, Status
 
 REFRESH_SECONDS = 0.1
+CUT_SHORT = 1
+"""The exit code where a file of what was heard ends before the music."""
 OVERDUE_SECONDS = 5.0
 """After its time, in which `play` ends by the system's clock when nothing that plays counts any more."""
 
@@ -250,6 +252,8 @@ def _finally_closed(instrument: Instrument) -> Iterator[None]:
             summary = instrument.status()
             instrument.close()
     _summarise(summary)
+    if instrument.cut_short:  # it was told when it happened
+        raise typer.Exit(CUT_SHORT)
 
 
 def _introduce(instrument: Instrument, server: str, address: str) -> None:
@@ -272,8 +276,6 @@ def _watch(instrument: Instrument, seconds: float | None) -> None:
         while True:
             now = instrument.status()
             live.update(status_line(now), refresh=True)
-            if instrument.player.error is not None:
-                raise UserError(instrument.player.error)
             if instrument.worker.ended:
                 raise UserError(instrument.worker.ended)
             left = REFRESH_SECONDS if seconds is None else seconds - instrument.elapsed

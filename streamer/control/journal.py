@@ -203,12 +203,15 @@ class Journal:
             self._put(_line({"gate": asdict(gate)}))
 
     def close(self, samples: int) -> None:
-        """Write no more; so many samples were heard."""
+        """Write no more; so many samples were heard. What went wrong with the last of it is in `problem`."""
         with self._lock:
             self._put(_line({"end": samples}))
             file, self._file = self._file, None
         if file is not None:
-            file.close()
+            try:
+                file.close()
+            except OSError as error:
+                self.problem = error.strerror or str(error)
 
     def _note(self, entry: dict[str, Any]) -> None:
         line = _line(entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -16,8 +17,10 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from streamer.audio.devices import choose, devices
+from streamer.audio.files import WavWriter
 from streamer.cli import main as cli
 from streamer.control.table import PARAMETERS
 from streamer.errors import UserError
@@ -181,6 +184,29 @@ def test_play_stops_after_its_seconds_with_a_summary(run: Run, tiny_model_dir: P
     assert "xruns" in out
     assert "x real time" in out
     assert soundfile.info(tmp_path / "heard.wav").duration >= 0.5
+
+
+def test_a_full_disk_is_a_sentence_for_each_file_the_music_plays_to_its_end_and_the_exit_code_tells(
+    run: Run, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = WavWriter.write
+
+    def fill_up(file: WavWriter, sound: NDArray[np.float32]) -> None:
+        write(file, sound)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(WavWriter, "write", fill_up)
+    model = ("--model", tiny_model_dir, "--seconds", "1.2", "--osc-port", "0")
+    code, out, err = run("play", *model, "--wav-out", tmp_path / "all.wav", "--record", tmp_path / "take")
+    assert code == 1
+    assert "Played" in out
+    full = "(No space left on device)"
+    assert sorted(err.splitlines()) == [
+        f"Nothing more goes into {tmp_path / 'all.wav'} {full}; what it has stays, and the music goes on.",
+        f"The recording in {tmp_path / 'take'} has ended early {full}; the music goes on.",
+    ]
+    assert soundfile.info(tmp_path / "all.wav").frames > 0
+    assert soundfile.info(tmp_path / "take" / "heard.wav").frames > 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

@@ -259,8 +259,8 @@ def test_two_players_never_mix_in_one_file(tmp_path: Path, ring: Ring) -> None:
     code = """
 import sys
 from pathlib import Path
-from streamer.audio.files import open_wav
-file = open_wav(Path(sys.argv[1]), 8000, 2)
+from streamer.audio.files import WavWriter
+file = WavWriter(Path(sys.argv[1]), 8000, 2, replace=True)
 print("open", flush=True)
 sys.stdin.read()
 """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from streamer.audio import files
 from streamer.audio.devices import Device, choose
+from streamer.audio.files import WavWriter
 from streamer.audio.null import NullPlayer
 from streamer.audio.playback import Playback, decibels
 from streamer.errors import UserError
@@ -225,11 +230,11 @@ def test_the_null_clock_writes_what_would_be_heard(ring: Ring, tmp_path: Path) -
     until(lambda: not playback.sounding)
     player.close()
     assert not player.running()
-    assert player.error is None
+    assert not player.cut_short
     heard, rate = soundfile.read(tmp_path / "heard.wav", dtype="float32")
     assert rate == RATE
     start = int(np.abs(heard - played[1000]).sum(axis=1).argmin()) - 1000
-    np.testing.assert_allclose(heard[start + FADE + 1 : start + 1900], played[FADE + 1 : 1900], atol=2 / 32768)
+    np.testing.assert_allclose(heard[start + FADE + 1 : start + 1900], played[FADE + 1 : 1900], atol=2 / 2**23)
 
 
 def test_a_wav_without_its_folder_is_refused_in_a_sentence(ring: Ring, tmp_path: Path) -> None:
@@ -240,28 +245,67 @@ def test_a_wav_without_its_folder_is_refused_in_a_sentence(ring: Ring, tmp_path:
         NullPlayer(Playback(ring, RATE), tmp_path / "taken.wav").start()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a file size limit")
-def test_a_disk_that_fills_up_ends_the_file_and_not_the_music(ring: Ring, tmp_path: Path) -> None:
-    import resource
-    import signal
+class FullDisk(WavWriter):
+    """A file on a disk that takes a second, and then none for that reason."""
 
-    playback = Playback(ring, RATE)
-    player = NullPlayer(playback, tmp_path / "heard.wav")
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limit[1]))
-    try:
-        player.start()
-        while player.error is None or playback.samples < 3000:
-            feed(ring, 1000)
-            until(lambda: ring.room > 1000)
-        assert player.running()
-        player.close()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-        signal.signal(signal.SIGXFSZ, handler)
-    assert "heard.wav" in player.error
-    assert "disk full" in player.error
+    number = 0
+
+    def write(self, sound: NDArray[np.float32]) -> None:
+        super().write(sound[: max(0, RATE - self.samples)])
+        if self.samples >= RATE:
+            raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG])
+def test_a_disk_that_takes_no_more_ends_the_file_and_not_the_music(
+    ring: Ring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(FullDisk, "number", number)
+    monkeypatch.setattr(files, "WavWriter", FullDisk)
+    said = list[str]()
+    playback, path = Playback(ring, RATE), tmp_path / "heard.wav"
+    player = NullPlayer(playback, path, said.append, block_seconds=0.2)
+    player.start()
+    assert player.name == str(path)
+    play_until(ring, lambda: said)
+    before = playback.samples
+    play_until(ring, lambda: playback.samples > before + 4000)
+    assert player.running() and player.cut_short and player.name == "no device"
+    player.close()
+    assert said == [f"Nothing more goes into {path} ({os.strerror(number)}); what it has stays, and the music goes on."]
+    assert soundfile.info(path).frames == RATE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there an open file cannot be removed")
+def test_a_file_that_is_removed_is_told_of_and_the_music_goes_on(ring: Ring, tmp_path: Path) -> None:
+    said = list[str]()
+    playback, path = Playback(ring, RATE), tmp_path / "gone" / "heard.wav"
+    path.parent.mkdir()
+    player = NullPlayer(playback, path, said.append)
+    player.start()
+    play_until(ring, lambda: playback.samples > 1000)
+    shutil.rmtree(path.parent)
+    play_until(ring, lambda: said)
+    player.close()
+    assert said == [f"Nothing more goes into {path} (its file was removed); what it has stays, and the music goes on."]
+
+
+def play_until(ring: Ring, condition: Callable[[], object]) -> None:
+    """Feed a player until something is so."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        feed(ring, 1000)
+        time.sleep(0.005)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_what_is_no_file_is_not_written_into(ring: Ring, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=r"Cannot write .*it is no file .*choose another name"):
+        NullPlayer(Playback(ring, RATE), pipe).start()
+    assert pipe.is_fifo()
 
 
 DEVICES = [

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 import soundfile
@@ -245,14 +244,9 @@ def _kill_an_engine(player: subprocess.Popen[bytes], path: Path) -> int:
     until(lambda: path.exists() and path.stat().st_size > 50_000, 120)
     children = [one for one in psutil.Process(player.pid).children() if "spawn_main" in " ".join(one.cmdline())]
     min(children, key=lambda one: one.create_time()).kill()
-    return path.stat().st_size // 4
+    return int(soundfile.info(path).frames)
 
 
 def _sounds_after(path: Path, sample: int) -> bool:
-    """Whether there is sound behind a sample of a WAV file of 16 bits in stereo that is still written to."""
-    return any(path.read_bytes()[44 + 4 * sample :])
-
-
-def test_a_file_that_is_written_to_can_be_looked_into(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", np.repeat([[0.5, 0.5], [0.0, 0.0]], 100, axis=0), 32_000, "PCM_16")
-    assert _sounds_after(tmp_path / "a.wav", 99) and not _sounds_after(tmp_path / "a.wav", 100)
+    """Whether there is sound behind a sample of a WAV file that is still written to."""
+    return bool(soundfile.read(path)[0][sample:].any())
