@@ -137,6 +137,25 @@ class DelayLine:
         frame: Tokens = self._columns[rows, self._codebooks]
         return frame
 
+    def retract(self, steps: int) -> NDArray[np.int64]:
+        """Forget the columns of the last steps, and give them back, (steps, K).
+
+        They are -1 where a token is of a frame that was not whole before them, or of none: what is to be drawn anew.
+
+        Parameters
+        ----------
+        steps
+            At most ``depth - turns_a_frame``: so far back no whole frame is touched. What is left ends with a frame's
+            last turn.
+        """
+        self.steps -= steps
+        self._last = self._columns[(self.steps - 1) % self.depth]
+        taken = np.arange(self.steps, self.steps + steps)
+        since = taken[:, None] - self._first
+        number = since // self.turns_a_frame
+        whole = (since % self.turns_a_frame == 0) & (number >= 0) & (number < self.steps // self.turns_a_frame)
+        return np.where(whole, self._columns[taken % self.depth], -1)
+
     def sampled(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
         """What the steps up to the one that completes the last of these frames (K, F) sample, (steps, K).
 

@@ -50,6 +50,8 @@ class StreamState:
         Where its random numbers stand, uint8.
     frames_done
         Frames given so far.
+    retracted
+        (T, K) int64: columns whose steps are to be made anew, see :meth:`musicgen.stream.Stream.redraw`.
     """
 
     remembered: Remembered
@@ -58,6 +60,7 @@ class StreamState:
     sampling: Sampling
     random: NDArray[np.uint8]
     frames_done: int
+    retracted: NDArray[np.int64]
 
     def to_bytes(self) -> bytes:
         """The state as bytes, some 13 kB: a header in JSON with its length before it, the columns, the random state."""
@@ -71,6 +74,7 @@ class StreamState:
             "melody_start": self.melody_start,
             "sampling": asdict(self.sampling),
             "frames_done": self.frames_done,
+            "retracted": self.retracted.tolist(),
         }
         head = json.dumps(header).encode()
         columns = np.ascontiguousarray(past.columns, "<i4").tobytes()
@@ -99,6 +103,7 @@ class StreamState:
                 Sampling(**header["sampling"]),
                 np.frombuffer(data, np.uint8, offset=start + columns.nbytes).copy(),
                 int(header["frames_done"]),
+                np.array(header["retracted"], np.int64).reshape(-1, codebooks),
             )
         except (struct.error, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no stream's state: {error}") from None

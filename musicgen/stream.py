@@ -29,7 +29,7 @@ Logits = NDArray[np.float32]
 
 _OF_THE_MUSIC = (
     *("conditions", "past", "decoder", "sampling", "frames_done", "entropy", "trace"),
-    *("_twister", "_frame", "_made", "_ahead", "_lora"),
+    *("_twister", "_frame", "_made", "_ahead", "_lora", "_retracted"),
 )
 """What two streams trade."""
 
@@ -74,6 +74,7 @@ class Stream:
         self._twister = Twister()
         self._frame: Tokens | None = None  # whole, not given yet: a neighbour in the batch takes more steps, or failed
         self._made: list[tuple[Tokens, float]] = []  # frames and their entropy, not decoded yet for the same reason
+        self._retracted: list[Tokens] = []  # columns whose steps are to be made anew, -1 where the token is, too
         self._lora = model.lora_strength  # that its conditions were encoded with
         self.reset(seed)
 
@@ -133,6 +134,18 @@ class Stream:
         """Change what to keep away from; acts where guidance is above 1. "" for none."""
         self._ask(self.conditions.scene._replace(negative=text))
 
+    def redraw(self) -> None:
+        """Draw anew what steps have begun of frames that are not whole, as if they had been asked for what is now.
+
+        Without it a change is heard little by little, over as many frames as the largest delay: their first codebooks
+        were drawn before it. With it every token of the next frame is drawn after it, and none of the frame before. The
+        next frame takes as many steps more as are made anew. In a model that follows melodies nothing changes: it takes
+        in a change later, and at one frame.
+        """
+        begun = int(self.past.line.delays.max()) * self.past.line.turns_a_frame - len(self._retracted)
+        if self.past.line.steps >= begun:
+            self._retracted[:0] = self.past.retract(begun)
+
     def _ask(self, scene: Scene) -> None:
         self.conditions.ask(scene)
         self.past.change()
@@ -191,6 +204,7 @@ class Stream:
         """Forget what was made and not given."""
         self._frame = None
         self._made.clear()
+        self._retracted.clear()
 
     @property
     def memory_frames(self) -> int:
@@ -390,6 +404,7 @@ class Stream:
             replace(self.sampling),
             self.random_state,
             self.frames_done,
+            np.array(self._retracted, np.int64).reshape(-1, self.model.codebooks),
         )
 
     def restore(self, state: StreamState) -> None:
@@ -407,6 +422,7 @@ class Stream:
         self.past.remember(state.remembered)
         self._twister.state = state.random
         self.frames_done = state.frames_done
+        self._retracted = list(state.retracted)
         self._hear(self.model.pattern.whole(state.remembered.columns, state.remembered.steps))
 
     def _draw(self, logits: Logits) -> Tokens:
@@ -421,7 +437,12 @@ class Stream:
         """Draw from a step's logits; the frame that is whole with it, if one is, waits to be given."""
         if self.past.line.steps % self.past.line.turns_a_frame == 0:  # codebook 0's turn
             self.entropy = entropy(logits[0, 0])
-        self._frame = self.past.push(self._draw(logits))
+        drawn = self._draw(logits)
+        if self._retracted:
+            known = self._retracted.pop(0)
+            self.past.push(np.where(known >= 0, known, drawn))  # the frame that is whole with it was given before
+        else:
+            self._frame = self.past.push(drawn)
 
     def give(self) -> Tokens:
         """The frame that is whole, (K,) int64; it counts as given."""

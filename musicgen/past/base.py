@@ -92,6 +92,13 @@ class Past(Protocol):
     def change(self) -> None:
         """What is asked for has changed."""
 
+    def retract(self, steps: int) -> NDArray[np.int64]:
+        """Forget the last steps; see :meth:`musicgen.delay.DelayLine.retract` for how many, and for what it returns.
+
+        It forgets none, and returns (0, K), where the live lane has no more positions than that, or what is asked for
+        is a part of the past: then steps that are made anew would be made as before.
+        """
+
     def reset(self) -> None:
         """Forget everything."""
 
@@ -145,6 +152,13 @@ class BasePast:
 
     def change(self) -> None:
         """See :meth:`Past.change`. Nothing is to be done where prompts are beside the past, not in it."""
+
+    def retract(self, steps: int) -> NDArray[np.int64]:
+        """See :meth:`Past.retract`."""
+        if self.state.position < steps:
+            steps = 0
+        self.state.retract(steps)
+        return self.line.retract(steps)
 
     def reset(self) -> None:
         """See :meth:`Past.reset`."""

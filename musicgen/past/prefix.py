@@ -78,6 +78,10 @@ class PrefixPast(BasePast):
         """See :meth:`musicgen.past.base.Past.change`."""
         self._wanted += 1
 
+    def retract(self, steps: int) -> NDArray[np.int64]:
+        """See :meth:`musicgen.past.base.Past.retract`: what is asked for is the prefix of a lane."""
+        return self.line.retract(0)
+
     def reset(self) -> None:
         """See :meth:`musicgen.past.base.Past.reset`."""
         super().reset()

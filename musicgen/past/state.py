@@ -62,6 +62,12 @@ class State:
         for lane in self.lanes:
             self.positions[lane] += 1
 
+    def retract(self, count: int) -> None:
+        """Forget the last positions of every lane; a lane that joined the live one since then is none any more."""
+        self.lanes = [lane for lane in self.lanes if self.positions[lane] >= count]
+        for lane in self.lanes:
+            self.positions[lane] -= count
+
     def skip(self, count: int) -> None:
         """After a prefill: the live lane has consumed so many positions more.
 

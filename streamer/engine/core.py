@@ -32,13 +32,6 @@ from streamer.errors import UserError
 from streamer.sound.dynamics import Samples
 from streamer.sound.effects import Amounts
 
-ONSET_FRAMES = 0.5
-"""From the frame at which a prompt changes to where that is heard: in the very frame or in the next one, mostly.
-
-A step draws the last codebook of the frame that is due, and those of the three behind it; which token first turns out
-another one is drawn (`benchmarks.onset`). So a moment is met to the frame as often as can be from half a frame before.
-"""
-
 _MUSICAL = {*WORDED, "negative", "melody", "lora", *SAMPLING}  # what decides which music is usual
 
 
@@ -143,7 +136,7 @@ class Core:
     @property
     def frontier(self) -> int:
         """The sample of the output from which a prompt that comes now is heard."""
-        sample = self._sounding.sample_of(self.frames_done + ONSET_FRAMES)
+        sample = self._sounding.sample_of(self.frames_done)
         return round(sample * self.sample_rate / self._model.sample_rate)
 
     @property
@@ -154,7 +147,7 @@ class Core:
     @property
     def pulse(self) -> tuple[float, float]:
         """Beats a minute, and the beats that have passed at the frontier."""
-        return self.tempo.bpm, self.tempo.beat_at(self.frames_done + ONSET_FRAMES)
+        return self.tempo.bpm, self.tempo.beat_at(self.frames_done)
 
     def state(self) -> bytes:
         """Where the engine stands, see `Standing`. Another does not play a passage on: it goes on from its end."""
@@ -233,8 +226,6 @@ class Core:
             Counted from the start of the engine, at `sample_rate`; by the music's way since the last reset.
         """
         at = self._sounding.frame_of(round(sample * self._model.sample_rate / self.sample_rate)) - _early(values)
-        if values.keys() & _MUSICAL:
-            at -= ONSET_FRAMES
         if values.keys() & TURNS or values.keys() <= set(EFFECTS):  # they act on what leaves the stream then
             return at + self.frames_done - self._sounding.frame
         return at

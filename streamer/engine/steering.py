@@ -20,6 +20,14 @@ from streamer.engine.standing import Standing
 from streamer.errors import UserError
 
 _TEXTS = WORDED - set(SLOTS.values()) - {"tempo"}
+_DRAWN = {*WORDED, "negative", "melody", "lora", "seed", *SAMPLING}  # what decides which tokens are drawn
+APART = 10
+"""Frames without a change of the music after which the next one is heard at its own frame, whole.
+
+For that the stream makes some steps anew, see `musicgen.Stream.redraw`. What follows sooner, as of a fader that is
+moved, is heard little by little over the largest delay's frames: nobody hears where such a change begins, and a model
+that is just fast enough for its music has no steps to spare.
+"""
 _ENCODED = 24  # texts of one glide: a model remembers no more than some more
 
 
@@ -70,6 +78,7 @@ class Steering:
         self._melodies = melodies
         self._frame_rate = frame_rate
         self._glides = Glides()
+        self._steered = -APART  # the frame before which the stream was last told of anything
         self._fresh: dict[str, None] = {}  # changed in this frame, and the stream does not know yet
         if values["lora"] != TABLE["lora"].default:
             _told(model.set_lora_strength, float(values["lora"]))
@@ -196,9 +205,15 @@ class Steering:
             self._prompts.to(self._blend(), frame)
         for name in fresh:
             self._steer(name)
+        if fresh.keys() & _DRAWN:
+            if frame - self._steered >= APART:
+                self.stream.redraw()
+            self._steered = frame
 
     def move(self, frame: int) -> dict[str, Value]:
         """Bring what glides and fades to where it is in a frame that is about to be made; what has moved."""
+        if self.moving:
+            self._steered = frame
         self._prompts.move(frame)
         moved = self._glides.at(frame)
         self._values.update(moved)

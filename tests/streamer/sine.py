@@ -66,6 +66,9 @@ class SineStream:
         self.calls.append(f"reseed {seed}")
         self.random = np.random.default_rng(seed)
 
+    def redraw(self) -> None:
+        """Sines have no delay pattern: nothing is begun of a frame that is not whole."""
+
     def reset(self, seed: int) -> None:
         self.calls.append(f"reset {seed}")
         self.random = np.random.default_rng(seed)

@@ -298,7 +298,7 @@ def test_quantise_understands_its_names(asked: str) -> None:
 def test_beats_follow_the_tempo_that_is_asked_for_or_named() -> None:
     assert Stage(prompt="house, 100 bpm").engine.pulse[0] == 100.0
     assert Stage(prompt="house, 100 bpm", tempo=90.0).engine.pulse[0] == 90.0
-    assert Stage(prompt="house").engine.pulse == (120.0, 0.02)
+    assert Stage(prompt="house").engine.pulse == (120.0, 0.0)
 
 
 @pytest.mark.parametrize(("quantum", "frame"), [("beat", 25), ("bar", 100), ("2 bars", 200)])
