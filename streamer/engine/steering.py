@@ -252,6 +252,10 @@ class Steering:
         """The first beat falls on a frame."""
         self.tempo = self.tempo.restarted(frame)
 
+    def count_from(self, frame: int, beat: float) -> None:
+        """So many beats have passed at a frame."""
+        self.tempo = replace(self.tempo, frame=frame, beat=beat)
+
     def rewind_beats(self, frame: int, back: int) -> None:
         """A frame has the beat of so many frames before it, 0 at least, in the tempo of now."""
         then = self.tempo.beat_at(frame - back)

@@ -107,6 +107,11 @@ class Fader:
         self._target = gain
         self._done = 0
 
+    @property
+    def moving(self) -> bool:
+        """Whether a ramp is under way."""
+        return self._done < len(self._curve)
+
     def process(self, samples: Samples) -> Samples:
         """The samples (n, channels) with the gain applied; as many come out as go in."""
         curve = self._curve[self._done : self._done + len(samples)]
