@@ -159,20 +159,25 @@ EXTRAS = {
     "onnx": (("onnx", "onnxruntime"), "another backend: fast where no compiler is"),
     "demucs": (("demucs",), "melodies without their drums and bass"),
     "evaluate": (("torchaudio", "transformers"), "`streamer evaluate`"),
-    "web": (("fastapi", "uvicorn", "websockets"), "the page, `streamer page`"),
+    "web": (("fastapi", "uvicorn", "websockets", "segno"), "the page, `streamer page`"),
 }
 """Name -> the modules it brings, and what for."""
 
 
+def lacking(extra: str) -> list[str]:
+    """The modules of an extra that are not installed."""
+    return [module for module in EXTRAS[extra][0] if find_spec(module) is None]
+
+
 def _extra(name: str) -> Finding:
-    modules, purpose = EXTRAS[name]
-    lacking = [module for module in modules if find_spec(module) is None]
-    if not lacking:
+    purpose = EXTRAS[name][1]
+    missing = lacking(name)
+    if not missing:
         return Finding(f"extra {name}", "works", f"installed, for {purpose}")
     return Finding(
         f"extra {name}",
         "missing",
-        f"{', '.join(lacking)} not installed: for {purpose}",
+        f"{', '.join(missing)} not installed: for {purpose}",
         f"pip install 'musicgen-streamer[{name}]'",
     )
 

@@ -32,13 +32,14 @@ from streamer.control.timeline import Timeline
 from streamer.engine.events import to_repeat
 from streamer.engine.prompts import tempo_of
 from streamer.errors import UserError
+from streamer.process.broadcast import Broadcast
 from streamer.process.events import Applied, Collapsed, Event, Failed, Moved, Noted, Ready, Refused, Report, Turned
 from streamer.process.job import Job
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 from streamer.process.supervisor import Supervisor
 from streamer.reporting import Voice, complain
-from streamer.surfaces.commands import RECORD, Commands
+from streamer.surfaces.commands import BROADCAST, RECORD, Commands
 from streamer.surfaces.osc import PORT, PREFIX, OscSurface
 from streamer.threads import lasting
 
@@ -46,7 +47,10 @@ from streamer.threads import lasting
 _STATUS_SECONDS = 0.05
 RECORDINGS = Path("recordings")
 NAME = re.compile(r"[\w][\w \-]{0,99}")
-_PUBLISHED = ("rtf", "buffer_ms", "xruns", "collapses", "collapse", "recording", "latency_ms", "level", "tempo", "beat")
+_PUBLISHED = (
+    *("rtf", "buffer_ms", "playing", "xruns", "collapses", "collapse", "recording", "latency_ms", "level", "tempo"),
+    "beat",
+)
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,8 @@ class Instrument:
         with contextlib.ExitStack() as undo:
             undo.callback(self._say.close)
             self._commands = Commands(self.controls, Snapshots(), lambda: tempo_of(self.controls.values()))
-            commands = [(RECORD, self._on_record), *self._commands.table()]
+            own = [(RECORD, self._on_record), (BROADCAST, self._on_broadcast)]
+            commands = [*own, *self._commands.table()]
             self._osc = OscSurface(self.controls, host, port, prefix, access, commands)
             self.server = self._osc.server
             undo.callback(self._osc.close)
@@ -264,6 +269,8 @@ class Instrument:
             self._telling.join()
         self.worker.close()
         self._osc.close()
+        if self.playback.broadcast is not None:
+            self.playback.broadcast.close()
         self.ring.close()
         self._playhead.close()
         self._say.close()
@@ -314,6 +321,24 @@ class Instrument:
     def _end_recording(self) -> list[Answer]:
         ended = self.recorder.stop()
         return [("record", ("" if ended is None else ended.name,))]
+
+    # ---- for those who listen elsewhere
+
+    def _on_broadcast(self, arguments: Sequence[Value], asker: Asker) -> Deed:
+        """Over OSC: who asks first has the broadcast begun; it lasts as long as the instrument."""
+        if not asker.origin.trusted:
+            raise BadValue("is for clients on the instrument's own machine")
+
+        def begin() -> list[Answer]:
+            if self.playback.broadcast is None:
+                try:
+                    self.playback.broadcast = Broadcast(self._rate, self.ring.channels)
+                except UserError as error:
+                    raise BadValue(str(error)) from None
+            place = self.playback.broadcast.place
+            return [("broadcast", (place.name, place.rate, place.channels, place.capacity))]
+
+        return begin
 
     # ---- the way of a change
 

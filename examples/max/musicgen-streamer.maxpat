@@ -2984,7 +2984,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/undo",
+                    "text": "/mg/broadcast",
                     "outlettype": [
                         ""
                     ]
@@ -3002,7 +3002,7 @@
                         420,
                         20
                     ],
-                    "text": "Take back the last change of values; again: the one before it."
+                    "text": "Answered at `broadcast` with the shared memory, on the instrument's machine, in which others can hear what is played: its name, samples a second, channels, samples that it holds."
                 }
             },
             {
@@ -3017,7 +3017,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/continue \"intro.wav\" 2 10",
+                    "text": "/mg/undo",
                     "outlettype": [
                         ""
                     ]
@@ -3035,7 +3035,7 @@
                         420,
                         20
                     ],
-                    "text": "Crossfade into a sound file, from one second to another, and go on from there."
+                    "text": "Take back the last change of values; again: the one before it."
                 }
             },
             {
@@ -3050,7 +3050,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/rewind 8",
+                    "text": "/mg/continue \"intro.wav\" 2 10",
                     "outlettype": [
                         ""
                     ]
@@ -3068,7 +3068,7 @@
                         420,
                         20
                     ],
-                    "text": "Crossfade back to the music of so many seconds ago, and go on from there in another way; values stay."
+                    "text": "Crossfade into a sound file, from one second to another, and go on from there."
                 }
             },
             {
@@ -3083,7 +3083,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/record \"0\"",
+                    "text": "/mg/rewind 8",
                     "outlettype": [
                         ""
                     ]
@@ -3101,12 +3101,45 @@
                         420,
                         20
                     ],
-                    "text": "End the recording."
+                    "text": "Crossfade back to the music of so many seconds ago, and go on from there in another way; values stay."
                 }
             },
             {
                 "box": {
                     "id": "obj-164",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        836,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/record \"0\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-165",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        836,
+                        420,
+                        20
+                    ],
+                    "text": "End the recording."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-166",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
@@ -3121,7 +3154,7 @@
             },
             {
                 "box": {
-                    "id": "obj-165",
+                    "id": "obj-167",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3139,7 +3172,7 @@
             },
             {
                 "box": {
-                    "id": "obj-166",
+                    "id": "obj-168",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3157,7 +3190,7 @@
             },
             {
                 "box": {
-                    "id": "obj-167",
+                    "id": "obj-169",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3175,7 +3208,7 @@
             },
             {
                 "box": {
-                    "id": "obj-168",
+                    "id": "obj-170",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3193,7 +3226,7 @@
             },
             {
                 "box": {
-                    "id": "obj-169",
+                    "id": "obj-171",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3211,7 +3244,7 @@
             },
             {
                 "box": {
-                    "id": "obj-170",
+                    "id": "obj-172",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -5403,37 +5436,24 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-165",
-                        0
-                    ],
-                    "destination": [
-                        "obj-166",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-166",
-                        0
-                    ],
-                    "destination": [
-                        "obj-167",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-167",
+                        "obj-164",
                         0
                     ],
                     "destination": [
                         "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-167",
+                        0
+                    ],
+                    "destination": [
+                        "obj-168",
                         0
                     ],
                     "order": 0
@@ -5459,7 +5479,7 @@
                         0
                     ],
                     "destination": [
-                        "obj-170",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5469,6 +5489,32 @@
                 "patchline": {
                     "source": [
                         "obj-170",
+                        0
+                    ],
+                    "destination": [
+                        "obj-171",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-171",
+                        0
+                    ],
+                    "destination": [
+                        "obj-172",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-172",
                         0
                     ],
                     "destination": [

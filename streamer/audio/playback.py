@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.audio.tap import Tap
+from streamer.process.broadcast import Broadcast
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 
@@ -47,6 +48,8 @@ class Playback:
         Samples per channel of all blocks, silence counted.
     tap : Tap or None
         What a copy of every block goes to; set by whoever records.
+    broadcast : Broadcast or None
+        What another goes to, for those who listen elsewhere; set by whoever serves them.
     latency : float
         Seconds from a block to the ear; set by the clock that calls.
     underruns, device_xruns : int
@@ -65,6 +68,7 @@ class Playback:
         self.elapsed = 0
         self.latency = 0.0
         self.tap: Tap | None = None
+        self.broadcast: Broadcast | None = None
         self.underruns = 0
         self.device_xruns = 0
         self.peak = 0.0
@@ -119,6 +123,9 @@ class Playback:
             self._copy_closing(out)
         if tap is not None:
             tap.take(out)
+        broadcast = self.broadcast
+        if broadcast is not None:
+            broadcast.put(out)
         self._measure(out)
         self.elapsed += len(out)
 

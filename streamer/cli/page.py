@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from streamer.cli.console import console, plain
 from streamer.errors import UserError
+from streamer.process.priority import stand_back
 
 TOKEN = "STREAMER_PAGE_TOKEN"
+SAYS = "Page on "
 
 
 def page(
@@ -32,6 +35,7 @@ def page(
     check_installed()
     from streamer.surfaces.page.serve import serve
 
+    stand_back()
     local = web_host in ("127.0.0.1", "localhost", "::1")
     token = "" if local else os.environ.get(TOKEN) or secrets.token_urlsafe(18)
     serve(
@@ -39,18 +43,34 @@ def page(
         web_host,
         web_port,
         token,
-        lambda address: console.print(plain(f"Page on {address}"), soft_wrap=True),
+        lambda address: show(f"{SAYS}{address}"),
     )
     console.print("The instrument has ended.")
 
 
+def show(line: str) -> None:
+    """Say where the page is; on a terminal, with a QR code where phones may come."""
+    console.print(plain(line), soft_wrap=True)
+    address = line.removeprefix(SAYS)
+    if "#" in address and console.is_terminal:
+        console.print(Text(qr_code(address), style="white on black"), soft_wrap=True)
+
+
+def qr_code(address: str) -> str:
+    """An address as a QR code in half blocks, light where it is not set: for white on black."""
+    import segno
+
+    out = io.StringIO()
+    segno.make_qr(address, error="l").terminal(out, compact=True)
+    return out.getvalue().rstrip("\n")
+
+
 def check_installed() -> None:
     """Refuse where the page's libraries are not there."""
-    missing = [name for name in ("fastapi", "uvicorn", "websockets") if find_spec(name) is None]
-    if missing:
-        raise UserError(
-            f"the page needs {' and '.join(missing)}: run `{sys.executable} -m pip install fastapi uvicorn websockets`"
-        )
+    from streamer.doctor import lacking
+
+    if missing := lacking("web"):
+        raise UserError(f"the page needs {' and '.join(missing)}: run `pip install 'musicgen-streamer[web]'`")
 
 
 @contextmanager

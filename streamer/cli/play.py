@@ -38,7 +38,7 @@ from streamer.cli.options import (
     own_rate,
     with_controls,
 )
-from streamer.cli.page import beside, check_installed
+from streamer.cli.page import beside, check_installed, show
 from streamer.errors import UserError
 from streamer.process.priority import hurry_process
 from streamer.reporting import complain, harmless
@@ -201,7 +201,7 @@ def _paged(wanted: bool, osc: tuple[str, int, str], host: str, port: int) -> Ite
     with ExitStack() as stack:
         if wanted:
             try:
-                console.print(plain(stack.enter_context(beside(osc, host, port))), soft_wrap=True)
+                show(stack.enter_context(beside(osc, host, port)))
             except UserError as error:
                 complain(str(error))
         yield

@@ -204,6 +204,7 @@ STATUS: dict[str, str] = {
     "level": "Peak of what went to the loudspeakers, dB below full scale.",
     "rtf": "Real-time factor: seconds of music made in a second of work. Below 1 the machine is too slow.",
     "buffer_ms": "Sound queued ahead, ms.",
+    "playing": "Whether the sound is let through: 1 after play, 0 after stop and panic.",
     "xruns": "How often the sound ran out, since the start.",
     "collapses": "How often the guard brought the music back, since the start.",
     "collapse": "The last time that it did: when, what had happened, and what it did.",

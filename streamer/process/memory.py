@@ -7,10 +7,12 @@ process left: the next one that makes a piece removes it.
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import secrets
 import sys
 import time
+from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
@@ -93,6 +95,46 @@ class Memory:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+class Foreign:
+    """A piece that another process owns, which is not this one's parent. It is only read.
+
+    Parameters
+    ----------
+    name
+        Of the piece.
+
+    Raises
+    ------
+    OSError
+        There is none.
+
+    Attributes
+    ----------
+    buf : memoryview
+        The bytes. Views into it have to go before `close`.
+    """
+
+    def __init__(self, name: str) -> None:
+        if sys.platform == "linux":
+            # Not as `SharedMemory`, whose resource tracker would remove the piece when this process ends.
+            with (_PLACE / name).open("rb") as file:
+                self._memory: mmap.mmap | SharedMemory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self.buf = memoryview(self._memory)
+        else:
+            shared = SharedMemory(name)
+            if sys.platform != "win32":
+                resource_tracker.unregister(f"/{shared.name}", "shared_memory")
+            assert shared.buf is not None
+            self._memory, self.buf = shared, shared.buf
+
+    def close(self) -> None:
+        """Let go of it."""
+        if isinstance(self._memory, mmap.mmap):
+            self.buf.release()
+        del self.buf
+        self._memory.close()
 
 
 def remove_the_dead(place: Path = _PLACE) -> None:

@@ -57,6 +57,12 @@ def hurry_process() -> str:
     return _nice_first() if sys.platform == "linux" else ""
 
 
+def stand_back() -> None:
+    """For a process that an instrument begins and that does not make its sound: on Linux it goes as others do."""
+    if sys.platform == "linux" and os.getpriority(os.PRIO_PROCESS, 0) < 0:
+        _set(0)
+
+
 def _nice_first() -> str:
     with contextlib.suppress(OSError):
         if os.getpriority(os.PRIO_PROCESS, 0) > FIRST:  # 0 is the calling thread: Linux knows no others

@@ -65,6 +65,11 @@ RECORD = Command(
     ("take-1",),
     keeps=True,
 )
+BROADCAST = Command(
+    "broadcast",
+    "Answered at `broadcast` with the shared memory, on the instrument's machine, in which others can hear what is "
+    "played: its name, samples a second, channels, samples that it holds.",
+)
 UNDO = Command("undo", "Take back the last change of values; again: the one before it.")
 CONTINUE_FROM = Command(
     CONTINUE,
@@ -90,6 +95,7 @@ COMMANDS: tuple[Command, ...] = (
     LIST,
     DELETE,
     RECORD,
+    BROADCAST,
     UNDO,
     CONTINUE_FROM,
     GO_BACK,

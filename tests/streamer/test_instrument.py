@@ -23,6 +23,7 @@ from osc.packet import BUNDLE, build
 from osc.values import Value
 from streamer.errors import UserError
 from streamer.instrument import Instrument
+from streamer.process.broadcast import Hearing, Place
 from tests.streamer import counter
 
 RATE = 8000
@@ -268,3 +269,26 @@ def in_a_bundle(at: float, *messages: bytes) -> bytes:
     tag = round((at + 2_208_988_800) * 2**32) if at else 1
     parts = b"".join(len(message).to_bytes(4, "big") + message for message in messages)
     return BUNDLE + tag.to_bytes(8, "big") + parts
+
+
+def test_whoever_asks_on_this_machine_hears_what_is_played(instrument: Instrument, client: Client) -> None:
+    until(lambda: instrument.playback.sounding)
+    instrument.server.desk.receive(build("/mg/broadcast"), ("192.0.2.7", 9))
+    client.send("/mg/ping")
+    client.hear("/mg/pong")
+    assert instrument.playback.broadcast is None  # another machine could not hear it
+    client.send("/mg/broadcast")
+    place = Place.read(client.hear("/mg/broadcast").params)
+    assert (place.rate, place.channels) == (RATE, 2)
+    hearing = Hearing(place)
+    heard: list[float] = []
+
+    def long_enough() -> bool:
+        heard.extend(hearing.read()[:, 0].tolist())
+        return len(heard) > RATE // 2
+
+    until(long_enough)
+    assert np.ptp(np.diff(heard[len(heard) // 4 :])) < 1e-3  # it counts on, block after block
+    client.send("/mg/broadcast")
+    assert Place.read(client.hear("/mg/broadcast").params) == place  # there is but one
+    hearing.close()

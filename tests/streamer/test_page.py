@@ -21,22 +21,28 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from osc.access import NO_RULES
+from osc.command import Answer
 from streamer import UserError
 from streamer.control.controls import Controls
 from streamer.control.snapshots import Snapshots
 from streamer.control.table import PARAMETERS
-from streamer.surfaces.commands import Commands
+from streamer.process.broadcast import Broadcast
+from streamer.surfaces.commands import BROADCAST, Commands
 from streamer.surfaces.osc import OscSurface
-from streamer.surfaces.page.app import STATIC, table
+from streamer.surfaces.page.app import FILES, STATIC, table
 from streamer.surfaces.page.serve import serve
+
+RATE = 48000
 
 
 class Stage:
     """An instrument's controls over OSC, and a page for them."""
 
-    def __init__(self, folder: Path, token: str = "") -> None:
+    def __init__(self, folder: Path, token: str = "", port: int = 0) -> None:
         self.controls = Controls(prompt="piano")
+        self.broadcast = Broadcast(RATE, 2)
         commands = Commands(self.controls, Snapshots(folder), lambda: 120.0).table()
+        commands.append((BROADCAST, lambda arguments, asker: self._place))
         self.osc = OscSurface(self.controls, "localhost", 0, "/mg", NO_RULES, commands)
         self.osc.start()
         self.address = ""
@@ -46,16 +52,21 @@ class Stage:
             self.address = address
             ready.set()
 
-        arguments = (("127.0.0.1", self.osc.server.port, "/mg"), "127.0.0.1", 0, token, tell)
+        arguments = (("127.0.0.1", self.osc.server.port, "/mg"), "127.0.0.1", port, token, tell)
         self.serving = threading.Thread(target=serve, args=arguments, daemon=True)
         self.serving.start()
         assert ready.wait(30)
         self.port = int(self.address.partition("#")[0].rstrip("/").rpartition(":")[2])
 
+    def _place(self) -> list[Answer]:
+        place = self.broadcast.place
+        return [("broadcast", (place.name, place.rate, place.channels, place.capacity))]
+
     def close(self) -> None:
         self.osc.close()
         self.serving.join(20)
         assert not self.serving.is_alive()  # the page ends with the instrument
+        self.broadcast.close()
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +97,10 @@ class Browser:
     async def until(self, done: Callable[[], object]) -> None:
         async def listen() -> None:
             while not done():
-                told = json.loads(await self.socket.recv())
+                received = await self.socket.recv()
+                if isinstance(received, bytes):  # columns of the spectrogram
+                    continue
+                told = json.loads(received)
                 self.values |= told["values"]
                 self.words += told["words"]
 
@@ -201,7 +215,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing_from_elsewhere(s
     assert "default-src 'none'" in str(answer.headers["content-security-policy"])
     text = answer.read().decode()
     assert "<script>" not in text and "onclick=" not in text
-    for name in ("index.html", "page.js", "page.css"):
+    for name in sorted(name for name, _ in FILES.values()):
         text = (STATIC / name).read_text(encoding="utf-8")
         assert "http://" not in text and "https://" not in text
         assert "innerHTML" not in text and "eval(" not in text

@@ -13,7 +13,7 @@ import hmac
 import json
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +22,32 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from osc.packet import TEXT_BYTES
 from streamer.control.table import ACTIONS, EFFECTS, PARAMETERS, SLOTS, STATUS, TABLE
-from streamer.surfaces.commands import COMMANDS
+from streamer.process.broadcast import Place
+from streamer.surfaces.commands import BROADCAST, COMMANDS
 from streamer.surfaces.page.link import Link
+from streamer.surfaces.page.sound import Listener, Sound
 
 STATIC = Path(__file__).parent / "static"
 FILES = {
     "/": ("index.html", "text/html"),
-    "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
+    **{f"/{name}.js": (f"{name}.js", "text/javascript") for name in ("page", "picture", "listen", "feed", "ear")},
 }
 MOST = 64
-"""Pages at a time."""
+"""Pages at a time; and listeners."""
 MESSAGE_BYTES = 2 * TEXT_BYTES
 VALUES = 16
 """Of one message."""
 FRAME = 1 / 30
 """Seconds between two messages to a page at least: between them only the last value of each path counts."""
 _WORDS = 50  # sentences that wait for a page
+_COLUMNS = 25  # of the spectrogram, likewise
 _SOUND = ("volume", "mute", "lead", "loudness", "guard", *EFFECTS)
 _HEADERS = (
     (
         b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        b"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; "
+        b"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -90,30 +93,51 @@ class Hall:
         To the instrument.
     trusted : bool
         Whether the pages are this machine's: others may name no files.
+
+    Attributes
+    ----------
+    sound : Sound
+        What plays, for pages that listen and look.
     """
 
     def __init__(self, link: Link, trusted: bool) -> None:
         files = {own.path for own in PARAMETERS if own.kind == "path"}
         files |= {own.path for own in COMMANDS if own.keeps or own.names_a_file}
         known = {own.path for own in PARAMETERS} | {own.name for own in ACTIONS} | {own.path for own in COMMANDS}
+        known -= {BROADCAST.path}
         self.allowed = known if trusted else known - files
         self._link = link
         self._pages: set[Page] = set()
+        self.sound = Sound(self._show)
         link.hear = self._hear
 
     def __len__(self) -> int:
         return len(self._pages)
 
     def _hear(self, path: str, values: list[Any]) -> None:
+        if path == BROADCAST.path:
+            with contextlib.suppress(OSError, ValueError):  # it is on another machine
+                self.sound.tune(Place.read(values))
+            path, values = "sound", self._sounds()
         for page in self._pages:
             page.tell(path, values)
+
+    def _sounds(self) -> list[Any]:
+        """What pages have to know of what they can hear: samples a second and channels, 0 where they hear nothing."""
+        place = self.sound.place
+        return [0, 0] if place is None else [place.rate, place.channels]
+
+    def _show(self, column: bytes) -> None:
+        for page in self._pages:
+            page.show(column)
 
     def enter(self, page: Page) -> None:
         """A page opens: it is told all that stands."""
         self._pages.add(page)
         for path, values in self._link.state.items():
-            if path != "error":
+            if path not in ("error", BROADCAST.path):
                 page.tell(path, values)
+        page.tell("sound", self._sounds())
 
     def leave(self, page: Page) -> None:
         """A page closes."""
@@ -151,6 +175,7 @@ class Page:
         self._socket = socket
         self._pending: dict[str, list[Any]] = {}
         self._words: deque[list[Any]] = deque(maxlen=_WORDS)
+        self._columns: deque[bytes] = deque(maxlen=_COLUMNS)
         self._fresh = asyncio.Event()
 
     def tell(self, path: str, values: list[Any]) -> None:
@@ -161,30 +186,38 @@ class Page:
             self._pending[path] = values
         self._fresh.set()
 
+    def show(self, column: bytes) -> None:
+        """One more column of the spectrogram."""
+        self._columns.append(column)
+        self._fresh.set()
+
     async def run(self) -> None:
-        """Send what is to be told, for ever."""
+        """Send what is to be told and shown, for ever."""
         while True:
             await self._fresh.wait()
             self._fresh.clear()
             told, self._pending = self._pending, {}
             words, self._words = list(self._words), deque(maxlen=_WORDS)
-            await self._socket.send_text(json.dumps({"values": told, "words": words}))
+            columns, self._columns = b"".join(self._columns), deque(maxlen=_COLUMNS)
+            if told or words:
+                await self._socket.send_text(json.dumps({"values": told, "words": words}))
+            if columns:
+                await self._socket.send_bytes(columns)
             await asyncio.sleep(FRAME)
 
 
-def create(link: Link, hosts: Iterable[str], token: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+def create(hall: Hall, hosts: Iterable[str], token: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The server as an ASGI application.
 
     Parameters
     ----------
-    link : Link
+    hall : Hall
     hosts : iterable of str
         Under which it may be asked for: "localhost:7771".
     token : str
         That a page has to know; "" for pages of this machine alone.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    hall = Hall(link, trusted=not token)
     described = table()
 
     @app.get("/table.json")
@@ -196,26 +229,59 @@ def create(link: Link, hosts: Iterable[str], token: str) -> Callable[[Scope, Rec
 
     @app.websocket("/ws")
     async def converse(socket: WebSocket) -> None:
-        offered = socket.headers.get("sec-websocket-protocol", "")
-        if (token and not hmac.compare_digest(offered.encode(), token.encode())) or len(hall) >= MOST:
-            await socket.close(4403 if token and offered != token else 4503)
-            return
-        await socket.accept(subprotocol=offered or None)
-        page = Page(socket)
-        hall.enter(page)
-        sending = asyncio.create_task(page.run())
-        try:
-            while True:
-                hall.ask(page, await socket.receive_text())
-        except (WebSocketDisconnect, RuntimeError, KeyError):  # KeyError: it sent bytes
-            pass
-        finally:
-            hall.leave(page)
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await sending
+        if await _admitted(socket, token, len(hall)):
+            page = Page(socket)
+            hall.enter(page)
+            try:
+                await _hold(socket, page.run(), lambda text: hall.ask(page, text))
+            finally:
+                hall.leave(page)
+
+    @app.websocket("/sound")
+    async def listen(socket: WebSocket) -> None:
+        if await _admitted(socket, token, len(hall.sound.listeners)):
+            listener = Listener()
+            hall.sound.listeners.add(listener)
+            try:
+                await _hold(socket, _play(socket, listener), listener.echo)
+            finally:
+                hall.sound.listeners.discard(listener)
 
     return Guarded(app, hosts)
+
+
+async def _admitted(socket: WebSocket, token: str, others: int) -> bool:
+    """Whether a socket may stay; if so it is accepted, else closed."""
+    offered = socket.headers.get("sec-websocket-protocol", "")
+    stranger = bool(token) and not hmac.compare_digest(offered.encode(), token.encode())
+    if stranger or others >= MOST:
+        await socket.close(4403 if stranger else 4503)
+        return False
+    await socket.accept(subprotocol=offered or None)
+    return True
+
+
+async def _hold(socket: WebSocket, sending: Coroutine[Any, Any, None], hear: Callable[[str], None]) -> None:
+    """Send to a socket, and hear what it says, until it goes."""
+    task = asyncio.create_task(sending)
+    try:
+        while True:
+            hear(await socket.receive_text())
+    except (WebSocketDisconnect, RuntimeError, KeyError):  # KeyError: it sent bytes
+        pass
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+async def _play(socket: WebSocket, listener: Listener) -> None:
+    while True:
+        packet = await listener.next()
+        if isinstance(packet, str):
+            await socket.send_text(packet)
+        else:
+            await socket.send_bytes(packet)
 
 
 def _serve_file(app: FastAPI, address: str, file: Path, kind: str) -> None:

@@ -11,6 +11,7 @@ from osc.packet import Refused, build, parse
 from osc.tcp import Slip
 from osc.values import Value
 from streamer.errors import UserError
+from streamer.surfaces.commands import BROADCAST
 
 HZ = 20.0
 """How often feedback comes at most, times a second."""
@@ -63,6 +64,7 @@ class Link:
         """Ask for all that stands and for every change."""
         self._listening.send(build(f"{self._prefix}/subscribe", self._prefix, HZ))
         self.send("snapshot/list")
+        self.send(BROADCAST.path)
 
     def send(self, path: str, *values: Value) -> None:
         """Tell the instrument something; what it cannot take in time is lost."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import uvicorn
 
 from streamer.errors import UserError
-from streamer.surfaces.page.app import MESSAGE_BYTES, create
+from streamer.surfaces.page.app import MESSAGE_BYTES, Hall, create
 from streamer.surfaces.page.link import Link
 
 
@@ -42,8 +42,9 @@ async def _serve(osc: tuple[str, int, str], host: str, port: int, token: str, te
         port = listener.getsockname()[1]
         link = await Link.open(*osc)
         names = {f"{name}:{port}" for name in _names(host)}
+        hall = Hall(link, trusted=not token)
         config = uvicorn.Config(
-            create(link, names, token),
+            create(hall, names, token),
             lifespan="off",
             log_config=None,
             log_level="critical",  # what strangers send fills no pipe
@@ -57,9 +58,13 @@ async def _serve(osc: tuple[str, int, str], host: str, port: int, token: str, te
         serving = asyncio.create_task(server.serve([listener]))
         shown = "localhost" if not token else _shown(host)
         tell(f"http://{shown}:{port}/" + (f"#{token}" if token else ""))
-        await asyncio.wait([asyncio.create_task(link.run()), serving], return_when=asyncio.FIRST_COMPLETED)
+        running = [asyncio.create_task(own) for own in (link.run(), hall.sound.run())]
+        await asyncio.wait([*running, serving], return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = server.force_exit = True
         await serving
+        for task in running:
+            task.cancel()
+        hall.sound.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -36,6 +36,7 @@ function word(sentence) {
   item.textContent = `${new Date().toLocaleTimeString()}  ${sentence}`;
   const journal = byId("journal");
   journal.prepend(item);
+  byId("words").textContent = sentence;
   while (journal.children.length > 200) journal.lastChild.remove();
 }
 
@@ -45,8 +46,10 @@ function connect() {
   const known = token();
   const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
   socket = known ? new WebSocket(address, known) : new WebSocket(address);
+  socket.binaryType = "arraybuffer";
   socket.onopen = () => word("Connected.");
   socket.onmessage = (event) => {
+    if (typeof event.data !== "string") { takeColumns(event.data); return; }
     const told = JSON.parse(event.data);
     for (const [path, list] of Object.entries(told.values)) hear(path, list);
     for (const [about, sentence] of told.words) word(`${about} ${sentence}`.trim());
@@ -74,9 +77,9 @@ function showStatus() {
   };
   byId("state").textContent = `${of("rtf", 1)} x real time, ${of("buffer_ms", 0)} ms queued, ` +
     `${of("xruns", 0)} xruns, ${of("tempo", 0)} bpm, bar ${of("bar", 0)}`;
-  const level = Math.max(-60, Math.min(0, (values["status/level"] || [-60])[0]));
-  byId("meter").setAttribute("aria-valuenow", level.toFixed(0));
-  byId("meter").firstElementChild.style.width = `${(level + 60) / 0.6}%`;
+  if (!(values.sound || [0])[0]) {
+    for (const side of [0, 1]) showMeter(side, (values["status/level"] || [-60])[0]);
+  }
 }
 
 // ---- dials
@@ -279,6 +282,20 @@ function tap() {
   ask("tempo", Math.round(600000 * (taps.length - 1) / (now - taps[0])) / 10);
 }
 
+// ---- keys, where no hand is on something that takes keys itself
+
+const KEYS = { " ": () => ask((values["status/playing"] || [1])[0] ? "stop" : "play"), t: tap, r: record, u: () => ask("undo"),
+  l: () => byId("listen").click(), Escape: () => ask("panic") };
+
+function makeKeys() {
+  document.onkeydown = (event) => {
+    const own = event.target.closest("input, button, select");
+    if (own || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !KEYS[event.key]) return;
+    event.preventDefault();
+    KEYS[event.key]();
+  };
+}
+
 // ---- begin
 
 async function begin() {
@@ -288,6 +305,8 @@ async function begin() {
   }
   makeSlots();
   makePlane();
+  makeListening();
+  makeKeys();
   byId("prompt-form").onsubmit = (event) => {
     event.preventDefault();
     const seconds = Number(byId("fade").value);

@@ -1,0 +1,93 @@
+// Listening in the page: a worker has the socket, an audio worklet the clock, and this shows how it goes.
+"use strict";
+
+const BUFFER_KEY = "musicgen-streamer-buffer";
+let listening = null;
+
+class Listening {
+  constructor(rate, channels) {
+    this.rate = rate;
+    this.channels = channels;
+    this.context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
+    this.way = 0;
+    this.told = null;
+  }
+
+  async begin() {
+    await this.context.audioWorklet.addModule("/ear.js");
+    this.node = new AudioWorkletNode(this.context, "ear", {
+      numberOfInputs: 0,
+      outputChannelCount: [Math.min(2, this.channels)],
+      processorOptions: { rate: this.rate, channels: this.channels, target: buffer() },
+    });
+    this.node.connect(this.context.destination);
+    const { port1, port2 } = new MessageChannel();
+    this.node.port.onmessage = (event) => { this.told = event.data; showListening(); };
+    this.node.port.postMessage({ feed: port2 }, [port2]);
+    this.worker = new Worker("/feed.js");
+    this.worker.onmessage = (event) => { if ("way" in event.data) this.way = event.data.way; };
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    this.worker.postMessage({ address: `${scheme}://${location.host}/sound`, token: token(), ear: port1 }, [port1]);
+    await this.context.resume();
+  }
+
+  // Seconds from the instrument's own output to this ear: on the way, in the queue, in this device. Half a packet waits.
+  get latency() {
+    return this.way / 2 + 0.01 + this.told.queued + this.context.baseLatency + (this.context.outputLatency || 0);
+  }
+
+  setBuffer(seconds) { if (this.node) this.node.port.postMessage({ target: seconds }); }
+
+  end() {
+    if (this.worker) this.worker.terminate();
+    return this.context.close();
+  }
+}
+
+const buffer = () => Number(byId("buffer").value) / 1000;
+
+function showListening() {
+  const button = byId("listen");
+  button.setAttribute("aria-pressed", String(Boolean(listening)));
+  button.textContent = listening ? "Stop listening" : "Listen here";
+  const told = listening && listening.told;
+  byId("listening").textContent = !listening ? "" : !told || !told.sounding ? "Waiting for sound ..."
+    : `${Math.round(1000 * listening.latency)} ms behind, ${told.underruns} gap${told.underruns === 1 ? "" : "s"}`;
+}
+
+async function listen(on) {
+  const [rate, channels] = values.sound || [0, 0];
+  if (listening) {
+    listening.end();
+    listening = null;
+  }
+  if (on && rate) {
+    listening = new Listening(rate, channels);
+    showListening();
+    try {
+      await listening.begin();
+    } catch (error) {
+      word(`This browser cannot play the sound: ${error.message}`);
+      listening = null;
+    }
+  }
+  showListening();
+}
+
+function makeListening() {
+  const kept = Number(localStorage.getItem(BUFFER_KEY));
+  if (kept) byId("buffer").value = kept;
+  const show = () => { byId("buffer-shown").textContent = `${byId("buffer").value} ms`; };
+  byId("buffer").oninput = () => {
+    show();
+    localStorage.setItem(BUFFER_KEY, byId("buffer").value);
+    if (listening) listening.setBuffer(buffer());
+  };
+  show();
+  byId("listen").onclick = () => listen(!listening);
+  shown.sound = (rate) => {
+    byId("listen").disabled = !rate;
+    byId("silent").hidden = Boolean(rate);
+    if (listening && (listening.rate !== rate || listening.channels !== values.sound[1])) listen(Boolean(rate));
+  };
+}
