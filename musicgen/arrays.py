@@ -19,6 +19,11 @@ def as_numpy(array: Array) -> NDArray[Any]:
     return numbers
 
 
+def floats(array: Array) -> NDArray[np.float32]:
+    """An array as one of float32, itself where it is one."""
+    return widened(as_numpy(array)).astype(np.float32, copy=False)
+
+
 def widened(array: NDArray[Any]) -> NDArray[Any]:
     """An array of float16 as one of float32, others as they are.
 

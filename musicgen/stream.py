@@ -1,19 +1,24 @@
-"""Streams: frames and audio without end, one by one or many in one batch."""
+"""A stream: frames and audio without end.
+
+One class, although it is long: what it is asked to play, what it remembers, how it draws and what its codec owes belong
+to one piece of music, and are begun anew, left to a successor and traded for another's together.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musicgen.codec import Decoder, decode_many
+from musicgen.codec import Decoder
 from musicgen.conditions import Conditions, Scene, Weighted, blended, strongest
 from musicgen.delay import Tokens
-from musicgen.errors import ModelError, NotANumber
+from musicgen.ensemble import Audio, Ensemble, Logits, step
+from musicgen.errors import ModelError
 from musicgen.melody import Melody
 from musicgen.past import StreamingPolicy
 from musicgen.sampling import Sampling, Twister, entropy, sample
@@ -23,9 +28,6 @@ if TYPE_CHECKING:
     from musicgen.model import MusicGen
 
 HEARD = 1.0  # seconds that the codec of a stream hears that goes on elsewhere: an LSTM has forgotten what was before
-
-Audio = NDArray[np.float32]  # (samples, channels)
-Logits = NDArray[np.float32]
 
 _OF_THE_MUSIC = (
     *("conditions", "past", "decoder", "sampling", "frames_done", "entropy", "trace"),
@@ -191,7 +193,7 @@ class Stream:
     def reset(self, seed: int) -> None:
         """Start the piece anew, as a fresh stream with the present prompts and sampling would."""
         self.reseed(seed)
-        self._drop()
+        self.forget()
         self.past.reset()
         self.conditions.melody_start = 0
         self.decoder.reset()
@@ -200,8 +202,8 @@ class Stream:
         self.entropy = 0.0
         self.trace = Trace(np.zeros((self.model.codebooks, 0), np.int64), np.zeros(0))
 
-    def _drop(self) -> None:
-        """Forget what was made and not given."""
+    def forget(self) -> None:
+        """What was made and not given; of the past that a replay takes the place of nothing else is left."""
         self._frame = None
         self._made.clear()
         self._retracted.clear()
@@ -255,48 +257,6 @@ class Stream:
         # a melody goes on where it is, while the frames are counted anew
         self.conditions.melody_start += frames.shape[1] + int(self.past.line.delays.max()) - self.frames_begun
         self._replay(frames)
-
-    def surprise(self, past: NDArray[np.int64], frames: NDArray[np.int64]) -> float:
-        """How unlikely the model finds it that certain frames follow others, as a cross entropy.
-
-        The stream's own past is lost: `reset`, `continue_from` or `reanchor` goes on.
-
-        Parameters
-        ----------
-        past, frames
-            (K, P) and (K, F) int64, P and F >= 1; together at most :attr:`memory_frames`, of a longer past the end.
-
-        Returns
-        -------
-        float
-            Nats a token, under the present prompts, without guidance, temperature, top-k and top-p; of tokens that are
-            drawn before the last frame is whole, so not the last ones of a delayed codebook.
-
-        Raises
-        ------
-        ValueError
-            The frames are not the model's, or too many.
-        """
-        self.model.pattern.check(past)
-        self.model.pattern.check(frames)
-        if frames.shape[1] >= self.memory_frames:
-            raise ValueError(f"{frames.shape[1]} frames are more than this stream remembers: {self.memory_frames}")
-        past = past[:, frames.shape[1] - self.memory_frames :]
-        line = self.past.line
-        known, end = (count * line.turns_a_frame for count in (past.shape[1], past.shape[1] + frames.shape[1]))
-        columns = line.sampled(np.concatenate([past, frames], axis=1))
-        new = line.sampled(np.concatenate([np.full_like(past, -1), frames], axis=1)) >= 0
-        self._drop()
-        self.renew()
-        self.past.replay(columns[:known])
-        nats: list[NDArray[np.float64]] = []
-        for column, asked in zip(columns[known:end], new[known:end], strict=True):
-            logits = np.asarray(_step([self])[0, 0], np.float64)[asked]
-            highest = logits.max(axis=1)
-            all_together = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
-            nats.append(all_together - np.take_along_axis(logits, column[asked][:, None], axis=1)[:, 0])
-            self.past.push(column)
-        return float(np.concatenate(nats).mean())
 
     def another(self) -> Stream:
         """A fresh stream of the same model, which is asked to play the same.
@@ -374,7 +334,7 @@ class Stream:
 
     def _replay(self, frames: NDArray[np.int64]) -> None:
         """Make these frames the past, at most as many as fit."""
-        self._drop()
+        self.forget()
         self.renew()
         line = self.past.line
         sampled = line.sampled(frames)
@@ -385,7 +345,7 @@ class Stream:
     def _finish(self, columns: NDArray[np.int64]) -> None:
         """Take the last columns (T, K) of a past, which know only a part of what they hold: the rest is drawn."""
         for column in columns:
-            drawn = self._draw(_step([self])[0])
+            drawn = self._draw(step([self])[0])
             self.past.push(np.where(column >= 0, column, drawn))
 
     def renew(self) -> None:
@@ -518,107 +478,3 @@ class Stream:
             owed -= len(chunk)
             if len(chunk):
                 yield chunk
-
-
-class Ensemble:
-    """Streams of one model that are stepped in one batch, which reads the model's weights once for all of them.
-
-    Streams join and leave between any two calls: a stream's music does not depend on its neighbours. Belongs to one
-    thread.
-
-    Parameters
-    ----------
-    streams
-        Different streams of one model.
-
-    Raises
-    ------
-    ValueError
-        They are not of one model, or one of them comes twice.
-    """
-
-    def __init__(self, streams: Iterable[Stream] = ()) -> None:
-        self._streams: list[Stream] = []
-        for stream in streams:
-            self.join(stream)
-
-    @property
-    def streams(self) -> tuple[Stream, ...]:
-        """Its members, in the order in which they joined."""
-        return tuple(self._streams)
-
-    def join(self, stream: Stream) -> None:
-        """Play a stream with the others from now on.
-
-        Raises
-        ------
-        ValueError
-            It is of another model than they are, or plays with them already.
-        """
-        if self._streams and stream.model is not self._streams[0].model:
-            raise ValueError("only streams of one model can be stepped together")
-        if stream in self._streams:
-            raise ValueError("a stream can join only once")
-        self._streams.append(stream)
-
-    def leave(self, stream: Stream) -> None:
-        """Play a stream with the others no more. It may go on alone, or elsewhere.
-
-        Raises
-        ------
-        ValueError
-            It is no member.
-        """
-        if stream not in self._streams:
-            raise ValueError("the stream has not joined")
-        self._streams.remove(stream)
-
-    def next_frames(self) -> list[Tokens]:
-        """The next frame of every stream, (K,) int64 each.
-
-        Those that have just begun take as many steps more as their largest delay; the others wait for them.
-
-        Raises
-        ------
-        NotANumber
-            The model computed none for some of the streams. The others lose nothing: they go on without those.
-        """
-        return _next_frames(self._streams)
-
-    def next_chunks(self, frames: int) -> list[Audio]:
-        """The next frames of every stream as :meth:`Stream.next_chunk` gives them, computed together where possible.
-
-        Raises
-        ------
-        NotANumber
-            The model computed none for some of the streams. The others lose nothing: they go on without those.
-        """
-        streams = self._streams
-        while waiting := [stream for stream in streams if stream.kept < frames]:
-            for stream, frame in zip(waiting, _next_frames(waiting), strict=True):
-                stream.keep(frame)
-        sounds = decode_many([stream.decoder for stream in streams], [stream.let_go(frames) for stream in streams])
-        return [stream.joined(sound) for stream, sound in zip(streams, sounds, strict=True)]
-
-
-def _next_frames(streams: Sequence[Stream]) -> list[Tokens]:
-    while waiting := [stream for stream in streams if stream.steps_next]:
-        for stream, own in zip(waiting, _step(waiting), strict=True):
-            stream.take(own)
-    return [stream.give() for stream in streams]
-
-
-def _step(streams: Sequence[Stream]) -> Logits:
-    """Logits of the next step, (streams, 2, K, V). Nothing has moved where they are no numbers."""
-    model = streams[0].model
-    for stream in streams:
-        stream.renew()
-    columns = [stream.past.columns() for stream in streams]
-    states, prompts = [stream.past.state for stream in streams], [stream.conditions.kv for stream in streams]
-    logits = model.backend.step(states, columns, prompts)
-    with np.errstate(all="ignore"):
-        whole = math.isfinite(float(logits.sum()))
-    if not whole:
-        broken = [stream for stream, own in zip(streams, logits, strict=True) if not np.isfinite(own).all()]
-        raise NotANumber(model.name, broken)
-    return logits

@@ -7,3 +7,8 @@ class UserError(Exception):
     The message is one sentence that says what is wrong and what to do. The command line prints it and leaves with exit
     code 2; everything else that escapes is a bug of ours.
     """
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in the system's own words where it has some."""
+    return str(getattr(error, "strerror", None) or error)

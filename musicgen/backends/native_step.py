@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from musicgen.arrays import Array, as_numpy
+from musicgen.arrays import Array, as_numpy, floats
 from musicgen.backends.threads import best_threads, cores, least_time
 from musicgen.decoder import DecoderWeights, LayerWeights, Prompts
 from musicgen.errors import ModelError
@@ -33,6 +33,9 @@ from musicgen.past.state import State
 HEAD = 64  # the head size, and the group that everything is laid out in
 BLOCK = 16  # positions that lie side by side, see kernels.h
 OUT_OF_HEARING = -1e30  # a score that nothing is left of
+LIGHT = 32 << 20
+"""Bytes of weights a step that one thread reads in a small part of a frame. More threads would gain nothing that is
+heard, and a process without threads of its own can be forked: that is how a killed engine is replaced at once."""
 BITS = {"native": 8, "native-int6": 6, "native-int4": 4}
 """Of the layers' weights, by the backend's name."""
 
@@ -200,7 +203,7 @@ class NativeBackend:
     bits
         Of the layers' weights, one of ``BITS``; the heads have 8 always.
     threads
-        None: as many as a short measurement finds best.
+        None: as many as a short measurement finds best, and one for a light decoder, see ``LIGHT``.
     kernels
         One of :func:`kernels`, None for the first.
 
@@ -235,7 +238,9 @@ class NativeBackend:
         self._cross_kv = [_floats(layer.cross.kv) for layer in weights.layers if layer.cross is not None]
         self._packed = _Packed(self._library, weights, bits)
         self.step_bytes = self._packed.size
-        if threads is None:
+        if threads is None and self.step_bytes < LIGHT:
+            self._open(1)
+        elif threads is None:
             state, column = self.new_state(StreamingPolicy(1, 2)), np.zeros((1, self._codebooks), np.int64)
             best_threads(self._open, lambda: self.step([state], [column], [(None, None)]), cores())
         else:
@@ -439,7 +444,7 @@ def _pack(library: ctypes.CDLL, matrix: Array, bits: int, place: _Bytes) -> _Mat
 
 
 def _floats(array: Array) -> _Floats:
-    return np.ascontiguousarray(as_numpy(array), np.float32)
+    return np.ascontiguousarray(floats(array))
 
 
 def pages(size: int) -> _Bytes:

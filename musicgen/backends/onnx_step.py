@@ -15,7 +15,8 @@ import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
-from musicgen.backends.onnx_export import PARTS, Exported, Progress, build, export
+from musicgen.backends.onnx_export import PARTS, Exported, Progress, export
+from musicgen.backends.onnx_graph import build
 from musicgen.backends.torch_step import in_torch, spread
 from musicgen.decoder import DecoderWeights, Prompts
 from musicgen.past.policy import StreamingPolicy
@@ -78,7 +79,7 @@ class Batch:
     columns
         For every row, which of the streams' columns it consumes.
     feeds
-        The graph's inputs but keys and values, see :func:`musicgen.backends.onnx_export.build`.
+        The graph's inputs but keys and values, see :func:`musicgen.backends.onnx_graph.build`.
     logits
         (2 * streams, K * V).
     """

@@ -31,7 +31,8 @@ from musicgen.errors import ModelError
 from musicgen.load.audiocraft_fields import CODEC as CODEC_FIELDS
 from musicgen.load.audiocraft_fields import LANGUAGE_MODEL as LANGUAGE_MODEL_FIELDS
 from musicgen.load.audiocraft_fields import OVERRIDES, SECTIONS
-from musicgen.load.fields import GENERATION, check_codec, check_text
+from musicgen.load.checks import check_codec, check_text
+from musicgen.load.fields import GENERATION
 from musicgen.load.hub import TRANSFORMERS_FILES, download, read_json
 from musicgen.load.rules import Table, must, require
 from musicgen.load.settings import Settings, read_pickle, read_settings

@@ -13,17 +13,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import tokenizers
-from numpy.typing import NDArray
 
-from musicgen.arrays import Array
 from musicgen.codec import CodecWeights, read_codec
 from musicgen.codec.encoder import CodecEncoder
-from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
+from musicgen.decoder import DecoderWeights, sinusoids
 from musicgen.delay import DelayLine, delays_of
 from musicgen.errors import ModelError, is_failure
-from musicgen.load.fields import STREAMING, TRAINED_FRAMES, check_chroma, check_generation, check_model, check_tokenizer
+from musicgen.load.checks import check_chroma, check_generation, check_model, check_tokenizer
+from musicgen.load.decoder import Make, decoder_weights, maker
+from musicgen.load.fields import STREAMING, TRAINED_FRAMES
 from musicgen.load.hub import find_folder, is_audiocraft, read_config, read_json, unreadable
 from musicgen.load.lora import Adapted, Adapter, base_folder, is_adapter, read_adapter
 from musicgen.load.rules import check
@@ -36,9 +35,6 @@ from musicgen.text.conditioning import LONGEST_PROMPT, Projection, PromptEncoder
 
 if TYPE_CHECKING:
     import torch
-
-Make = Callable[[NDArray[Any]], Array]
-"""What makes a decoder's weight of an array, which may be a view in any order: contiguous, wherever it is needed."""
 
 PREPROCESSOR = "preprocessor_config.json"
 LICENCES = {"mit": "MIT", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
@@ -57,8 +53,8 @@ class Adaptable:
 class Checkpoint:
     """A loaded MusicGen: weights, and what its files say about their use. Fields: see :class:`musicgen.MusicGen`.
 
-    ``codec_again`` reads the codec's weights anew, so that nobody has to keep them. ``device`` is where torch computes
-    for it. ``adapted`` gives its parts with its LoRA adapter at a strength; None without an adapter.
+    ``codec_again`` reads the codec's weights anew, so that nobody has to keep them. ``adapted`` gives its parts with
+    its LoRA adapter at a strength; None without an adapter.
     """
 
     name: str
@@ -75,8 +71,12 @@ class Checkpoint:
     encoder: CodecEncoder
     defaults: Sampling
     policy: StreamingPolicy
-    device: str = "cpu"
     adapted: Callable[[float], Adaptable] | None = None
+
+    @property
+    def device(self) -> str:
+        """Where it is computed."""
+        return self.decoder.device
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def load_checkpoint(name: str, device: str = "cpu", dtype: torch.dtype | None = 
     """
     folder = find_folder(name)
     adapter = read_adapter(folder) if is_adapter(folder) else None
-    files = _read(base_folder(adapter) if adapter else folder, device, _maker(device, dtype))
+    files = _read(base_folder(adapter) if adapter else folder, device, maker(device, dtype))
     delays, turns = _pattern(files)
     policy = _policy(files, max(turns) + 1)
     try:
@@ -236,7 +236,6 @@ def _checkpoint(
         encoder=CodecEncoder(lambda: _codec_model(config, sounds, files.device), own_codebooks),
         defaults=_sampling(files),
         policy=policy,
-        device=files.device,
     )
     left = tensors.untaken("text_encoder.", "audio_encoder.encoder.", "audio_encoder.quantizer.")
     if left and is_audiocraft(files.folder):  # transformers' files may hold what can be computed, such as positions
@@ -333,27 +332,6 @@ def _melodies(files: _Files) -> MelodyEncoder:
     return MelodyEncoder(chroma(files.chroma), projection, files.model["chroma_length"], bins)
 
 
-def _maker(device: str, dtype: torch.dtype | None) -> Make:
-    """What makes the decoder's weights: numpy's arrays where every backend for a CPU can use them.
-
-    Raises
-    ------
-    ModelError
-        The device is not available.
-    """
-    if device == "cpu" and dtype is None:
-        return np.ascontiguousarray
-    import torch
-
-    from musicgen.backends.torch_step import tensors
-
-    try:
-        torch.empty(0, device=torch.device(device))
-    except (RuntimeError, AssertionError) as error:  # torch raises either for a device it was built without
-        raise ModelError(f"The device '{device}' is not available here: use 'cpu'.") from error
-    return tensors(device, dtype or torch.float32)
-
-
 def _policy(files: _Files, turns: int) -> StreamingPolicy:
     """What the model's card says under "streaming" in generation_config.json, else what its length allows."""
     positions = files.decoder.max_position_embeddings
@@ -414,65 +392,3 @@ def _licence(name: str, files: _Files) -> str:
     text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     stated = re.search(r"\A---\n(?:.*\n)*?license:\s*[\"']?([\w.-]+)", text)
     return LICENCES.get(stated[1].lower(), "unknown") if stated else "unknown"
-
-
-def decoder_weights(
-    tensors: Tensors, shape: Any, positions: NDArray[np.float32], make: Make, *, cross: bool
-) -> DecoderWeights:
-    """The weights of transformers' ``MusicgenForCausalLM``, laid out for single steps.
-
-    Parameters
-    ----------
-    shape
-        Its configuration, by attributes.
-    positions
-        Their embeddings, see :func:`musicgen.decoder.sinusoids`.
-    make
-        What makes its weights.
-    cross
-        Whether its layers attend to the prompt; the melody models' do not.
-    """
-    size, inner, codebooks = shape.hidden_size, shape.ffn_dim, range(shape.num_codebooks)
-    body = tensors.part("model.decoder")
-
-    def matrix(part: Tensors, outputs: int, inputs: int, *names: str) -> Array:
-        """Linear layers side by side, (in, sum of out)."""
-        weights = [part.take(f"{name}.weight", outputs, inputs) for name in names]
-        return make((weights[0] if len(weights) == 1 else np.concatenate(weights)).T)
-
-    def norm(part: Tensors) -> tuple[Array, Array]:
-        return make(part.take("weight", size)), make(part.take("bias", size))
-
-    def cross_weights(part: Tensors) -> CrossWeights:
-        attention = part.part("encoder_attn")
-        return CrossWeights(
-            norm=norm(part.part("encoder_attn_layer_norm")),
-            q=matrix(attention, size, size, "q_proj"),
-            kv=matrix(attention, size, size, "k_proj", "v_proj"),
-            out=matrix(attention, size, size, "out_proj"),
-        )
-
-    def layer_weights(part: Tensors) -> LayerWeights:
-        attention = part.part("self_attn")
-        return LayerWeights(
-            self_norm=norm(part.part("self_attn_layer_norm")),
-            qkv=matrix(attention, size, size, "q_proj", "k_proj", "v_proj"),
-            self_out=matrix(attention, size, size, "out_proj"),
-            cross=cross_weights(part) if cross else None,
-            feed_norm=norm(part.part("final_layer_norm")),
-            feed_in=matrix(part, inner, size, "fc1"),
-            feed_out=matrix(part, size, inner, "fc2"),
-        )
-
-    rows = shape.vocab_size + 1  # and the padding token
-    tables = [body.take(f"embed_tokens.{k}.weight", rows, size) for k in codebooks]
-    return DecoderWeights(
-        embed=make(np.concatenate(tables)),
-        offsets=np.arange(0, len(tables) * rows, rows),
-        positions=make(positions),
-        layers=tuple(layer_weights(body.part(f"layers.{i}")) for i in range(shape.num_hidden_layers)),
-        norm=norm(body.part("layer_norm")),
-        heads=matrix(tensors, shape.vocab_size, size, *(f"lm_heads.{k}" for k in codebooks)),
-        activation=shape.activation_function,
-        head_count=shape.num_attention_heads,
-    )

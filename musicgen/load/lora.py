@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from musicgen.arrays import Array, as_numpy, widened
+from musicgen.arrays import Array, floats
 from musicgen.errors import ModelError
 from musicgen.load.hub import find_folder, read_json
 from musicgen.load.rules import FLAG, PART, TEXT, Kind, Number, Rule, Whole, check, harmless, must, require, used
@@ -109,7 +108,7 @@ class Adapter:
         """A weight of the base model with what the adapter adds to it, float32."""
         if name in self.saved:
             own = self.weights.take(self.saved[name], *weight.shape)
-            base = _floats(weight)
+            base = floats(weight)
             return base + np.float32(strength) * (own - base)
         if name not in self.additions or strength == 0:
             return weight
@@ -121,11 +120,7 @@ class Adapter:
         added = added.T if addition.transposed else added
         if added.shape != weight.shape:
             raise ModelError(f"The adapter in {self.folder} does not fit its base model, {self.base} ({name}).")
-        return _floats(weight) + np.float32(strength * addition.scale) * added
-
-
-def _floats(weight: Array) -> NDArray[np.float32]:
-    return widened(as_numpy(weight)).astype(np.float32, copy=False)
+        return floats(weight) + np.float32(strength * addition.scale) * added
 
 
 class Adapted(Mapping[str, Array]):

@@ -32,7 +32,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPI
 
 from musicgen.errors import ModelError, is_failure
 from musicgen.load.audiocraft import AudioCraftFiles, read_audiocraft
-from musicgen.load.fields import check_chroma, check_model, check_tokenizer
+from musicgen.load.checks import check_chroma, check_model, check_tokenizer
 from musicgen.load.hub import find_folder, is_audiocraft, is_pointer, read_config, read_json, unreadable
 from musicgen.load.tensors import Tensors, stored
 from musicgen.text.conditioning import LONGEST_PROMPT, TextEncoder

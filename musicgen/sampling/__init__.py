@@ -76,12 +76,13 @@ def keep_top_p(logits: Floats, p: float) -> Floats:
     At least the likeliest token stays.
     """
     order = np.argsort(logits, kind="stable")
-    likely = softmax(np.take_along_axis(logits, order, -1))
+    rising = np.take_along_axis(logits, order, -1)
+    likely = softmax(rising)
     # summed in double precision, as torch does it
     dropped = np.cumsum(likely, -1, dtype=np.float64).astype(np.float32) <= np.float32(1 - p)
     dropped[..., -1] = False
     kept: Floats = logits.copy()
-    np.put_along_axis(kept, order, np.where(dropped, _NEVER, np.take_along_axis(logits, order, -1)), -1)
+    np.put_along_axis(kept, order, np.where(dropped, _NEVER, rising), -1)
     return kept
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musicgen.arrays import widened
+from musicgen.arrays import floats
 from musicgen.load.tensors import Tensors
+from musicgen.sampling import softmax
 from musicgen.text.activations import ACTIVATIONS
 
 # BertConfig's own values, where a config.json names none. The others of its keys change nothing here.
@@ -143,7 +144,7 @@ def bert_states(bert: Bert, tokens: NDArray[np.int64]) -> Floats:
         y: Floats = centred / spread * weights[0] + weights[1]
         return y
 
-    x = norm(_wide(bert.words[tokens]) + bert.positions[: len(tokens)], bert.norm)
+    x = norm(floats(bert.words[tokens]) + bert.positions[: len(tokens)], bert.norm)
     for layer in bert.layers:
         queries, keys, values = _linear(x, layer.qkv).reshape(len(x), 3, bert.heads, -1).transpose(1, 2, 0, 3)
         x = norm(x + _linear(_attended(queries, keys, values), layer.out), layer.out_norm)
@@ -155,17 +156,11 @@ def _attended(queries: Floats, keys: Floats, values: Floats) -> Floats:
     """(heads, S, head size) each -> (S, d)."""
     heads, count, size = queries.shape
     scores = queries @ keys.transpose(0, 2, 1) * np.float32(size**-0.5)
-    powers = np.exp(scores - scores.max(-1, keepdims=True))
-    heard: Floats = (powers / powers.sum(-1, keepdims=True)) @ values
+    heard: Floats = softmax(scores) @ values
     joined: Floats = heard.transpose(1, 0, 2).reshape(count, heads * size)
     return joined
 
 
 def _linear(x: Floats, weights: Linear) -> Floats:
-    y: Floats = x @ _wide(weights[0]).T + weights[1]
+    y: Floats = x @ floats(weights[0]).T + weights[1]
     return y
-
-
-def _wide(array: Kept) -> Floats:
-    wide: Floats = widened(array).astype(np.float32, copy=False)
-    return wide

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.audio.tap import Tap
-from streamer.errors import UserError
+from streamer.errors import UserError, reason
 from streamer.reporting import Say
 from streamer.threads import lasting
 
@@ -76,7 +76,7 @@ class WavOut:
         try:
             self._wav.close()
         except OSError as error:
-            problem = problem or (error.strerror or str(error))
+            problem = problem or reason(error)
         if problem:
             self.cut_short = True
             self._report(f"Nothing more goes into {self._path} ({problem}); what it has stays, and the music goes on.")
@@ -87,7 +87,7 @@ def drained(tap: Tap, wav: WavWriter) -> str:
     try:
         wav.write(tap.sound())
     except (OSError, ValueError) as error:
-        return str(getattr(error, "strerror", None) or error)
+        return reason(error)
     return f"{tap.lost} samples could not be written in time" if tap.lost else ""
 
 
@@ -99,8 +99,7 @@ def _replaced(path: Path, rate: int, channels: int) -> WavWriter:
         if new:
             with contextlib.suppress(OSError):
                 path.unlink()
-        reason = error.strerror or error
-        raise UserError(f"Cannot write {path}: {reason}: choose another name, or make room there") from None
+        raise UserError(f"Cannot write {path}: {reason(error)}: choose another name, or make room there") from None
 
 
 class WavWriter:

@@ -10,7 +10,7 @@ from streamer.audio.files import WRITE_EVERY, WavWriter, drained
 from streamer.audio.playback import Playback
 from streamer.audio.tap import Tap
 from streamer.control.journal import NAME, Header, Journal
-from streamer.errors import UserError
+from streamer.errors import UserError, reason
 from streamer.threads import lasting
 
 SOUND = "heard.wav"
@@ -66,7 +66,7 @@ class Recorder:
             except FileExistsError:
                 raise UserError(f"there is a recording in {folder} already: choose another folder") from None
             except OSError as error:
-                raise UserError(f"cannot record into {folder}: {error.strerror or error}") from None
+                raise UserError(f"cannot record into {folder}: {reason(error)}") from None
             if not complete:
                 self._report(f"The recording in {folder} begins too late to be replayed; its sound is all there.")
             self._take = _Take(folder, wav, self._playback, self._journal, self._report)
@@ -133,7 +133,7 @@ class _Take:
         try:
             self._wav.close()
         except OSError as error:
-            problem = problem or error.strerror or str(error)
+            problem = problem or reason(error)
         self.over, self.cut_short = True, bool(problem)
         if problem:
             self._report(f"The recording in {self.folder} has ended early ({problem}); the music goes on.")

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from osc.values import BadValue, Value
 from streamer.control.change import Change, Frame
 from streamer.control.table import accept
-from streamer.errors import UserError
+from streamer.errors import UserError, reason
 from streamer.reporting import as_json
 
 VERSION = 1
@@ -211,7 +211,7 @@ class Journal:
             try:
                 file.close()
             except OSError as error:
-                self.problem = error.strerror or str(error)
+                self.problem = reason(error)
 
     def _note(self, entry: dict[str, Any]) -> None:
         line = _line(entry)
@@ -230,7 +230,7 @@ class Journal:
             except (OSError, ValueError) as error:
                 _let_go(self._file)
                 self._file = None
-                self.problem = str(getattr(error, "strerror", None) or error)
+                self.problem = reason(error)
 
 
 def _line(entry: Mapping[str, Any]) -> str:

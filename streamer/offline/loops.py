@@ -332,6 +332,7 @@ def _ending(
 ) -> tuple[Frames, tuple[float, float]]:
     """The loop's frames, with the ending after which its own start is likeliest; that likelihood, and the first's."""
     from musicgen import Ensemble
+    from musicgen.surprise import surprise
 
     end = place.start + place.length
     cut = max(place.start + 1, end - beat)
@@ -343,9 +344,9 @@ def _ending(
     endings = [take[:, cut:end], *(np.stack(own, axis=1) for own in zip(*played, strict=True))]
     judge = streams[0]
     opening = take[:, place.start : place.start + min(place.length, round(JUDGED * judge.model.frame_rate))]
-    surprise = [judge.surprise(np.concatenate([take[:, :cut], ending], axis=1), opening) for ending in endings]
-    best = int(np.argmin(surprise))
-    return np.concatenate([take[:, place.start : cut], endings[best]], axis=1), (surprise[best], surprise[0])
+    nats = [surprise(judge, np.concatenate([take[:, :cut], ending], axis=1), opening) for ending in endings]
+    best = int(np.argmin(nats))
+    return np.concatenate([take[:, place.start : cut], endings[best]], axis=1), (nats[best], nats[0])
 
 
 def _round(model: MusicGen, frames: Frames, effects: Amounts | None, bpm: float) -> Samples:

@@ -22,7 +22,7 @@ from streamer.engine.events import Collapsed, Event, Noted, Refused
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model
 from streamer.engine.together import read_together
-from streamer.errors import UserError
+from streamer.errors import UserError, reason
 from streamer.offline.drafts import Decode, Drafts
 from streamer.sound.dynamics import Samples
 from streamer.sound.files import is_folder, library_name
@@ -401,5 +401,5 @@ def _reason(error: Exception, path: Path) -> str:
         with path.open("ab") as file:
             file.write(bytes(2**16))
     except OSError as cause:
-        return cause.strerror or str(cause)
+        return reason(cause)
     return str(error)

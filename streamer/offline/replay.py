@@ -24,7 +24,7 @@ from streamer.engine.events import Event, Refused
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model
 from streamer.engine.standing import Standing
-from streamer.errors import UserError
+from streamer.errors import UserError, reason
 from streamer.offline.drafts import Decode, Drafts
 from streamer.sound.dynamics import Samples
 
@@ -91,14 +91,14 @@ def replay(
     try:
         wav = WavWriter(out, performance.header.rate, performance.header.channels)
     except OSError as error:
-        raise UserError(f"the file {out} cannot be written: {error.strerror or error}") from None
+        raise UserError(f"the file {out} cannot be written: {reason(error)}") from None
     try:
         for block in _heard(source, performance, samples, told, deaf=decode is not None):
             wav.write(block)
             if progress is not None:
                 progress(wav.samples / max(1, samples))
     except OSError as error:
-        raise UserError(f"the file {out} could not be written to its end: {error.strerror or error}") from None
+        raise UserError(f"the file {out} could not be written to its end: {reason(error)}") from None
     finally:
         wav.close()
     return wav.samples

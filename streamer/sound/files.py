@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from streamer.errors import UserError
+from streamer.errors import UserError, reason
 from streamer.sound.dynamics import Samples
 
 SLOWEST, FASTEST = 1000, 768_000
@@ -185,8 +185,7 @@ def check_new(path: Path, *, force: bool, sources: Sequence[Path | None] = ()) -
     except FileNotFoundError:
         exists = False
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"the file {path} cannot be written ({reason}): choose another name") from None
+        raise UserError(f"the file {path} cannot be written ({reason(error)}): choose another name") from None
     for source in sources:
         if source is not None and exists and is_file(source) and is_file(path) and path.samefile(source):
             raise UserError(f"the file {path} is what is to be read, and would be lost: choose another file to write")

@@ -12,7 +12,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from musicgen.diffusion import Shape, Unet, lowpass_filters
+from musicgen.diffusion.bands import lowpass_filters
+from musicgen.diffusion.network import Shape, Unet
 
 RATE = 32_000
 KINDS = ("transformer", "cross", "lstm")

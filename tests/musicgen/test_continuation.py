@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from musicgen import MusicGen, StreamingPolicy
 from musicgen.delay import DelayLine
+from musicgen.surprise import surprise
 from tests.musicgen.oracle import Oracle
 from tests.musicgen.tiny import tiny_checkpoint
 
@@ -162,7 +163,7 @@ def test_how_likely_a_continuation_is_agrees_with_transformers(
     frames = np.random.default_rng(count).integers(0, 64, (model.codebooks, before + count))
     stream = model.stream("slow piano")
     stream.next_frame()  # what was before does not matter
-    heard = stream.surprise(frames[:, :before], frames[:, before:])
+    heard = surprise(stream, frames[:, :before], frames[:, before:])
     drawn = model.pattern.line().sampled(frames)[: before + count - 1]
     inputs = np.concatenate([np.full((1, model.codebooks), -1), drawn])
     inputs[inputs < 0] = model.pattern.pad
@@ -180,4 +181,4 @@ def test_what_the_model_plays_itself_surprises_it_less_than_noise(pair: tuple[Mu
     stream = model.stream("slow piano", guidance=1.0, top_k=1)
     own = played(stream, 40)
     noise = np.random.default_rng(1).integers(0, 64, (model.codebooks, 20))
-    assert stream.surprise(own[:, :20], own[:, 20:]) < stream.surprise(own[:, :20], noise)
+    assert surprise(stream, own[:, :20], own[:, 20:]) < surprise(stream, own[:, :20], noise)

@@ -13,19 +13,11 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from musicgen import ModelError, MusicGen
-from musicgen import diffusion as diffusing
 from musicgen.codec import open_decoder
-from musicgen.diffusion import (
-    Band,
-    MultiBandDiffusion,
-    Schedule,
-    equalise,
-    find_file,
-    in_windows,
-    lowpass_filters,
-    read_bands,
-    split_bands,
-)
+from musicgen.diffusion import MultiBandDiffusion, process
+from musicgen.diffusion.bands import EQUALISER_BANDS, equalise, lowpass_filters, split_bands
+from musicgen.diffusion.file import find_file, read_bands
+from musicgen.diffusion.process import Band, Schedule, in_windows
 from tests.musicgen.diffusion_files import FRAMES, HOP, KINDS, RATE, noise_of, numbers, package, write
 from tests.musicgen.tiny import tiny_checkpoint
 
@@ -132,7 +124,7 @@ def test_an_equalised_sound_has_the_strength_of_the_reference_in_every_band() ->
     noise = numbers(6, RATE)
     sound, reference = numbers(5, RATE), noise + 0.8 * noise.roll(1)  # highs are 19 dB below the lows
     strengths = [
-        [float(band.std()) for band in split_bands(each, lowpass_filters(diffusing.EQUALISER_BANDS, RATE))]
+        [float(band.std()) for band in split_bands(each, lowpass_filters(EQUALISER_BANDS, RATE))]
         for each in (equalise(sound, reference, RATE), reference, sound)
     ]
     np.testing.assert_allclose(strengths[0], strengths[1], rtol=0.1)  # neighbours reach into each other
@@ -186,8 +178,8 @@ def test_nothing_is_decoded_to_nothing(model: MusicGen, file: Path) -> None:
 @pytest.mark.parametrize("frames", [1, 29, 30, 31, 58, 100])
 def test_long_music_goes_through_windows_without_a_seam(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a network says of every sample by itself comes out unchanged, and no window is longer than the longest."""
-    monkeypatch.setattr(diffusing, "LONGEST", 30)
-    monkeypatch.setattr(diffusing, "OVERLAP", 4)
+    monkeypatch.setattr(process, "LONGEST", 30)
+    monkeypatch.setattr(process, "OVERLAP", 4)
     sound, latents = numbers(1, frames * HOP), numbers(2, 1, 3, frames)
     seen = []
 

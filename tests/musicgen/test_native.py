@@ -43,6 +43,12 @@ def tiny_weights(folder: Path, channels: int = 1, hidden: int = 256, heads: int 
     return load_checkpoint(str(folder)).decoder
 
 
+def test_a_light_decoder_takes_one_thread_unless_it_is_told_otherwise(tiny: DecoderWeights) -> None:
+    """Whatever a busy machine would measure: a process without threads of its own can be forked."""
+    assert NativeBackend(tiny).threads == 1
+    assert NativeBackend(tiny, threads=2).threads == 2
+
+
 def random_states(weights: DecoderWeights, size: int, seed: int = 0) -> NDArray[np.float32]:
     return prompt(size, weights.hidden, seed)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from streamer.errors import UserError
+from streamer.errors import UserError, reason
 from streamer.surfaces.page.app import MESSAGE_BYTES, Hall, create
 from streamer.surfaces.page.link import Link
 
@@ -75,9 +75,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(128)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
-            f"the page cannot be served on port {port} of {host} ({reason}): choose another with --web-port"
+            f"the page cannot be served on port {port} of {host} ({reason(error)}): choose another with --web-port"
         ) from None
     return listener
 
