@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.engine.model import Stream as Steered
 from streamer.sound.dynamics import Samples
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Played:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
-    def stream(self, prompt: str = "", **options: Any) -> _PlayedStream:
+    def stream(self, prompt: str = "", **options: Any) -> Steered:
         return _PlayedStream(next(self._sounds), self._model.hop)
 
 
@@ -104,10 +105,11 @@ class _PlayedStream:
         self._hop = hop
         self._rest = next(self._pieces)  # samples that are still to be played of a piece
         self._made = 0  # frames of the last chunk
-        self.sampling = SimpleNamespace()
+        self.sampling: Any = SimpleNamespace()
+        self.blends = True
 
     @property
-    def trace(self) -> SimpleNamespace:
+    def trace(self) -> Any:
         """As many frames as the last chunk has; which ones does not matter any more."""
         return SimpleNamespace(frames=np.zeros((1, self._made), np.int64))
 
@@ -128,4 +130,4 @@ class _PlayedStream:
     def _steer(self, *_: object) -> None:
         """Too late: see above."""
 
-    set_prompt = set_negative_prompt = set_melody = reseed = _steer
+    set_prompt = set_prompts = set_negative_prompt = set_melody = reseed = redraw = reanchor = _steer

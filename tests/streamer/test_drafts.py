@@ -69,6 +69,7 @@ def test_a_log_acts_at_its_frames_and_a_reset_begins_a_piece(tiny_model: MusicGe
     stream = tiny_model.stream("rain", seed=5)
     before = [stream.next_frame() for _ in range(10)]
     stream.set_prompt("drums")
+    stream.redraw()
     np.testing.assert_array_equal(first.T, [*before, *(stream.next_frame() for _ in range(11))])
     np.testing.assert_array_equal(second[:, :10].T, fresh(tiny_model, "drums", 10))
     assert sound[15 * hop] == pytest.approx(0.1, abs=1e-4)
