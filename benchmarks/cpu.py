@@ -1,6 +1,6 @@
 """What a CPU is promised: a line of JSON for each goal, as soon as it is measured.
 
-    python -m benchmarks.cpu [--threads 2] [--only peers end_to_end parts memory growth codec nano streams ...]
+    python -m benchmarks.cpu [--threads 2] [--kernels avx2] [--only peers end_to_end parts ...]
 
 musicgen-small's shape with random weights, guidance on, a past of 600 frames; nano is itself. Ratios are of the least
 times of one run in turns. "value" is to be compared with "at_least" or "at_most"; the goals hold for two threads on
@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from musicgen import Ensemble, MusicGen, Stream, StreamingPolicy
-from musicgen.backends import obstacle
+from musicgen.backends import native_step, obstacle
 from musicgen.backends.native_step import NativeBackend
 from musicgen.codec import NativeCodec, NativeDecoder
 from musicgen.load.checkpoint import Checkpoint, load_checkpoint
@@ -51,7 +51,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=GOALS, default=list(GOALS))
     parser.add_argument("--threads", type=int, default=2, help="of a step, where two are not part of the goal")
+    parser.add_argument("--kernels", help="of the native library, as `avx2`; default: the best that this machine has")
     options = parser.parse_args()
+    if options.kernels:
+        native_step.kernels = lambda: [options.kernels]  # of all that is opened, the codec too
     for name in options.only:
         try:
             GOALS[name](options.threads)
@@ -112,7 +115,8 @@ def end_to_end(threads: int) -> None:
             for name, streams in playing.items():
                 factors[name].append(rtf(streams))
     best = {name: max(several) for name, several in factors.items()}
-    facts = {"memory_gb_per_second": round(max(rates) / 1e9, 1), "threads": threads}
+    facts: dict[str, object] = {"memory_gb_per_second": [round(rate / 1e9, 1) for rate in (min(rates), max(rates))]}
+    facts |= {"threads": threads, "kernels": backend.kernels}
     goal = "small end to end, chunks of 5 frames, "
     show(f"{goal}native", stood, at_least=1.2, with_shadow=round(best["native"], 2), **facts)
     for name, asked in LEAST_AT.items():

@@ -105,7 +105,12 @@ class DecoderWeights:
         parts = [layer.qkv, layer.self_out, layer.feed_in, layer.feed_out]
         if layer.cross is not None:
             parts += [layer.cross.q, layer.cross.out]
-        return int(len(self.layers) * sum(math.prod(part.shape) for part in parts) + math.prod(self.heads.shape))
+        return int(len(self.layers) * sum(math.prod(part.shape) for part in parts)) + self.heads_size
+
+    @property
+    def heads_size(self) -> int:
+        """Those of the heads among them."""
+        return int(math.prod(self.heads.shape))
 
     @property
     def device(self) -> str:

@@ -20,8 +20,8 @@ from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
 
 NAMES = ("torch", "native", "native-int6", "native-int4", "onnx", "cuda")
-WEIGHT_BYTES = {"torch": 4.0, "native": 1.03, "native-int6": 0.84, "native-int4": 0.62, "onnx": 1.03, "cuda": 2.0}
-"""That a step reads for each weight, scales included."""
+WEIGHT_BYTES = {"torch": 4.0, "native": 1.032, "native-int6": 0.813, "native-int4": 0.563, "onnx": 1.03, "cuda": 2.0}
+"""That a step reads for each weight of the layers, scales included; see `step_bytes` for the heads'."""
 LIVE = 2.0
 """Times real time at which the weights alone must be read for live music: a step also attends, samples and decodes."""
 STEPS_PER_SECOND = 50  # of every released model
@@ -31,6 +31,16 @@ WORTH_A_FILE = 1_000_000
 """Weights a step reads, from which on ONNX Runtime is worth the file it prepares: nano has eight times as many."""
 OLDEST_ONNX = (1, 28)
 """ONNX Runtime before has no 8-bit keys and values, or computes wrongly with them."""
+
+
+class StepSizes(Protocol):
+    """How many weights a step reads, in all and of the heads alone."""
+
+    @property
+    def step_size(self) -> int: ...
+
+    @property
+    def heads_size(self) -> int: ...
 
 
 class Backend(Protocol):
@@ -184,15 +194,15 @@ def choose(weights: DecoderWeights | None = None) -> tuple[str, str]:
         return "torch", f"It alone computes on {weights.device.partition(':')[0]} in {kind}."
     against = obstacle("native") or (weights is not None and _native_refusal(weights)) or ""
     if not against:
-        return _with_bits(weights.step_size) if weights is not None else ("native", "It is the fastest on a CPU.")
+        return _with_bits(weights) if weights is not None else ("native", "It is the fastest on a CPU.")
     if not obstacle("onnx") and (weights is None or weights.step_size >= WORTH_A_FILE):
         return "onnx", f"It is the next best. {against}"
     return "torch", f"It runs everywhere. {against}"
 
 
-def _with_bits(weights: int) -> tuple[str, str]:
-    """The native backend with as many bits as suit a decoder that reads so many weights a step."""
-    if weights > ALWAYS_LIVE:
+def _with_bits(weights: DecoderWeights) -> tuple[str, str]:
+    """The native backend with as many bits as suit a decoder."""
+    if weights.step_size > ALWAYS_LIVE:
         from musicgen.backends import native_step
 
         rate = native_step.read_rate()
@@ -201,22 +211,29 @@ def _with_bits(weights: int) -> tuple[str, str]:
     return "native", "It is the fastest on a CPU."
 
 
-def native_bits(weights: int, rate: float) -> str:
+def native_bits(sizes: StepSizes, rate: float) -> str:
     """The native backend's name: with 8 bits where they can be read live, with 6 where they cannot.
 
     Parameters
     ----------
-    weights
-        That a step reads.
+    sizes
+        Of a decoder's weights or of a model's card.
     rate
         Bytes that memory gives a second.
     """
-    return "native" if weights <= ALWAYS_LIVE or reading_factor("native", weights, rate) >= LIVE else "native-int6"
+    live = sizes.step_size <= ALWAYS_LIVE or reading_factor("native", sizes, rate) >= LIVE
+    return "native" if live else "native-int6"
 
 
-def reading_factor(name: str, weights: int, rate: float) -> float:
+def reading_factor(name: str, sizes: StepSizes, rate: float) -> float:
     """Times real time at which a backend could step if it did nothing but read its weights; see `native_bits`."""
-    return rate / (WEIGHT_BYTES[name] * weights * STEPS_PER_SECOND)
+    return rate / (step_bytes(name, sizes) * STEPS_PER_SECOND)
+
+
+def step_bytes(name: str, sizes: StepSizes) -> float:
+    """Of weights that a backend reads each step, scales included. The native one's heads have 8 bits in all widths."""
+    heads = WEIGHT_BYTES["native" if name.startswith("native") else name]
+    return WEIGHT_BYTES[name] * (sizes.step_size - sizes.heads_size) + heads * sizes.heads_size
 
 
 def _native_refusal(weights: DecoderWeights) -> str:

@@ -7,6 +7,7 @@ pickles, transformers' models, and safetensors of types that numpy lacks.
 from __future__ import annotations
 
 import copy
+import json
 import math
 import re
 from collections import Counter
@@ -31,8 +32,12 @@ RENAMED = (
 # What training wraps a model in: FSDP and torch.compile around any part of it, Dora and DDP around the whole.
 AROUND_PARTS = re.compile(r"(?<![^.])(?:_fsdp_wrapped_module\.|_orig_mod\.)+")
 AROUND_ALL = re.compile(r"^(?:model\.|module\.)+")
-NUMPYS = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
-"""Of safetensors' names of types, those that numpy has numbers for."""
+NUMPYS = {
+    **{f"F{8 * size}": f"f{size}" for size in (2, 4, 8)},
+    **{f"{kind}{8 * size}": f"{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)},
+    "BOOL": "?",
+}
+"""Of safetensors' names of types, those that numpy has numbers for, and what numpy calls them."""
 
 
 class Tensors:
@@ -71,8 +76,10 @@ class Tensors:
     def __contains__(self, name: str) -> bool:
         return self.prefix + name in self._source
 
-    def take(self, name: str, *shape: int, stored: bool = False) -> NDArray[Any]:
+    def take(self, name: str, *shape: int, stored: bool = False, mapped: bool = False) -> NDArray[Any]:
         """A weight of a known shape; ``stored`` in the type that its file has it in, where numpy has that.
+
+        ``mapped`` leaves it in its file besides, where that can be: of a table only the rows in use take memory.
 
         Raises
         ------
@@ -84,8 +91,12 @@ class Tensors:
                 f"The weights in {self._folder} are incomplete (no {self.prefix}{name}): download or export them again."
             )
         self.check_shape(name, shape)
-        self._taken.add(self.prefix + name)
-        return self.read(self.prefix + name, stored=stored)
+        name = self.prefix + name
+        self._taken.add(name)
+        if mapped and isinstance(self._source, Files):
+            self._checked(name, self._source.mapped(name))  # a view of its own: its pages go with it
+            return as_numpy(self._source.mapped(name))
+        return self.read(name, stored=stored or mapped)
 
     def check_shape(self, name: str, shape: tuple[int, ...]) -> None:
         """Refuse a weight that has another shape than this, before it is read."""
@@ -115,7 +126,9 @@ class Tensors:
         ModelError
             It is none: whole numbers, or values that are no numbers.
         """
-        found = self._source[name]
+        return self._checked(name, self._source[name], stored)
+
+    def _checked(self, name: str, found: Array, stored: bool = True) -> NDArray[Any]:
         kind = str(found.dtype).removeprefix("torch.")
         if not kind.removeprefix("b").startswith("float"):
             raise ModelError(f"The weights in {self._folder} are damaged ({name} holds {kind}): export them again.")
@@ -174,6 +187,18 @@ class Files(Mapping[str, Array]):
         kind = str(self._file(path).get_slice(stored).get_dtype())
         tensor: Array = self._file(path, "np" if kind in NUMPYS else "pt").get_tensor(stored)  # torch has more types
         return tensor
+
+    def mapped(self, name: str) -> Array:
+        """A tensor where it lies in its file, to be read only; a copy of one of a type that numpy lacks."""
+        path, stored = self._places[name]
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            entry = json.loads(file.read(size))[stored]
+        kind = NUMPYS.get(entry["dtype"])
+        if kind is None:
+            return self[name]
+        place = 8 + size + entry["data_offsets"][0]
+        return np.asarray(np.memmap(path, np.dtype(kind).newbyteorder("<"), "r", place, tuple(entry["shape"])))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Of a tensor, without reading it."""

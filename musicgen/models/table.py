@@ -34,6 +34,8 @@ class Card:
         Of the decoder.
     decoder, text_encoder, codec
         Weights.
+    step_size, heads_size
+        Weights of the decoder that every step reads, and those of the heads among them.
     positions
         That its cache holds, see :class:`musicgen.StreamingPolicy`.
     """
@@ -47,6 +49,8 @@ class Card:
     decoder: int
     text_encoder: int
     codec: int
+    step_size: int
+    heads_size: int
     positions: int = 1200
 
     @property
@@ -70,7 +74,8 @@ def _released(size: str, channels: int, melody: bool, layers: int, hidden: int) 
     feed = 2 * hidden * 4 * hidden + 2 * hidden
     layer = attention + feed if melody else 2 * attention + feed
     projections = 768 * hidden + hidden + (12 * hidden + hidden if melody else 0)
-    tables = codebooks * hidden * (entries + 1 + entries)
+    heads = codebooks * hidden * entries
+    tables = heads + codebooks * hidden * (entries + 1)
     return Card(
         name=f"facebook/musicgen-{'stereo-' if channels == 2 else ''}{size}",
         licence=META_LICENCE,
@@ -81,7 +86,14 @@ def _released(size: str, channels: int, melody: bool, layers: int, hidden: int) 
         decoder=layers * layer + 2 * hidden + tables + projections,
         text_encoder=T5_BASE,
         codec=ENCODEC_32KHZ,
+        step_size=layers * _layer_step(hidden, 4 * hidden, melody) + heads,
+        heads_size=heads,
     )
+
+
+def _layer_step(hidden: int, feed: int, melody: bool) -> int:
+    """Weights that a step reads of one layer: keys and values of cross-attention are computed once a prompt."""
+    return (4 if melody else 6) * hidden**2 + 2 * hidden * feed
 
 
 RELEASED: tuple[Card, ...] = tuple(
@@ -103,17 +115,21 @@ def nano() -> Card:
     folder = Path(__file__).parent / "nano"
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     settings = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
-    weights = _count(folder)
+    weights, decoder = _count(folder), config["decoder"]
+    hidden, melody = decoder["hidden_size"], config["model_type"] == "musicgen_melody"
+    heads = decoder["num_codebooks"] * hidden * decoder["vocab_size"]
     return Card(
         name="nano",
         licence="MIT",
-        channels=config["decoder"]["audio_channels"],
-        melody=config["model_type"] == "musicgen_melody",
-        layers=config["decoder"]["num_hidden_layers"],
-        hidden=config["decoder"]["hidden_size"],
+        channels=decoder["audio_channels"],
+        melody=melody,
+        layers=decoder["num_hidden_layers"],
+        hidden=hidden,
         decoder=weights["decoder"] + weights.get("enc_to_dec_proj", 0),
         text_encoder=weights["text_encoder"],
         codec=weights["audio_encoder"],
+        step_size=decoder["num_hidden_layers"] * _layer_step(hidden, decoder["ffn_dim"], melody) + heads,
+        heads_size=heads,
         positions=settings["streaming"]["max_position"],
     )
 

@@ -67,22 +67,14 @@ class Twister:
         self._seed = int(read["seed"])
         self._go_on(read["words"].astype(np.uint32), _WORDS if left == 1 else place)
 
-    def exponentials(self, count: int) -> NDArray[np.float64]:
-        """The next draws of the exponential distribution with mean 1."""
-        return _exponential(self._words(count))
-
     def choose(self, shares: NDArray[np.float32]) -> NDArray[np.int64]:
         """One of each row's entries at random, (rows,): each as often as its share says, (rows, V)."""
-        words = self._words(shares.size).reshape(*shares.shape, 2)
+        words: NDArray[np.uint64] = self._bits.random_raw(2 * shares.size).reshape(*shares.shape, 2)
         possible = shares > 0  # the others are never chosen, and logarithms take their time
         chances = np.zeros_like(shares)
         chances[possible] = shares[possible] / _exponential(words[possible]).astype(np.float32)
         chosen: NDArray[np.int64] = chances.argmax(-1)
         return chosen
-
-    def _words(self, pairs: int) -> NDArray[np.uint64]:
-        words: NDArray[np.uint64] = self._bits.random_raw(2 * pairs).reshape(pairs, 2)
-        return words
 
 
 def _exponential(words: NDArray[np.uint64]) -> NDArray[np.float64]:

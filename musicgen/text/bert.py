@@ -121,7 +121,7 @@ def read_bert(config: dict[str, Any], tensors: Tensors) -> Bert:
     types = embeddings.take("token_type_embeddings.weight", values["type_vocab_size"], size)
     positions = embeddings.take("position_embeddings.weight", values["max_position_embeddings"], size)
     return Bert(
-        words=embeddings.take("word_embeddings.weight", values["vocab_size"], size, stored=True),
+        words=embeddings.take("word_embeddings.weight", values["vocab_size"], size, mapped=True),
         positions=positions + types[0],
         norm=norm(embeddings),
         layers=tuple(layer(tensors.part(f"encoder.layer.{i}")) for i in range(values["num_hidden_layers"])),

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from musicgen import ModelError, MusicGen, Sampling, StreamingPolicy
-from musicgen.backends import WEIGHT_BYTES, prepare
+from musicgen.backends import prepare, step_bytes
 from musicgen.codec import CodecWeights, codec_weights
 from musicgen.decoder import CrossWeights, DecoderWeights, LayerWeights, sinusoids
 from musicgen.delay import delays_of
 from musicgen.models.table import RELEASED, Card
-from streamer.engine.loading import share_threads
+from streamer.engine.loading import one_thread, share_threads
 from streamer.errors import UserError
 from streamer.process.heap import free_memory
 
@@ -47,7 +47,7 @@ def checkpoint(name: str, apart: bool = True) -> Checkpoint:
     UserError
         It cannot be loaded.
     """
-    torch.set_num_threads(1)  # several would stand in each other's way, as in `streamer.engine.loading.load`
+    one_thread()
     from musicgen.load.checkpoint import load_checkpoint
 
     released = card(name)
@@ -63,7 +63,7 @@ def checkpoint(name: str, apart: bool = True) -> Checkpoint:
 def opened(source: Checkpoint, backend: str, threads: int | None = None) -> Iterator[MusicGen]:
     """A checkpoint on a backend, with the threads it plays with."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps files that are mapped
-        torch.set_num_threads(1)
+        one_thread()
         backend_in_use = prepare(source.decoder, backend, threads=threads, folder=Path(folder))
         share_threads(backend_in_use)
         yield MusicGen(source, backend_in_use)
@@ -71,8 +71,8 @@ def opened(source: Checkpoint, backend: str, threads: int | None = None) -> Iter
 
 def shortage(card: Card, backend: str, copies: int = 1) -> str:
     """Why a model, so many times over, does not fit into the free memory; "" where it does."""
-    rest = card.memory() - 4 * (card.decoder + card.text_encoder)
-    needed = int(copies * WEIGHT_BYTES[backend] * card.decoder) + rest + SPARE
+    rest = card.memory() - 4 * (card.step_size + card.text_encoder)
+    needed = int(copies * step_bytes(backend, card)) + rest + SPARE
     free = free_memory()
     if free is None or needed <= free:
         return ""

@@ -47,9 +47,9 @@ def models(as_json: Json = False) -> None:
     backend, reason = choose()
     rows = []
     for card in (nano(), *RELEASED):
-        own = native_bits(card.decoder, speed) if backend == "native" else backend
+        own = native_bits(card, speed) if backend == "native" else backend
         here = card.name == "nano" or _downloaded(card.name)
-        rows.append(_Row(card, here, own, reading_factor(own, card.decoder, speed)))
+        rows.append(_Row(card, here, own, reading_factor(own, card, speed)))
     if as_json:
         tell_machine({"backend": backend, "reason": reason, "models": [_facts(row) for row in rows]})
         return

@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from musicgen import ModelError, MusicGen
-from musicgen.backends import NAMES, WEIGHT_BYTES, advice, choose, native_bits, native_step, obstacle, prepare
+from musicgen.backends import NAMES, advice, choose, native_bits, native_step, obstacle, prepare, step_bytes
 from musicgen.backends.cuda_step import CudaBackend
+from musicgen.backends.native_step import NativeBackend
 from musicgen.backends.threads import best_threads
 from musicgen.backends.torch_step import TorchBackend
 from musicgen.load.checkpoint import load_checkpoint
+from musicgen.models.table import nano
 from tests.musicgen import backend_parity as parity
 from tests.musicgen.random_decoder import random_decoder
 
@@ -90,7 +92,7 @@ def test_eight_bits_are_the_default_where_memory_reads_them_live_and_six_where_i
     require("native")
     weights = random_decoder(hidden=256, heads=4)
     monkeypatch.setattr("musicgen.backends.ALWAYS_LIVE", weights.step_size - 1)
-    live = 2 * 50 * WEIGHT_BYTES["native"] * weights.step_size  # bytes a second, at twice real time
+    live = 2 * 50 * step_bytes("native", weights)  # bytes a second, at twice real time
     for rate, expected in ((1.01 * live, "native"), (0.99 * live, "native-int6"), (0.1 * live, "native-int6")):
         monkeypatch.setattr(native_step, "read_rate", lambda own=rate: own)
         name, reason = choose(weights)
@@ -100,7 +102,7 @@ def test_eight_bits_are_the_default_where_memory_reads_them_live_and_six_where_i
 
 def test_no_memory_is_too_slow_for_eight_bits_of_nano() -> None:
     """So nothing is measured, and the same seed plays the same on every day."""
-    assert native_bits(load_checkpoint("nano").decoder.step_size, rate=1e9) == "native"
+    assert native_bits(load_checkpoint("nano").decoder, rate=1e9) == "native"
 
 
 def test_auto_without_the_fast_ones_is_torch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,3 +198,19 @@ def test_the_parity_checks_notice_a_position_that_is_one_off() -> None:
     shifted = replace(weights, positions=weights.positions.roll(1, 0))
     with pytest.raises(AssertionError):
         parity.check_a_stream_through_its_life(weights, lambda _: TorchBackend(shifted, threads=1), 0.999)
+
+
+@pytest.mark.parametrize("name", native_step.BITS)
+def test_the_bytes_of_a_step_are_what_is_packed(name: str) -> None:
+    """Whatever share of a model's weights its heads are, which have 8 bits in all widths: what auto reckons with."""
+    require(name)
+    for hidden, layers in ((64, 1), (256, 3)):
+        weights = random_decoder(hidden=hidden, heads=hidden // 64, layers=layers)
+        packed = prepare(weights, name, threads=1)
+        assert isinstance(packed, NativeBackend)
+        assert step_bytes(name, weights) == pytest.approx(packed.step_bytes, rel=0.002)
+
+
+def test_nanos_card_knows_what_a_step_reads() -> None:
+    weights = load_checkpoint("nano").decoder
+    assert (nano().step_size, nano().heads_size) == (weights.step_size, weights.heads_size)

@@ -85,6 +85,7 @@ def test_random_weights_have_the_released_shape(card: Card) -> None:
     layer = weights.layers[0]
     assert (weights.hidden, weights.codebooks, len(weights.layers)) == (card.hidden, 4 * card.channels, card.layers)
     assert (layer.cross is None) == card.melody
+    assert (weights.step_size, weights.heads_size) == (card.step_size, card.heads_size)
     matrices = [layer.qkv, layer.self_out, layer.feed_in, layer.feed_out]
     if layer.cross is not None:
         matrices += [layer.cross.q, layer.cross.kv, layer.cross.out]

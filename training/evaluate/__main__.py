@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--endless-minutes", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=16, help="streams that are stepped together")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--backend", default="auto", help="what plays, as `native-int6`: a report of its own in --out")
     parser.add_argument("--seed", type=int, default=1)
     return parser
 

@@ -70,18 +70,22 @@ class Studio:
     arguments
         The command line.
     fingerprint
-        Of the model's weights.
+        Of the model's weights, and of the backend where one was asked for.
     """
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.fingerprint = fingerprint(arguments.model)
+        if arguments.backend != "auto":
+            self.fingerprint += f"-{arguments.backend}"
         self._takes = arguments.out / f"takes-{self.fingerprint}"
 
     @cached_property
     def model(self) -> musicgen.MusicGen:
         """What plays."""
-        return musicgen.MusicGen.load(str(self.arguments.model), threads=self.arguments.threads)
+        return musicgen.MusicGen.load(
+            str(self.arguments.model), backend=self.arguments.backend, threads=self.arguments.threads
+        )
 
     @cached_property
     def encodec(self) -> Any:

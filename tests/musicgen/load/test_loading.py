@@ -16,6 +16,7 @@ from transformers import EncodecConfig, MusicgenDecoderConfig
 
 from musicgen import ModelError, MusicGen, Sampling
 from musicgen.codec.weights import DEFAULTS as CODEC_DEFAULTS
+from musicgen.load.tensors import Tensors, stored
 from tests.musicgen.tiny import tiny_checkpoint
 
 
@@ -252,6 +253,26 @@ def test_half_precision_files_load(tmp_path: Path, tiny_model_dir: Path) -> None
     model = MusicGen.load(str(tmp_path))
     assert model.stream().past.state.memory.dtype.itemsize == 4
     assert len(next(model.stream("deep house").audio(0.1))) > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64, torch.bfloat16])
+def test_a_table_that_stays_in_its_file_is_the_table(tmp_path: Path, dtype: torch.dtype) -> None:
+    """Behind others, of whatever type; a file that is replaced meanwhile changes nothing of it."""
+    weights = {name: torch.randn(3 + place, 5).to(dtype) for place, name in enumerate(("before", "table", "z"))}
+    path = tmp_path / "model.safetensors"
+    save_file(weights, path, metadata={"format": "pt"})
+    table = Tensors(stored(tmp_path)).take("table", 4, 5, mapped=True)
+    if sys.platform != "win32":  # which keeps files that are mapped
+        path.unlink()
+        save_file({name: 0 * weight for name, weight in weights.items()}, path)
+    np.testing.assert_array_equal(table, weights["table"].double().numpy())
+    assert table.flags.writeable == (dtype == torch.bfloat16)  # which numpy lacks: that one is a copy
+
+
+def test_a_damaged_table_is_refused_though_it_stays_in_its_file(tmp_path: Path) -> None:
+    save_file({"table": torch.full((4, 5), torch.nan)}, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="no numbers, NaN or infinity"):
+        Tensors(stored(tmp_path)).take("table", 4, 5, mapped=True)
 
 
 def test_a_checkpoint_without_sub_models_sizes_plays(tmp_path: Path) -> None:
