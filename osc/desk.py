@@ -194,7 +194,7 @@ class Desk:
         self._feedback.forget(source)
 
     def _replaces(self, datagram: bytes) -> Hashable:
-        return self._set_at.get(datagram.partition(b"\0")[0], datagram)
+        return self._set_at.get(datagram.partition(b"\0")[0])
 
     def _serve(self) -> None:
         """Do what datagrams ask for, each client's in its turn."""

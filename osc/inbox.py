@@ -2,7 +2,8 @@
 
 Reading a socket is cheap and serving a message is not. So everything is read at once into one queue a client, and
 served in turns: a host at a time, and a client of that host at a time. A queue that grows keeps the last value of each
-name, and when all queues together hold too much, the longest lose their oldest.
+name, up to the next thing that is no value: what a command does hangs on all that came before it. When all queues
+together hold too much, the longest lose their oldest.
 """
 
 from __future__ import annotations
@@ -27,12 +28,19 @@ class _Queue:
 
     def compact(self, replaces: Callable[[bytes], Hashable]) -> None:
         """Leave out what a later datagram replaces; the next time when the queue has doubled, so this stays cheap."""
+        kept: deque[bytes] = deque()
         last: dict[Hashable, bytes] = {}
         for datagram in self.datagrams:
             key = replaces(datagram)
-            last.pop(key, None)  # so that the later one also takes the later place
-            last[key] = datagram
-        self.datagrams = deque(last.values())
+            if key is None:
+                kept.extend(last.values())
+                kept.append(datagram)
+                last.clear()
+            else:
+                last.pop(key, None)  # so that the later one also takes the later place
+                last[key] = datagram
+        kept.extend(last.values())
+        self.datagrams = kept
         self.compact_at = max(BACKLOG, 2 * len(self.datagrams))
 
     def keep(self, count: int) -> None:
@@ -47,7 +55,8 @@ class Inbox:
     Parameters
     ----------
     replaces : callable
-        Datagram -> a key; of two datagrams of one client with equal keys the later one is enough.
+        Datagram -> a key; of two datagrams of one client with equal keys the later one is enough. None for what has
+        to be served each time that it is sent.
 
     Attributes
     ----------

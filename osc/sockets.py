@@ -14,6 +14,7 @@ LOCALHOST = "localhost"
 _LOOPBACKS = ("127.0.0.1", "::1")
 BUFFER_BYTES = 4 * 2**20
 """Room for what comes while a busy machine does not let us read."""
+_BUFFER_BY_FORCE = 33  # Linux: SO_RCVBUFFORCE, which Python has no name for
 _TRIES = 8
 """Free ports that are tried until one is free for both kinds of address."""
 
@@ -75,7 +76,7 @@ def _bind(host: str, port: int) -> socket.socket:
     group = ipaddress.ip_address(str(address[0]).partition("%")[0])
     try:
         listener.setblocking(False)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)  # or the most that the system allows
+        _make_room(listener)
         if group.is_multicast:
             _join(listener, group)
             if sys.platform == "win32":  # which binds to addresses of its own only
@@ -85,6 +86,15 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise BindError(error.errno, _why(host, port, error)) from None
     return listener
+
+
+def _make_room(listener: socket.socket) -> None:
+    """As much as is wanted where we may go beyond what the system allows everyone, else the most of that."""
+    with contextlib.suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, _BUFFER_BY_FORCE, BUFFER_BYTES)
 
 
 def _join(listener: socket.socket, group: Group) -> None:

@@ -22,9 +22,10 @@ PHONE: Address = ("192.0.2.1", 5000)
 FLOOD: Address = ("192.0.2.2", 5000)
 
 
-def name(datagram: bytes) -> bytes:
-    """What a datagram sets: what stands before the first space; nothing is replaced where there is none."""
-    return datagram.partition(b" ")[0]
+def name(datagram: bytes) -> bytes | None:
+    """What a datagram sets: what stands before the first space; nothing where there is none."""
+    found, space, _ = datagram.partition(b" ")
+    return found if space else None
 
 
 def drain(inbox: Inbox) -> list[tuple[Address, bytes]]:
@@ -62,6 +63,27 @@ def test_one_fader_is_served_next_whatever_another_client_has_sent() -> None:
     assert len(inbox) <= MOST
 
 
+def test_what_is_no_value_is_served_as_often_as_it_was_asked_for_after_all_that_came_before_it() -> None:
+    inbox = Inbox(name)
+    for value in range(3 * BACKLOG):
+        inbox.put(PHONE, b"volume %d" % value)
+        if value % BACKLOG == 0:
+            inbox.put(PHONE, b"undo")
+    served = [datagram for _, datagram in drain(inbox)]
+    assert [datagram for datagram in served if datagram == b"undo"] == 3 * [b"undo"]
+    before = [served[place - 1] for place, datagram in enumerate(served) if datagram == b"undo"]
+    assert before == [b"volume %d" % (BACKLOG * number) for number in range(3)]
+
+
+def test_every_ping_of_a_client_whose_turn_came_late_is_answered(server: OscServer, connect: Connect) -> None:
+    client = connect(server)
+    for _ in range(3 * BACKLOG):
+        server.desk.receive(build("/mg/ping"), ("127.0.0.1", client.port))
+    while server.desk.held().unserved:
+        server.desk.turn()
+    assert [message.address for message in client.messages(1.0)] == 3 * BACKLOG * ["/mg/pong"]
+
+
 @pytest.mark.parametrize(
     "flood",
     [
@@ -94,8 +116,8 @@ datagrams = st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 2**16
 @given(st.lists(st.one_of(datagrams, st.none()), max_size=600))
 def test_of_every_client_and_name_the_last_value_is_served(steps: list[tuple[int, int, int] | None]) -> None:
     inbox = Inbox(name)
-    sent: dict[tuple[Address, bytes], bytes] = {}
-    served: dict[tuple[Address, bytes], bytes] = {}
+    sent: dict[tuple[Address, bytes | None], bytes] = {}
+    served: dict[tuple[Address, bytes | None], bytes] = {}
     taken: list[tuple[Address, bytes]] = []
     for step in steps:
         if step is None:
