@@ -4,8 +4,8 @@
 
 Prints one line of JSON: datagrams sent and received by the server, the rate reached, what the system dropped because a
 socket was full, pings sent and lost, the slowest pong, and by how much the server's memory grew after the first tenth.
-`--ordinary` gives the server no more room for what waits than Linux allows everyone by itself. Exits with 1 where a ping
-was lost or memory grew by more than 5 MB. Linux, for its way of telling a process's memory.
+`--ordinary` gives the server no more room for what waits than Linux allows everyone by itself. Exits with 1 where a
+ping was lost or memory grew by more than 5 MB. Linux, for its way of telling a process's memory.
 """
 
 from __future__ import annotations
