@@ -21,7 +21,7 @@ import psutil
 from benchmarks.recovery import busy
 from streamer.instrument import Instrument
 from streamer.process.job import music
-from streamer.process.priority import hurry_callback, hurry_process
+from streamer.process.priority import hurry_callback, hurry_process, hurry_threads, kit_for_callback
 
 _DROP, _RIGHT = 24, 23  # Linux: PR_CAPBSET_DROP, CAP_SYS_NICE
 
@@ -64,6 +64,7 @@ def play(model: str, minutes: float, lead: float) -> None:
     granted = hurry_process()
     instrument = Instrument(music(model, 48_000, 2), {"prompt": "techno, 130 bpm", "lead": lead}, port=0, report=_hear)
     instrument.start()
+    hurry_threads()
     try:
         time.sleep(2)
         first = instrument.status()
@@ -76,7 +77,7 @@ def play(model: str, minutes: float, lead: float) -> None:
         "minutes": minutes,
         "lead_ms": lead,
         "granted": granted or "nothing",
-        "callback": hurry_callback() or "nothing",
+        "callback": hurry_callback() or kit_for_callback() or "nothing",
         "xruns": last.xruns - first.xruns,
         "silent_s": round(60 * minutes - (last.seconds - first.seconds), 2),
         "restarts": last.restarts,

@@ -48,7 +48,7 @@ def shielded(function: Callable[P, None], say: Say = mention) -> Callable[P, Non
     return call
 
 
-def fleeting(name: str, run: Callable[[], None]) -> threading.Thread:
+def fleeting(name: str, run: Callable[[], object]) -> threading.Thread:
     """A thread for one thing that may never come to its end; it is yet to be started."""
     return threading.Thread(target=run, name=name, daemon=True)
 

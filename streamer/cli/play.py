@@ -40,7 +40,7 @@ from streamer.cli.options import (
 )
 from streamer.cli.page import beside, check_installed, show
 from streamer.errors import UserError
-from streamer.process.priority import hurry_process
+from streamer.process.priority import hurry_process, hurry_threads
 from streamer.reporting import complain, harmless
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ def play(
     with _finally_closed(instrument):
         with console.status(f"Loading {plain(model)} ..."):
             instrument.start()
+        hurry_threads()
         _introduce(instrument, f"udp://{osc_host}:{instrument.server.port}", f"{osc_prefix}/prompt")
         with _paged(web, (osc_host, instrument.server.port, osc_prefix), web_host, web_port):
             _watch(instrument, seconds)

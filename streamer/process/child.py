@@ -25,7 +25,7 @@ from streamer.process.heap import give_back
 from streamer.process.intake import Intake
 from streamer.process.job import Job, Source, Tell
 from streamer.process.playhead import Playhead
-from streamer.process.priority import hurry_engine, lower_priority
+from streamer.process.priority import hurry_engine, hurry_threads, lower_priority
 from streamer.process.ring import Ring
 from streamer.process.status import PLAYING, STARTING, Status
 from streamer.reporting import ASLEEP_SECONDS, Unfailing, explained, tell_of_lost_threads
@@ -166,6 +166,7 @@ def _perform(
     intake.start()
     receive = partial(_receive, connection, intake)
     lasting("receiving", receive, lambda sentence: tell(Report(sentence))).start()
+    hurry_threads()
     try:
         _play(source, job, intake, ring, status, handover)
     except UserError as error:

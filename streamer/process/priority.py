@@ -1,6 +1,7 @@
 """How much of the processor our threads ask for beside others, and memory that is never swapped out.
 
-What a system does not grant is left as it is, without a word; `streamer doctor` tells what it grants.
+What a system does not grant is left as it is, without a word; `streamer doctor` tells what it grants. On Linux it is
+taken where the user may, and where not a desktop's RealtimeKit is asked, beside the music.
 """
 
 from __future__ import annotations
@@ -8,15 +9,21 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from streamer.process import rtkit
+from streamer.threads import fleeting
 
 REAL_TIME = 10
 """Of the audio thread's real-time schedule: above everything ordinary, below audio servers, which take 70 or more."""
 FIRST = -11
 """The engine's nice level. Not real time: a model too slow for this machine would take a whole core from its owner."""
+_RESET_ON_FORK = getattr(os, "SCHED_RESET_ON_FORK", 0)  # of what RealtimeKit gives
 _STEPS = 10
 _USER_INTERACTIVE = 0x21  # macOS: QOS_CLASS_USER_INTERACTIVE
 _CLASS = "Pro Audio"  # Windows: of its multimedia class scheduler
@@ -29,12 +36,37 @@ def hurry_callback() -> str:
     """
     if sys.platform != "linux":
         return ""
-    if os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
+    if _is_real_time(0):
         return "real-time, as it came"
+    if _real_time():
+        return f"SCHED_RR {REAL_TIME}"
+    thread = threading.get_native_id()
+    fleeting("asking for the callback", lambda: _ask_for_callback(thread)).start()
+    return _nice_first()
+
+
+def kit_for_callback() -> str:
+    """What RealtimeKit grants the calling thread as one that fills blocks; this waits for its answer."""
+    return _ask_for_callback(threading.get_native_id())
+
+
+def kit_for_engine() -> str:
+    """What RealtimeKit grants the calling thread as one that makes the music; this waits for its answer."""
+    return f"nice {FIRST} by rtkit" if rtkit.high_priority([threading.get_native_id()], FIRST) else ""
+
+
+def _ask_for_callback(thread: int) -> str:
+    if _bounded() and rtkit.real_time(thread, REAL_TIME):
+        return f"SCHED_RR {REAL_TIME} by rtkit"
+    return f"nice {FIRST} by rtkit" if rtkit.high_priority([thread], FIRST) else ""
+
+
+def _real_time() -> bool:
+    """Whether the calling thread is real time now, by a right of its user."""
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(REAL_TIME))
-        return f"SCHED_RR {REAL_TIME}"
-    return _nice_first()
+        return True
+    return False
 
 
 def hurry_engine() -> str:
@@ -54,7 +86,64 @@ def hurry_process() -> str:
 
     The interpreter is one for all threads: one that waits for the processor and holds it would hold up the callback.
     """
-    return _nice_first() if sys.platform == "linux" else ""
+    if sys.platform != "linux":
+        return ""
+    if not _may_be_real_time():
+        _promise()
+    return _nice_first()
+
+
+def hurry_threads() -> None:
+    """The threads that this process has by now go before others, where a system grants it to each of them alone."""
+    if sys.platform != "linux" or _nice_first():  # then they all have it from whoever began them
+        return
+    threads = sorted(int(task.name) for task in Path("/proc/self/task").iterdir())
+    fleeting("asking for all threads", lambda: _ask_for(threads)).start()
+
+
+def _ask_for(threads: list[int]) -> None:
+    rtkit.high_priority([thread for thread in threads if not _is_real_time(thread)], FIRST)
+
+
+def _is_real_time(thread: int) -> bool:
+    with contextlib.suppress(OSError):  # it has ended
+        return os.sched_getscheduler(thread) & ~_RESET_ON_FORK in (os.SCHED_FIFO, os.SCHED_RR)
+    return True
+
+
+def _may_be_real_time() -> bool:
+    found: list[bool] = []
+    trial = fleeting("a trial", lambda: found.append(_real_time()))  # with it ends what it is granted
+    trial.start()
+    trial.join()
+    return found == [True]
+
+
+def _promise() -> None:
+    """Let no real-time thread compute for long without a pause: what RealtimeKit wants to see before it makes one.
+
+    Linux would end a process that breaks this. Early on it sends a signal, at which such threads become ordinary.
+    """
+    import resource
+
+    longest = rtkit.LONGEST_MICROSECONDS
+    with contextlib.suppress(OSError, ValueError):  # ValueError: not the main thread, or a limit that cannot be raised
+        signal.signal(signal.SIGXCPU, _slow_down)
+        resource.setrlimit(resource.RLIMIT_RTTIME, (longest // 10, longest))
+
+
+def _bounded() -> bool:
+    """Whether this process has promised that, and hears the signal."""
+    import resource
+
+    most = resource.getrlimit(resource.RLIMIT_RTTIME)[1]
+    return 0 <= most <= rtkit.LONGEST_MICROSECONDS and signal.getsignal(signal.SIGXCPU) is _slow_down
+
+
+def _slow_down(number: int, frame: object) -> None:
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(int(task.name), os.SCHED_OTHER | _RESET_ON_FORK, os.sched_param(0))
 
 
 def stand_back() -> None:
@@ -88,10 +177,22 @@ def keep_in_memory(address: int, size: int) -> bool:
     """Whether so many bytes from there on are never swapped out from now on, until their memory is let go of."""
     with contextlib.suppress(OSError, AttributeError):
         if sys.platform == "win32":
-            kernel: Any = ctypes.WinDLL("kernel32")
-            return bool(kernel.VirtualLock(ctypes.c_void_p(address), ctypes.c_size_t(size)))
+            return _lock_on_windows(address, size)
         return bool(ctypes.CDLL(None).mlock(ctypes.c_void_p(address), ctypes.c_size_t(size)) == 0)
     return False
+
+
+def _lock_on_windows(address: int, size: int) -> bool:
+    """It locks no more than a process keeps at the least, at first 200 kB: so that is raised by as much."""
+    kernel: Any = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
+    kernel.GetCurrentProcess.restype = ctypes.c_void_p
+    process = ctypes.c_void_p(kernel.GetCurrentProcess())
+    least, most = ctypes.c_size_t(0), ctypes.c_size_t(0)
+    if kernel.GetProcessWorkingSetSize(process, ctypes.byref(least), ctypes.byref(most)):
+        kernel.SetProcessWorkingSetSize(
+            process, ctypes.c_size_t(least.value + size), ctypes.c_size_t(most.value + size)
+        )
+    return bool(kernel.VirtualLock(ctypes.c_void_p(address), ctypes.c_size_t(size)))
 
 
 @contextlib.contextmanager

@@ -95,6 +95,7 @@ def test_real_time_scheduling_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("os.sched_setscheduler", refuse)
     monkeypatch.setattr("os.setpriority", refuse)
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
     finding = examine()["real-time"]
     assert finding.state == "missing"
     assert "not permitted" in finding.sentence and "rtprio" in finding.remedy

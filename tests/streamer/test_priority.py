@@ -72,6 +72,7 @@ def test_what_is_refused_is_left_without_a_word(
     monkeypatch.setattr("os.sched_setscheduler", refuse)
     monkeypatch.setattr("os.setpriority", refuse)
     monkeypatch.setattr("os.getpriority", lambda *arguments: 0)
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
     for ask in (priority.hurry_callback, priority.hurry_engine, priority.hurry_process):
         assert in_a_thread(ask) == ""
     assert capfd.readouterr() == ("", "")
@@ -148,14 +149,27 @@ def test_a_ring_stays_in_memory_while_it_is_open() -> None:
     assert locked() == before
 
 
-def test_windows_locks_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    function = Called(1)
-    libraries = {"kernel32": type("Library", (), {"VirtualLock": function})}
+def test_windows_locks_pages_and_keeps_as_many_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    function, kept = Called(1), Called(1)
+
+    def tell(process: Any, least: Any, most: Any) -> int:
+        least._obj.value, most._obj.value = 1000, 2000
+        return 1
+
+    kernel = {
+        "VirtualLock": function,
+        "GetCurrentProcess": Called(7),
+        "GetProcessWorkingSetSize": staticmethod(tell),
+        "SetProcessWorkingSetSize": kept,
+    }
+    libraries = {"kernel32": type("Library", (), kernel)}
     monkeypatch.setattr(ctypes, "WinDLL", libraries.__getitem__, raising=False)
     monkeypatch.setattr("sys.platform", "win32")
     assert priority.keep_in_memory(4096, 100)
     ((address, size),) = function.calls
     assert (address.value, size.value) == (4096, 100)
+    ((process, least, most),) = kept.calls
+    assert (process.value, least.value, most.value) == (7, 1100, 2100)
 
 
 # Where it is asked for
