@@ -1,9 +1,10 @@
 """Play beside processes that compute without end, with and without the priority that this system grants: xruns.
 
-Usage: python -m benchmarks.hogs [--minutes 10] [--hogs 2] [--lead 120] [--model nano] [--rounds 1]
+Usage: python -m benchmarks.hogs [--minutes 10] [--hogs 2] [--lead 120] [--model nano] [--as nothing self]
 
-Each round plays so long as a user to whom nothing is granted, then as whoever runs this; one JSON line each. What is
-refused is refused by Linux itself: the process gives up the right before it plays. Elsewhere both lines are alike.
+It plays so long as a user to whom nothing is granted, then as whoever runs this; one JSON line each. `--as kit` plays as
+a user who has no rights and whom RealtimeKit serves. What is refused is refused by Linux itself: the process gives up
+the right before it plays. Elsewhere all lines are alike.
 """
 
 from __future__ import annotations
@@ -32,17 +33,20 @@ def main() -> None:
     parser.add_argument("--hogs", type=int, default=2)
     parser.add_argument("--lead", type=float, default=120.0)
     parser.add_argument("--model", default="nano")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument(
+        "--as", dest="users", nargs="+", choices=("nothing", "kit", "self"), default=["nothing", "self"]
+    )
     parser.add_argument("--play", action="store_true", help="this process plays; else it starts those that do")
     options = parser.parse_args()
     if options.play:
         play(options.model, options.minutes, options.lead)
         return
     with busy(options.hogs):
-        for _ in range(options.rounds):
-            for refused in (True, False):
-                command = [sys.executable, "-m", "benchmarks.hogs", *sys.argv[1:], "--play"]
-                subprocess.run(command, check=True, preexec_fn=refuse if refused else None)
+        for user in options.users:
+            command = [sys.executable, "-m", "benchmarks.hogs", *sys.argv[1:], "--play"]
+            bus = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nowhere"} if user == "nothing" else {}
+            refused = None if user == "self" else refuse
+            subprocess.run(command, check=True, preexec_fn=refused, env=os.environ | bus)
 
 
 def refuse() -> None:

@@ -80,6 +80,7 @@ class OscServer:
         for listener in self._listeners:
             self._selector.register(listener, selectors.EVENT_READ, partial(self._accept, listener))
         self._connections: dict[Address, tcp.Connection] = {}
+        self._most, self._clock = tcp.most(), clock
         self._thread: threading.Thread | None = None
         self._closing = False
         self.desk = Desk(tree, self._send, self._wake, access, clock=clock, wall=wall)
@@ -159,24 +160,40 @@ class OscServer:
             self.desk.receive(datagram, source)
 
     def _accept(self, listener: socket.socket) -> None:
-        connection = tcp.accepted(listener, self.desk.hears, len(self._connections) >= tcp.MOST)
+        connection = tcp.accepted(listener, self._has_room, self._clock())
         if connection is not None:
             self._connections[connection.address] = connection
             self._selector.register(connection.socket, selectors.EVENT_READ, partial(self._converse, connection))
 
+    def _has_room(self, host: str) -> bool:
+        """Whether somebody from there may come in; who has to go for that is gone then."""
+        if not self.desk.hears(host):
+            return False
+        if len(self._connections) < self._most:
+            return True
+        leaver = tcp.who_leaves(self._connections.values(), host, self._clock())
+        if leaver is not None:
+            self._part(leaver)
+        return leaver is not None
+
+    def _part(self, connection: tcp.Connection) -> None:
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
+        del self._connections[connection.address]
+        self.desk.leave(connection.address)
+
     def _converse(self, connection: tcp.Connection) -> None:
         """Send what waits for a client, and take what it has sent."""
+        if self._connections.get(connection.address) is not connection:  # it has just made room for another
+            return
         connection.flush()
         try:
-            packets = connection.read()
+            packets = connection.read(self._clock(), len(self._connections))
         except Refused as refusal:
             self.desk.refuse(connection.address, refusal)
             packets = None
         if packets is None:
-            self._selector.unregister(connection.socket)
-            connection.socket.close()
-            del self._connections[connection.address]
-            self.desk.leave(connection.address)
+            self._part(connection)
             return
         for packet in packets:
             self.desk.receive(packet, connection.address)

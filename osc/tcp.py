@@ -10,16 +10,22 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Callable
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from osc.hosts import STREAM, Address
 from osc.packet import DEFAULT_LIMITS, Refused
 
 MOST = 64
-"""Connections at a time."""
+"""Connections at a time; fewer where the system lets this process open few files, which the music needs too."""
+SPEECHLESS_SECONDS = 10.0
+"""After which a client that has sent no packet gives way to a new one, where there are too many."""
 QUEUED = 2**18
 """Bytes that wait for a client at most."""
-_READ = 2**16  # bytes at once: then others have their turn
+_READ = 2**16  # bytes of all clients together at once: then others have their turn
+_KEPT_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Who has gone without a word (a cable, a phone asleep) is noticed after a minute."""
 
 _END, _ESC, _ESC_END, _ESC_ESC = b"\xc0", b"\xdb", b"\xdb\xdc", b"\xdb\xdd"
 
@@ -44,9 +50,11 @@ class Slip(_Frames):
             One is larger than the limit.
         """
         self._kept += received
-        *whole, rest = bytes(self._kept).split(_END)
-        self._kept = bytearray(rest)
-        if max(map(len, (*whole, rest))) > 2 * self._limit:  # every byte may be escaped
+        whole: list[bytes] = []
+        if _END in received:  # else there is nothing to look for: who sends byte by byte costs no more than that
+            *whole, rest = bytes(self._kept).split(_END)
+            self._kept = bytearray(rest)
+        if max(map(len, (*whole, self._kept))) > 2 * self._limit:  # every byte may be escaped
             raise Refused(f"a packet is larger than {self._limit} bytes")
         return [packet.replace(_ESC_END, _END).replace(_ESC_ESC, _ESC) for packet in whole if packet]
 
@@ -107,10 +115,16 @@ class Connection:
         Host, port and `STREAM`.
     waiting : int
         Bytes that wait to be sent.
+    heard : float
+        When its last packet came, or it did; on the clock that it was given.
+    speechless : bool
+        Whether no packet has come yet.
     """
 
-    def __init__(self, opened: socket.socket, peer: Address) -> None:
+    def __init__(self, opened: socket.socket, peer: Address, now: float) -> None:
+        self.heard, self.speechless = now, True
         opened.setblocking(False)
+        _keep_alive(opened)
         # Packets are small and meant to arrive now.
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = opened
@@ -122,8 +136,13 @@ class Connection:
     def waiting(self) -> int:
         return len(self._queue)
 
-    def read(self) -> list[bytes] | None:
+    def read(self, now: float, sharing: int) -> list[bytes] | None:
         """The packets that have come; None where there will be no more.
+
+        Parameters
+        ----------
+        sharing : int
+            Clients among whom one look at all of them is divided.
 
         Raises
         ------
@@ -131,7 +150,7 @@ class Connection:
             They are no packets, and there is no telling where the next one would begin.
         """
         try:
-            received = self.socket.recv(_READ)
+            received = self.socket.recv(_READ // sharing)
         except (BlockingIOError, InterruptedError):
             return []
         except OSError:
@@ -140,7 +159,10 @@ class Connection:
             return None
         if self._framing is None:
             self._framing = framing(received[0])
-        return self._framing.take(received)
+        packets = self._framing.take(received)
+        if packets:
+            self.heard, self.speechless = now, False
+        return packets
 
     def send(self, packet: bytes) -> bool:
         """Send what can be sent now, and keep the rest; False where too much waits already."""
@@ -195,25 +217,57 @@ def _listener(family: socket.AddressFamily, address: Address) -> socket.socket:
     return listener
 
 
-def accepted(listener: socket.socket, welcome: Callable[[str], bool], full: bool) -> Connection | None:
+def most() -> int:
+    """Connections at a time that this process can afford."""
+    if sys.platform == "win32":
+        return MOST
+    import resource
+
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST if files == resource.RLIM_INFINITY else max(1, min(MOST, files // 8))
+
+
+def who_leaves(there: Iterable[Connection], host: str, now: float) -> Connection | None:
+    """Who makes room for a client of some host where all places are taken; None where that one has to stay outside.
+
+    First whoever has never sent a packet, and has had the time to. Else the host with the most connections gives up
+    the one that has been silent for longest, if that host has at least two more than the other: so nobody takes all.
+    """
+    everyone = sorted(there, key=lambda own: own.heard)
+    late = [own for own in everyone if own.speechless and now - own.heard > SPEECHLESS_SECONDS]
+    if late:
+        return late[0]
+    counts = Counter(str(own.address[0]) for own in everyone)
+    greedy, count = counts.most_common(1)[0]
+    if count < counts[host] + 2:
+        return None
+    return next(own for own in everyone if own.address[0] == greedy)
+
+
+def accepted(listener: socket.socket, welcome: Callable[[str], bool], now: float) -> Connection | None:
     """The next client, if one is there and may come in; else it is turned away.
 
     Parameters
     ----------
     welcome : callable
-        Whether a host is heard at all.
-    full : bool
-        Whether there are as many as there may be.
+        Whether a host is let in.
     """
     try:
         opened, peer = listener.accept()
     except OSError:
         return None
-    if full or not welcome(str(peer[0])):
+    if not welcome(str(peer[0])):
         opened.close()
         return None
     try:
-        return Connection(opened, peer)
+        return Connection(opened, peer, now)
     except OSError:  # gone again
         opened.close()
         return None
+
+
+def _keep_alive(opened: socket.socket) -> None:
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEPT_ALIVE.items():
+        if hasattr(socket, name):
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

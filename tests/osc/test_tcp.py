@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from osc.access import Access
 from osc.hosts import networks
 from osc.packet import DEFAULT_LIMITS, Refused, build, parse
 from osc.server import OscServer
-from osc.tcp import MOST, Sized, Slip, framing
+from osc.tcp import MOST, SPEECHLESS_SECONDS, Connection, Sized, Slip, framing, most, who_leaves
 from tests.osc.desk import Clock, Desk, tree
 
 packets = st.lists(st.binary(min_size=1, max_size=50), max_size=8)
@@ -197,3 +198,56 @@ def test_where_the_tcp_port_is_taken_udp_serves_alone(desk: Desk) -> None:
         server = OscServer(tree(desk), "127.0.0.1", other.getsockname()[1])
         assert not server.takes_tcp
         server.close()
+
+
+def connections(*hosts: str) -> list[Connection]:
+    """Of these hosts, each with a packet, the first the longest ago."""
+    made: list[Connection] = []
+    for number, host in enumerate(hosts):
+        with socket.socket() as opened:
+            made.append(Connection(opened, (host, number), float(number)))
+        made[-1].speechless = False
+    return made
+
+
+def test_nobody_takes_all_places() -> None:
+    there = connections("a", "b", "a", "a")
+    assert who_leaves(there, "c", 100.0) is there[0]
+    assert who_leaves(there, "b", 100.0) is there[0]
+    assert who_leaves(there, "a", 100.0) is None
+    assert who_leaves(connections("a", "b", "c"), "d", 100.0) is None
+
+
+def test_who_has_never_said_anything_gives_way_to_anyone_after_a_while() -> None:
+    there = connections("a", "a", "b")
+    there[2].speechless = True
+    assert who_leaves(there, "a", 2.0 + SPEECHLESS_SECONDS) is None
+    assert who_leaves(there, "a", 2.1 + SPEECHLESS_SECONDS) is there[2]
+
+
+def test_idle_connections_keep_nobody_out(
+    server: OscServer, clock: Clock, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_most", 3)
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(3)]
+        for client in idle:
+            client.sendall(b"\xc0/mg/vol")  # begun, and never ended
+            server.poll(1.0)
+            server.poll(0.1)
+        clock.now += SPEECHLESS_SECONDS + 1
+        late = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        late.sendall(Slip().framed(build("/mg/volume", -5.0)))
+        for _ in range(4):
+            server.poll(0.1)
+        assert desk.values["volume"] == -5.0
+        idle[0].settimeout(20)
+        assert idle[0].recv(10) == b""
+
+
+def test_a_process_that_may_open_few_files_lets_few_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (64, 64))
+    assert most() == 8
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 4096))
+    assert most() == MOST

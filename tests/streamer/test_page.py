@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -286,6 +287,37 @@ def test_hostile_messages_harm_neither_the_page_nor_others(stage: Stage, message
             await other.until(lambda: other.values.get("cfg") == [2.0])
             stage.controls.set(cfg=3.0)
             await other.until(lambda: other.values.get("cfg") == [3.0])
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "message",
+    ['["volume", 1%s]' % ("0" * 400), '["volume", -1e999]', '["volume", NaN]', '["prompt", "\\ud800\\u0000"]'],
+)
+def test_a_number_that_is_none_costs_a_page_a_sentence_and_not_its_connection(stage: Stage, message: str) -> None:
+    async def story() -> None:
+        async with browser(stage) as page:
+            await page.socket.send(message)
+            await page.ask("nonsense")
+            await page.until(lambda: ["", "is no address that a page may use"] in page.words)
+
+    run(story())
+
+
+def test_who_connects_and_asks_for_nothing_is_let_go(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.surfaces.page.serve.PATIENCE_SECONDS", 0.3)
+    for begun in (b"", b"GET / HTTP/1.1\r\nHost: local"):
+        with socket.create_connection(("127.0.0.1", stage.port)) as slow:
+            slow.settimeout(60)
+            slow.sendall(begun)
+            assert slow.recv(1000) == b""
+
+    async def story() -> None:
+        async with browser(stage) as page:
+            await asyncio.sleep(0.6)
+            await page.ask("nonsense")
+            await page.until(lambda: bool(page.words))
 
     run(story())
 

@@ -8,10 +8,30 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from streamer.errors import UserError, reason
 from streamer.surfaces.page.app import MESSAGE_BYTES, Hall, create
 from streamer.surfaces.page.link import Link
+
+PATIENCE_SECONDS = 10.0
+"""For whoever has connected to ask for something."""
+CONNECTIONS = 256
+"""At a time, with those that ask for files."""
+
+
+class Impatient(H11Protocol):
+    """Lets go of whoever connects and asks for nothing, or does so a letter at a time: others want to come in, too."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody is there."""
+        super().connection_made(transport)
+        self.loop.call_later(PATIENCE_SECONDS, self._look)
+
+    def _look(self) -> None:
+        # No request has begun, and it is no WebSocket by now.
+        if self.cycle is None and self.transport.get_protocol() is self:
+            self.transport.close()
 
 
 def serve(osc: tuple[str, int, str], host: str, port: int, token: str, tell: Callable[[str], None]) -> None:
@@ -38,6 +58,8 @@ def serve(osc: tuple[str, int, str], host: str, port: int, token: str, tell: Cal
 
 async def _serve(osc: tuple[str, int, str], host: str, port: int, token: str, tell: Callable[[str], None]) -> None:
     listener = _listen(host, port)
+    # What asyncio would print, of connections beyond what the system allows say, is a stranger's doing, too.
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     with contextlib.closing(listener):
         port = listener.getsockname()[1]
         link = await Link.open(*osc)
@@ -48,6 +70,8 @@ async def _serve(osc: tuple[str, int, str], host: str, port: int, token: str, te
             lifespan="off",
             log_config=None,
             log_level="critical",  # what strangers send fills no pipe
+            http=Impatient,
+            limit_concurrency=CONNECTIONS,
             access_log=False,
             ws="websockets-sansio",
             ws_max_size=MESSAGE_BYTES,
