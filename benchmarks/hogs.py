@@ -2,9 +2,9 @@
 
 Usage: python -m benchmarks.hogs [--minutes 10] [--hogs 2] [--lead 120] [--model nano] [--as nothing self]
 
-It plays so long as a user to whom nothing is granted, then as whoever runs this; one JSON line each. `--as kit` plays as
-a user who has no rights and whom RealtimeKit serves. What is refused is refused by Linux itself: the process gives up
-the right before it plays. Elsewhere all lines are alike.
+It plays so long as a user to whom nothing is granted, then as whoever runs this; one JSON line each. `--as kit` plays
+as a user who has no rights and whom RealtimeKit serves. What is refused is refused by Linux itself: the process gives
+up the right before it plays. Elsewhere all lines are alike.
 """
 
 from __future__ import annotations
