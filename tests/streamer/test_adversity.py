@@ -125,22 +125,43 @@ def test_a_session_that_is_suspended_and_goes_on_replaces_no_engine() -> None:
         assert player.end() == ""
 
 
-def _pieces() -> set[str]:
-    return {path.name for path in Path("/dev/shm").glob(f"{memory.PREFIX}*")}
+def _pieces(process: int) -> set[Path]:
+    """The shared memory of one instrument: others may play here as well."""
+    return {Path(found.path) for found in psutil.Process(process).memory_maps() if memory.PREFIX in found.path}
 
 
 def test_what_a_killed_session_leaves_in_memory_is_removed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Memory(None, 100)
-    before = _pieces()
     with playing() as player:
         assert player.begun()
-        left = _pieces() - before
+        left = _pieces(player.process.pid)
     monkeypatch.setattr(memory, "_YOUNG_SECONDS", -1.0)
     remove_the_dead()
-    assert left and not left & _pieces()
-    assert mine.name in _pieces(), "whose owner lives"
+    assert left and not any(path.exists() for path in left)
+    kept = Path("/dev/shm", mine.name)
+    assert kept.exists(), "whose owner lives"
     mine.close()
-    assert mine.name not in _pieces()
+    assert not kept.exists()
+
+
+def test_memory_that_is_cut_off_under_it_ends_an_instrument_once_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Linux kills who reads what is no more. Only programs of the same user may cut these files."""
+    with playing() as player:
+        assert player.begun()
+        family = psutil.Process(player.process.pid).children(recursive=True)
+        own = _pieces(player.process.pid)
+        assert own and {path.stat().st_mode & 0o777 for path in own} == {0o600}
+        for path in own:
+            os.truncate(path, 0)
+        until(lambda: player.process.poll() is not None, 60)
+        assert player.process.returncode == -signal.SIGBUS
+        psutil.wait_procs(family, timeout=60)
+        assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    monkeypatch.setattr(memory, "_YOUNG_SECONDS", -1.0)
+    remove_the_dead()
+    assert not [path for path in own if path.exists()]
 
 
 def test_no_room_for_shared_memory_is_a_sentence_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
