@@ -4,7 +4,7 @@ Usage: python .ci/setup.py play|test|test-all|train [--torch-index URL]
 
 `play` installs the package, and PortAudio where a Debian-like system lets us; `test` adds the test tools, a compiler
 and the light real parts that the tests talk to (JACK's dummy driver, liblo's tools, Pure Data, Opus); `test-all` adds
-the heavy ones (Chromium, SuperCollider, an ARM emulator); `train` adds what renders the music.
+the heavy ones (Chromium, SuperCollider, Icecast, FFmpeg, an ARM emulator); `train` adds what renders the music.
 
 Every step is one line on the terminal. What pip and apt-get say goes into a log, whose end is shown when a step fails.
 """
@@ -36,7 +36,7 @@ SERVES = {"play": list(EXTRAS), "test": TESTS, "test-all": ["test-all"], "train"
 """Which installations have what a purpose needs."""
 SOUNDFONT = "fluidr3mono-gm-soundfont"
 LIGHT = ["libportaudio2", "g++", "dbus-daemon", "jackd2", "liblo-tools", "opus-tools", "puredata-core", SOUNDFONT]
-HEAVY = ["chromium", "supercollider-language", "g++-aarch64-linux-gnu", "qemu-user"]
+HEAVY = ["chromium", "icecast2", "ffmpeg", "supercollider-language", "g++-aarch64-linux-gnu", "qemu-user"]
 DEBIAN = {"play": ["libportaudio2"], "test": LIGHT, "test-all": LIGHT + HEAVY, "train": [SOUNDFONT]}
 
 PIP = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -46,8 +47,8 @@ class Playback:
         Samples per channel of sound played, silence not counted.
     elapsed : int
         Samples per channel of all blocks, silence counted.
-    tap : Tap or None
-        What a copy of every block goes to; set by whoever records.
+    taps : tuple of Tap
+        What copies of every block go to, see `copy_to`.
     broadcast : Broadcast or None
         What another goes to, for those who listen elsewhere; set by whoever serves them.
     latency : float
@@ -67,7 +68,8 @@ class Playback:
         self.samples = 0
         self.elapsed = 0
         self.latency = 0.0
-        self.tap: Tap | None = None
+        self.taps: tuple[Tap, ...] = ()
+        self._tapping = threading.Lock()  # held by those who come and go, never by the callback
         self.broadcast: Broadcast | None = None
         self.underruns = 0
         self.device_xruns = 0
@@ -103,6 +105,16 @@ class Playback:
         self._drop = True
         self.playing = False
 
+    def copy_to(self, tap: Tap) -> None:
+        """Give a tap every block from now on."""
+        with self._tapping:
+            self.taps = (*self.taps, tap)
+
+    def leave(self, tap: Tap) -> None:
+        """Give a tap no more blocks."""
+        with self._tapping:
+            self.taps = tuple(other for other in self.taps if other is not tap)
+
     def fill(self, out: NDArray[np.float32]) -> None:
         """Fill `out`, float32 (samples, channels), with the next block: the callback.
 
@@ -114,14 +126,14 @@ class Playback:
             self.ring.reserve = 2 * needed
         opens = self._opens(needed)
         self._tell_time(len(out))
-        tap = self.tap
-        if tap is not None:
+        taps = self.taps
+        for tap in taps:
             tap.mark(opens, self.ring.taken, self._at)
         if opens:
             self._copy_open(out)
         else:
             self._copy_closing(out)
-        if tap is not None:
+        for tap in taps:
             tap.take(out)
         broadcast = self.broadcast
         if broadcast is not None:

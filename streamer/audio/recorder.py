@@ -112,7 +112,8 @@ class _Take:
         self._playback = playback
         self._journal = journal
         self._report = report
-        self._tap = playback.tap = Tap(playback.rate, playback.ring.channels)
+        self._tap = Tap(playback.rate, playback.ring.channels)
+        playback.copy_to(self._tap)
         self._closing = threading.Event()
         self._thread = lasting("recorder", self._run, report)
         self._thread.start()
@@ -126,7 +127,7 @@ class _Take:
         problem = ""
         while not problem and not self._closing.wait(WRITE_EVERY):
             problem = self._drain()
-        self._playback.tap = None
+        self._playback.leave(self._tap)
         problem = problem or self._drain()
         self._journal.close(self._wav.samples)
         problem = problem or self._journal.problem

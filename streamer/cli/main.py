@@ -13,6 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from streamer.cli.background import background
 from streamer.cli.bench import bench
 from streamer.cli.console import capital, ended_by_signals
 from streamer.cli.convert import convert
@@ -61,7 +62,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (play, page, render, loop, replay, models, devices, convert, bench, evaluate, doctor)
+COMMANDS = (play, background, page, render, loop, replay, models, devices, convert, bench, evaluate, doctor)
 for command in COMMANDS:
     app.command()(command)
 

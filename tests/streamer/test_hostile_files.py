@@ -161,7 +161,7 @@ class Studio:
         """The music does, and nothing is recorded any more."""
         before = self.playback.samples
         self.play_until(lambda: self.playback.samples > before + 4800)
-        assert self.recorder.folder is None and self.playback.tap is None
+        assert self.recorder.folder is None and not self.playback.taps
 
     def close(self) -> None:
         self.recorder.stop()
