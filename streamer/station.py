@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from datetime import tzinfo
 
-from streamer.audio.broadcast.feed import Feed, Sink
-from streamer.audio.broadcast.hls import Hls
-from streamer.audio.broadcast.hours import Hours
-from streamer.audio.broadcast.icecast import Icecast
+from streamer.audio.sinks.feed import Feed, Sink
+from streamer.audio.sinks.hls import Hls
+from streamer.audio.sinks.hours import Hours
+from streamer.audio.sinks.icecast import Icecast
 from streamer.control.snapshots import Snapshots
 from streamer.errors import UserError
 from streamer.instrument import Instrument
@@ -111,9 +111,8 @@ class Station:
         UserError
             It cannot: why.
         """
-        ended = self._instrument.worker.ended or self._instrument.player.error
-        if ended:
-            raise UserError(str(ended))
+        if self._instrument.worker.ended:
+            raise UserError(self._instrument.worker.ended)
 
     def close(self) -> None:
         """Send what was heard, and end; the instrument stays open."""

@@ -160,8 +160,8 @@ def _check_installed() -> None:
 
 
 def _check_outputs(outputs: Outputs) -> None:
-    from streamer.audio.broadcast.encoder import check_installed
-    from streamer.audio.broadcast.hls import check_folder
+    from streamer.audio.sinks.encoder import check_installed
+    from streamer.audio.sinks.hls import check_folder
 
     if outputs.encoded:
         check_installed()

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from streamer.audio.broadcast import hours, icecast
-from streamer.audio.broadcast.icecast import Mount
+from streamer.audio.sinks import hours, icecast
+from streamer.audio.sinks.icecast import Mount
 from streamer.surfaces.programme.reading import Page, Wrong, length_of_time
 
 _KNOWN = {

@@ -15,11 +15,12 @@ from urllib.parse import urlencode
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.broadcast.encoder import KINDS, Encoder
+from streamer.audio.sinks.encoder import KINDS, Encoder
 
 PATIENCE = 5.0
 """Seconds that the server may be silent, or take nothing."""
 FORMATS = ("mp3", "opus", "flac")
+_SETTLED = 1.0  # seconds of sound before a title is told: Icecast 2.4 crashes on one that comes with the first bytes
 _ANSWER = 16_384  # bytes that a server's answer may have
 
 
@@ -76,6 +77,7 @@ class Icecast:
         self._socket: socket.socket | None = None
         self._encoder: Encoder | None = None
         self._shape = (0, 0)
+        self._untold = ""
 
     def open(self, rate: int, channels: int, title: str) -> None:
         """Connect, and ask for the mount.
@@ -108,18 +110,19 @@ class Icecast:
             }
             raise OSError(f"the server answers {status}: {words.get(status, http.client.responses.get(status, ''))}")
         self._begin(title)
-        if self._kind.container == "mp3" and title:
-            self._tell(title)
+        self._untold = title if self._kind.container == "mp3" else ""
 
     def write(self, sound: NDArray[np.float32]) -> None:
         """Encode and send."""
         assert self._encoder is not None
         self._encoder.write(sound)
+        if self._untold and self._encoder.samples > _SETTLED * self._shape[0]:
+            self._tell(self._untold)
 
     def retitle(self, title: str) -> None:
         """Tell listeners: MP3 beside the stream, Ogg by a new chapter in it."""
         if self._kind.container == "mp3":
-            self._tell(title)
+            self._untold = title
         elif self._encoder is not None:
             self._encoder.close()
             self._begin(title)
@@ -155,7 +158,7 @@ class Icecast:
 
     def _tell(self, title: str) -> None:
         """What plays, by the server's own door for it; a server that has none plays on without."""
-        mount = self._mount
+        mount, self._untold = self._mount, ""
         query = urlencode({"mount": mount.path, "mode": "updinfo", "charset": "UTF-8", "song": title})
         with contextlib.suppress(OSError, http.client.HTTPException):
             asking = http.client.HTTPConnection(mount.host, mount.port, timeout=self._patience)

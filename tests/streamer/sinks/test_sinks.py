@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import timezone
 from pathlib import Path
 
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 
 pytest.importorskip("av", reason="install the extra background")
 
-from streamer.audio.broadcast.encoder import KINDS, Encoder
-from streamer.audio.broadcast.feed import Feed
-from streamer.audio.broadcast.hls import Hls
-from streamer.audio.broadcast.hours import Hours
 from streamer.audio.playback import Playback
+from streamer.audio.sinks.encoder import KINDS, Encoder
+from streamer.audio.sinks.feed import Feed
+from streamer.audio.sinks.hls import Hls
+from streamer.audio.sinks.hours import Hours
 from streamer.process.ring import Ring
-from tests.streamer.broadcast.tone import LEFT, RATE, RIGHT, decoded, notes, tone
+from tests.streamer.sinks.tone import LEFT, RATE, RIGHT, decoded, notes, tone
 
 
 @pytest.mark.parametrize("form", ["mp3", "opus", "flac", "ogg-flac"])
@@ -144,17 +145,20 @@ class Booth:
         self.feed.step()
 
 
-def test_what_is_lost_is_tried_again_ever_more_seldom_and_said_once() -> None:
-    booth = Booth()
+@pytest.fixture
+def booth() -> Iterator[Booth]:
+    made = Booth()
+    yield made
+    made.ring.close()
+
+
+def test_what_is_lost_is_tried_again_ever_more_seldom_and_said_once(booth: Booth) -> None:
     booth.play()
     assert booth.feed.connected
     booth.play()
     booth.place.there = False
-    tries: list[float] = []
     for _ in range(200):
-        before = booth.feed.connected
         booth.play()
-        tries += [booth.now] if before else []
     assert not booth.feed.connected and len(booth.told) == 1 and "it is gone" in booth.told[0]
     booth.place.there = True
     heard = len(booth.place.heard)
@@ -166,8 +170,7 @@ def test_what_is_lost_is_tried_again_ever_more_seldom_and_said_once() -> None:
     assert booth.feed.samples == total and booth.feed.samples + booth.feed.lost == round(booth.now * RATE)
 
 
-def test_a_place_hears_what_plays_when_that_changes() -> None:
-    booth = Booth()
+def test_a_place_hears_what_plays_when_that_changes(booth: Booth) -> None:
     booth.feed.title("one")
     booth.play()
     booth.play()

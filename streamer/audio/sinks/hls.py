@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.broadcast.encoder import KINDS, Encoder
+from streamer.audio.sinks.encoder import KINDS, Encoder
 from streamer.errors import UserError
 
 SEGMENT_SECONDS = 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,13 +16,13 @@ import pytest
 
 pytest.importorskip("av", reason="install the extra background")
 
-from streamer.audio.broadcast.feed import Feed
-from streamer.audio.broadcast.icecast import Icecast, Mount
 from streamer.audio.null import NullPlayer
 from streamer.audio.playback import Playback
+from streamer.audio.sinks.feed import Feed
+from streamer.audio.sinks.icecast import Icecast, Mount
 from streamer.process.ring import Ring
 from streamer.threads import fleeting
-from tests.streamer.broadcast.tone import LEFT, RATE, RIGHT, decoded, notes, tone
+from tests.streamer.sinks.tone import LEFT, RATE, RIGHT, decoded, notes, tone
 
 ICECAST = shutil.which("icecast2")
 heavy = [
@@ -85,10 +86,12 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path)
-    yield made
-    made.kill()
+def server() -> Iterator[Server]:
+    # Where nobody can read, too: Icecast does not run as root, and pytest's folders are the user's alone.
+    with tempfile.TemporaryDirectory() as folder:
+        made = Server(Path(folder))
+        yield made
+        made.kill()
 
 
 class Music:
@@ -169,8 +172,9 @@ class TestWithAServer:
             titles: list[str] = []
             while "Evening: jazz" not in titles:
                 stream.read(every)
-                if block := stream.read(16 * stream.read(1)[0]).rstrip(b"\0").decode():
-                    titles.append(block.partition("StreamTitle='")[2].partition("';")[0])
+                block = stream.read(16 * stream.read(1)[0]).rstrip(b"\0").decode()
+                if title := block.partition("StreamTitle='")[2].partition("';")[0]:
+                    titles.append(title)
                     feed.title("Evening: jazz")
         feed.close()
         assert titles[0] == "Morning: piano"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.broadcast.encoder import KINDS, Encoder
+from streamer.audio.sinks.encoder import KINDS, Encoder
 
 FORMATS = ("flac", "mp3", "opus")
 HOUR = 3600

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.broadcast.encoder import FAILURES
 from streamer.audio.playback import Playback
+from streamer.audio.sinks.encoder import FAILURES
 from streamer.audio.tap import Tap
 from streamer.reporting import Say
 from streamer.threads import lasting
@@ -22,7 +22,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
 class Sink(Protocol):
-    """A place that sound goes to. What goes wrong is one of `streamer.audio.broadcast.encoder.FAILURES`."""
+    """A place that sound goes to. What goes wrong is one of `streamer.audio.sinks.encoder.FAILURES`."""
 
     @property
     def name(self) -> str:
