@@ -81,6 +81,7 @@ def test_segments_do_not_pile_up(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.ts"))) <= 12
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="install ffmpeg (apt)")
 def test_ffmpeg_plays_the_list(tmp_path: Path) -> None:
     sink = Hls(tmp_path / "live")
