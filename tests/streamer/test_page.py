@@ -7,8 +7,9 @@ import json
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from streamer.surfaces.commands import BROADCAST, Commands
 from streamer.surfaces.osc import OscSurface
 from streamer.surfaces.page.app import FILES, STATIC, table
 from streamer.surfaces.page.serve import serve
+from tests.streamer.rude import POLITE, messages
 
 RATE = 48000
 
@@ -318,6 +320,24 @@ def test_who_connects_and_asks_for_nothing_is_let_go(stage: Stage, monkeypatch: 
             await asyncio.sleep(0.6)
             await page.ask("nonsense")
             await page.until(lambda: bool(page.words))
+
+    run(story())
+
+
+def test_a_long_rude_story_leaves_other_pages_their_faders(stage: Stage) -> None:
+    """A short version of benchmarks/fuzz_page.py."""
+
+    async def story() -> None:
+        rest = islice(messages(7), 300)
+        async with browser(stage) as polite:
+            for chapter in range(1, 30):
+                async with browser(stage) as rude:
+                    with suppress(ConnectionClosed):
+                        for message in rest:
+                            await rude.socket.send(message)
+                await polite.ask(POLITE, chapter / 30)
+                await polite.until(lambda: abs(polite.values.get(POLITE, [9])[0] - chapter / 30) < 1e-4)  # noqa: B023
+            assert next(rest, None) is None
 
     run(story())
 

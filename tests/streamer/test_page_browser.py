@@ -323,6 +323,24 @@ def test_the_page_plays_what_is_heard_and_draws_it(chromium: Any, stage: Stage, 
     visitor.close()
 
 
+def test_over_plain_http_where_there_are_no_worklets_it_plays_as_well(chromium: Any, stage: Stage) -> None:
+    """Browsers give worklets to HTTPS and to their own machine alone, and a phone comes by HTTP."""
+    band = Band(stage, (700.0, 700.0))
+    visitor = Visitor(chromium, stage)
+    visitor.page.add_init_script("Object.defineProperty(AudioContext.prototype, 'audioWorklet', {value: undefined})")
+    visitor.page.reload()
+    visitor.page.locator("#music .dial").first.wait_for()
+    listen(visitor)
+    visitor.page.evaluate("""() => {
+        window.analyser = listening.context.createAnalyser();
+        listening.node.connect(analyser);
+    }""")
+    newest = "() => { const all = new Float32Array(2048); analyser.getFloatTimeDomainData(all); return [...all]; }"
+    eventually(lambda: standing(np.array(visitor.page.evaluate(newest))[:PIECE], 700.0) > 40)
+    visitor.close()
+    band.end()
+
+
 def test_the_buffer_is_the_listeners(chromium: Any, stage: Stage, band: Band) -> None:
     visitor = Visitor(chromium, stage)
     listen(visitor, 300)

@@ -30,14 +30,25 @@ function kernel(cutoff) {
   return table;
 }
 
-class Ear extends AudioWorkletProcessor {
+// A page that came over plain HTTP has no worklets: there the same ear works on the page's own thread.
+const Processor = globalThis.AudioWorkletProcessor || class {
+  constructor() {
+    const { port1, port2 } = new MessageChannel();
+    this.port = port1;
+    this.outside = port2;
+  }
+};
+
+class Ear extends Processor {
   constructor(options) {
     super();
     const given = options.processorOptions;
     this.rate = given.rate;
     this.channels = given.channels;
     this.target = given.target;               // seconds
-    this.base = this.rate / sampleRate;       // samples of the instrument for one of ours
+    this.own = given.own;                     // samples a second of this device
+    this.block = given.block;                 // samples that it asks for at a time
+    this.base = this.rate / this.own;         // samples of the instrument for one of ours
     this.kernel = kernel(Math.min(1, 1 / this.base));
     this.queue = Array.from({ length: this.channels }, () => new Float32Array(KEPT_SECONDS * this.rate));
     this.fade = Math.round(FADE_SECONDS * this.rate);
@@ -50,7 +61,7 @@ class Ear extends AudioWorkletProcessor {
     this.smooth = 0;                          // queued seconds, without the packets' saw
     this.integral = 0;
     this.told = { underruns: 0, trims: 0, gaps: 0, steer: 0, queued: 0 };
-    this.last = 0;
+    this.since = 0;
     this.port.onmessage = (event) => this.take(event.data);
   }
 
@@ -121,7 +132,7 @@ class Ear extends AudioWorkletProcessor {
     const out = outputs[0];
     const size = out[0].length;
     this.wake();
-    const step = this.base * (1 + this.steer(size / sampleRate));
+    const step = this.base * (1 + this.steer(size / this.own));
     for (let n = 0; n < size; n++) {
       this.gain = this.starving ? Math.max(0, this.gain - 1 / this.fade) : Math.min(1, this.gain + 1 / this.fade);
       const silent = this.gain === 0 || this.write - this.read < TAPS;
@@ -131,13 +142,13 @@ class Ear extends AudioWorkletProcessor {
       }
       if (!silent) this.read += step;
     }
-    this.report();
+    this.report(size);
     return true;
   }
 
   // Whether it plays: from a queue as long as it should be, until no more is left than a fade needs.
   wake() {
-    const needed = (2 * 128 * this.base + this.fade + TAPS) / this.rate;
+    const needed = (2 * this.block * this.base + this.fade + TAPS) / this.rate;
     if (this.starving && this.gain === 0 && this.queued >= Math.max(this.target, needed)) {
       this.read = Math.max(TAPS, this.read);
       this.smooth = this.target;
@@ -172,9 +183,10 @@ class Ear extends AudioWorkletProcessor {
     return sum;
   }
 
-  report() {
-    if (currentTime - this.last < 0.25) return;
-    this.last = currentTime;
+  report(size) {
+    this.since += size / this.own;
+    if (this.since < 0.25) return;
+    this.since = 0;
     this.told.queued = this.smooth;
     this.told.steer = this.integral;
     this.told.sounding = !this.starving;
@@ -182,4 +194,4 @@ class Ear extends AudioWorkletProcessor {
   }
 }
 
-registerProcessor("ear", Ear);
+if (globalThis.registerProcessor) registerProcessor("ear", Ear);

@@ -2,7 +2,21 @@
 "use strict";
 
 const BUFFER_KEY = "musicgen-streamer-buffer";
+const SCRIPT_BLOCK = 1024;
 let listening = null;
+let loading = null;
+
+// The ear as a script of this page, once.
+function plainEar() {
+  loading = loading || new Promise((done, fail) => {
+    const script = document.createElement("script");
+    script.onload = done;
+    script.onerror = () => fail(new Error("its script could not be loaded"));
+    script.src = "/ear.js";
+    document.head.append(script);
+  });
+  return loading;
+}
 
 class Listening {
   constructor(rate, channels) {
@@ -10,16 +24,13 @@ class Listening {
     this.channels = channels;
     this.context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
     this.way = 0;
+    this.late = 0;
     this.told = null;
   }
 
   async begin() {
-    await this.context.audioWorklet.addModule("/ear.js");
-    this.node = new AudioWorkletNode(this.context, "ear", {
-      numberOfInputs: 0,
-      outputChannelCount: [Math.min(2, this.channels)],
-      processorOptions: { rate: this.rate, channels: this.channels, target: buffer() },
-    });
+    const resumed = this.context.resume();  // at once, while the browser still sees the hand
+    this.node = this.context.audioWorklet ? await this.workletNode() : await this.scriptNode();
     this.node.connect(this.context.destination);
     const { port1, port2 } = new MessageChannel();
     this.node.port.onmessage = (event) => { this.told = event.data; showListening(); };
@@ -28,12 +39,36 @@ class Listening {
     this.worker.onmessage = (event) => { if ("way" in event.data) this.way = event.data.way; };
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.worker.postMessage({ address: `${scheme}://${location.host}/sound`, token: token(), ear: port1 }, [port1]);
-    await this.context.resume();
+    await resumed;
+  }
+
+  options(block) {
+    const own = this.context.sampleRate;
+    return { rate: this.rate, channels: this.channels, target: buffer(), own, block };
+  }
+
+  async workletNode() {
+    await this.context.audioWorklet.addModule("/ear.js");
+    return new AudioWorkletNode(this.context, "ear", {
+      numberOfInputs: 0,
+      outputChannelCount: [Math.min(2, this.channels)],
+      processorOptions: this.options(128),
+    });
+  }
+
+  async scriptNode() {
+    await plainEar();
+    const ear = new Ear({ processorOptions: this.options(SCRIPT_BLOCK) });
+    const node = this.context.createScriptProcessor(SCRIPT_BLOCK, 0, 2);
+    node.onaudioprocess = ({ outputBuffer: out }) => ear.process([], [[out.getChannelData(0), out.getChannelData(1)]]);
+    node.port = ear.outside;
+    this.late = SCRIPT_BLOCK / this.context.sampleRate;
+    return node;
   }
 
   // Seconds from the instrument's own output to this ear: on the way, in the queue, in this device. Half a packet waits.
   get latency() {
-    return this.way / 2 + 0.01 + this.told.queued + this.context.baseLatency + (this.context.outputLatency || 0);
+    return this.way / 2 + 0.01 + this.told.queued + this.late + this.context.baseLatency + (this.context.outputLatency || 0);
   }
 
   setBuffer(seconds) { if (this.node) this.node.port.postMessage({ target: seconds }); }
