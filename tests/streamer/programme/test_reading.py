@@ -151,7 +151,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.integers(0, len(DAY) - 1), max_size=4), st.lists(pieces, min_size=4, max_size=4), st.text(max_size=8)
 )
@@ -159,7 +159,7 @@ def test_whatever_is_written_is_a_programme_or_a_sentence(places: list[int], wor
     text = DAY
     for place, word in zip(places, words, strict=False):
         text = text[:place] + word + text[place + len(word) // 2 :]
-    for wild in (text, text + noise, noise):
+    for wild in (text, noise):
         try:
             read(wild)
             outputs(wild)

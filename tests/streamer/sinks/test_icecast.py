@@ -220,7 +220,7 @@ def test_what_is_no_icecast_server_is_a_sentence() -> None:
 def test_a_server_that_takes_nothing_holds_nobody_up() -> None:
     """It is given up after its patience, however much waits."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        sink = Icecast(Mount("127.0.0.1", listening.getsockname()[1], "/cafe.flac", "x", form="flac"), patience=0.3)
+        sink = Icecast(Mount("127.0.0.1", listening.getsockname()[1], "/cafe.flac", "x", form="flac"), patience=3)
 
         def answer() -> None:
             connected[0].recv(4096)

@@ -129,15 +129,13 @@ class Flaky:
 
 
 class Booth:
-    """A feed and a clock that the test moves."""
+    """A feed that the test steps, by a clock that it moves."""
 
     def __init__(self) -> None:
         self.ring = Ring(RATE, 1)
         self.playback = Playback(self.ring, RATE)
         self.place, self.told, self.now = Flaky(), list[str](), 0.0
         self.feed = Feed(self.playback, self.place, self.told.append, pauses=(1.0, 4.0), clock=lambda: self.now)
-        self.feed.start()
-        self.feed.close()  # the test takes the steps itself
         self.tap = self.feed.tap
 
     def play(self, seconds: float = 0.1) -> None:
