@@ -65,7 +65,7 @@ def natives(model: EncodecModel, threads: int) -> dict[str, NativeDecoder]:
         return {}
     weights, available = codec_weights(model), native_step.kernels()
     return {
-        f"native {kernels}, {'8 bits and bfloat16' if compact else 'float32'}": NativeDecoder(
+        f"native {kernels}, {'16 and 8 bits' if compact else 'float32'}": NativeDecoder(
             NativeCodec(weights, compact=compact, threads=threads, kernels=kernels)
         )
         for kernels in dict.fromkeys((available[0], *(name for name in available if name == "avx2")))

@@ -1,6 +1,6 @@
 """EnCodec's decoder in the native library: the same stream as :mod:`musicgen.codec.exact`'s, without torch.
 
-In float32 its samples are within 2e-5 of the RMS of the reference's; large codecs are read in fewer bits, see
+In float32 its samples are within 2e-5 of the RMS of the reference's, in fewer bits 45 dB below at least, see
 :class:`NativeCodec`. Chunks, other streams and the number of threads change no bit of them; the instruction set changes
 the last ones.
 """
@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 from musicgen.backends import native_step
 from musicgen.codec.batched import Batched
 from musicgen.codec.codes import Codes, checked
-from musicgen.codec.weights import CodecWeights, Conv, Lstm, Residual, dense, look_ahead, size_in_bytes
+from musicgen.codec.weights import CodecWeights, Conv, Lstm, Residual, dense, look_ahead
 from musicgen.errors import ModelError
 
 LANES = 16
 """Features are padded to a multiple of it, and outputs are taken so many at a time."""
-LARGE = 64 * 1024 * 1024
-"""Bytes of float32 weights, from which on a codec is read in fewer bits."""
-LARGE_LAYER = 2 * 1024 * 1024
-"""Bytes of float32 weights, from which on a layer of such a codec is."""
+TOP_WORD, WORDS_TOGETHER = 8191, 128
+"""As the library has them, see ``Panels`` in kernels.h."""
+WORDS_FROM = {"neon": 2 * 1024 * 1024, "neondot": 2 * 1024 * 1024}
+"""Bytes of a layer's float32 weights, from which on it is read in 16 bits, by kernels; from the first one on with the
+others, which multiply whole numbers faster than floating-point ones. NEON does not: there only reading less pays."""
 
 Audio = NDArray[np.float32]
 Floats = NDArray[np.float32]
@@ -35,7 +36,7 @@ Floats = NDArray[np.float32]
 
 class _Conv(ctypes.Structure):
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("weights", "bias")),
+        *((name, ctypes.c_void_p) for name in ("weights", "bias", "scales")),
         *(
             (name, ctypes.c_int32)
             for name in ("bits", "inputs", "outputs", "kernel", "dilation", "left", "right", "stride", "trim")
@@ -114,9 +115,8 @@ class NativeCodec:
     weights
         float32, on the CPU. Copied: they may be let go.
     compact
-        Whether large layers are read in fewer bits: 8 in the LSTM, bfloat16 in convolutions. The noise stays 45 dB
-        below the sound. None: where the codec has ``LARGE`` bytes of weights, which takes reading them from memory to
-        half a frame's time.
+        Whether products take fewer bits: 8 in the LSTM, 16 in convolutions but for the last. The noise stays 45 dB
+        below the sound, usually 60. Else all is float32.
     threads
         Of a call.
     kernels
@@ -129,7 +129,7 @@ class NativeCodec:
     """
 
     def __init__(
-        self, weights: CodecWeights, *, compact: bool | None = None, threads: int = 1, kernels: str | None = None
+        self, weights: CodecWeights, *, compact: bool = True, threads: int = 1, kernels: str | None = None
     ) -> None:
         reason = native_refusal(weights)
         if reason:
@@ -137,12 +137,12 @@ class NativeCodec:
         self._library = _functions(native_step.library())
         self.kernels = kernels or native_step.kernels()[0]
         self.threads = threads
-        self.compact = size_in_bytes(weights) >= LARGE if compact is None else compact
+        self.compact = compact
         self.codebooks, self.entries = weights.codebooks, weights.codebook_size
         self.hop, self.sample_rate = weights.hop, weights.sample_rate
         self.audio_channels = weights.audio_channels
         self.look_ahead = look_ahead(weights)
-        self._packed = _Packed(weights, self.compact)
+        self._packed = _Packed(weights, self.compact, WORDS_FROM.get(self.kernels, 0))
         handle = self._library.native_codec_open(self._packed.weights, self.kernels.encode(), threads)
         if handle is None:
             available = ", ".join(native_step.kernels())
@@ -269,8 +269,8 @@ class NativeDecoder(Batched):
 class _Packed:
     """A codec's weights in the library's layout, and the structures that point to them."""
 
-    def __init__(self, weights: CodecWeights, compact: bool) -> None:
-        self._compact = compact
+    def __init__(self, weights: CodecWeights, compact: bool, words_from: int) -> None:
+        self._compact, self._words_from = compact, words_from
         self._kept: list[Any] = []
         self.size = 0
         *inner, last = weights.layers
@@ -297,20 +297,23 @@ class _Packed:
         )
 
     def _conv(self, conv: Conv) -> _Conv:
-        taps = _taps(conv)
-        bits = 16 if self._compact and 4 * taps.size >= LARGE_LAYER else 32
-        bias = _padded(np.asarray(conv.bias).reshape(conv.stride, conv.outputs), 1)
-        return self._described(conv, self._panels(taps, bits), bias, bits)
+        taps, bias = _taps(conv), _padded(np.asarray(conv.bias).reshape(conv.stride, conv.outputs), 1)
+        if not self._compact or 4 * taps.size < self._words_from:
+            return self._described(conv, self._panels(taps), bias)
+        words, scales = in_words(_padded(_padded(taps, 3), 1).reshape(conv.kernel, -1, bias.size))
+        return self._described(conv, self._keep(words), bias, scales)
 
     def _last(self, conv: Conv) -> _Conv:
         """(outputs, kernel, width): each sample is a sum over one window."""
         filters = _padded(_taps(conv)[:, :, 0].transpose(2, 0, 1), 2)
-        return self._described(conv, self._keep(filters), np.asarray(conv.bias), 32)
+        return self._described(conv, self._keep(filters), np.asarray(conv.bias))
 
-    def _described(self, conv: Conv, weights: int, bias: Floats, bits: int) -> _Conv:
+    def _described(self, conv: Conv, weights: int, bias: Floats, scales: Floats | None = None) -> _Conv:
         names = ("inputs", "outputs", "kernel", "dilation", "left", "right", "stride", "trim", "reflect", "elu")
         sizes = {name: int(getattr(conv, name)) for name in names}
-        return _Conv(weights=weights, bias=self._keep(bias), bits=bits, **sizes)
+        if scales is None:
+            return _Conv(weights=weights, bias=self._keep(bias), bits=32, **sizes)
+        return _Conv(weights=weights, bias=self._keep(bias), scales=self._keep(scales), bits=16, **sizes)
 
     def _lstm(self, made: _Layer, lstm: Lstm) -> None:
         size = lstm.size
@@ -325,18 +328,17 @@ class _Packed:
     def _gates(self, matrix: Floats, bits: int) -> int:
         inputs, outputs = matrix.shape
         if bits == 32:
-            return self._panels(matrix.reshape(1, inputs, 4, outputs // 4), bits)
+            return self._panels(matrix.reshape(1, inputs, 4, outputs // 4))
         matrix = np.ascontiguousarray(matrix)
         library = native_step.library()
         packed = native_step.pages(library.native_matrix_size(inputs, outputs, bits))
         library.native_pack(matrix.ctypes.data, outputs, inputs, outputs, bits, packed.ctypes.data)
         return self._keep(packed)
 
-    def _panels(self, taps: Floats, bits: int) -> int:
+    def _panels(self, taps: Floats) -> int:
         """(kernel, inputs, pieces, outputs) -> (panels, kernel * inputs, 16)."""
         kernel, inputs = taps.shape[:2]
-        rows = _padded(taps, 3).reshape(kernel * inputs, -1, LANES).transpose(1, 0, 2)
-        return self._keep(rows if bits == 32 else _bfloat16(rows))
+        return self._keep(_padded(taps, 3).reshape(kernel * inputs, -1, LANES).transpose(1, 0, 2))
 
     def _keep(self, array: NDArray[Any]) -> int:
         """Its address, in pages that stay."""
@@ -365,7 +367,14 @@ def _padded(array: Floats, axis: int) -> Floats:
     return padded
 
 
-def _bfloat16(array: Floats) -> NDArray[np.uint16]:
-    """Rounded to nearest, ties to even."""
-    bits = np.ascontiguousarray(array).view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+def in_words(taps: Floats) -> tuple[NDArray[np.int16], Floats]:
+    """Weights (kernel, inputs, outputs) as whole numbers, in panels, and each output's scale.
+
+    No sum of ``WORDS_TOGETHER`` products with numbers up to ``TOP_WORD`` leaves 32 bits.
+    """
+    kernel, inputs, outputs = taps.shape
+    together = np.add.reduceat(np.abs(taps), range(0, inputs, WORDS_TOGETHER), axis=1).max(axis=(0, 1))
+    room = (2**31 - 1) // TOP_WORD - WORDS_TOGETHER  # rounding adds half a unit at most to each
+    scales = np.maximum(np.maximum(np.abs(taps).max(axis=(0, 1)) / 32767, together / room), 1e-30).astype(np.float32)
+    pairs = np.rint(taps / scales).astype(np.int16).reshape(kernel, inputs // 2, 2, outputs // LANES, LANES)
+    return pairs.transpose(3, 0, 1, 4, 2), scales

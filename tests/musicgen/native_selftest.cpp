@@ -149,17 +149,26 @@ struct Codec {
         floats.push_back(normal(size_t(count), deviation));
         return floats.back().data();
     }
-    const uint8_t* panels(int inputs, int outputs, int bits) {
-        const float* source = keep(inputs * outputs, 1 / std::sqrt(float(inputs)));
-        if (bits == 32) return reinterpret_cast<const uint8_t*>(source);
-        packed.push_back(new Bytes(size_t(inputs) * outputs * 2));
-        for (int i = 0; i < inputs * outputs; ++i) {
-            memcpy(packed.back()->at + 2 * i, reinterpret_cast<const char*>(source + i) + 2, 2);
+    const uint8_t* panels(int inputs, int outputs) {
+        return reinterpret_cast<const uint8_t*>(keep(inputs * outputs, 1 / std::sqrt(float(inputs))));
+    }
+    // Whole numbers, some at what 128 of them together may come to: every sum of products ends just inside 32 bits.
+    const uint8_t* words(int count) {
+        constexpr int kMost = 2047;  // 128 * 2047 * 8191 < 2^31
+        packed.push_back(new Bytes(size_t(count) * 2));
+        int16_t* to = reinterpret_cast<int16_t*>(packed.back()->at);
+        std::vector<float> source = normal(size_t(count), kMost / 3.0f);
+        for (int i = 0; i < count; ++i) {
+            to[i] = int16_t(i % 7 ? std::fmax(-kMost, std::fmin(kMost, source[size_t(i)])) : i % 2 ? kMost : -kMost);
         }
         return packed.back()->at;
     }
+    const float* scales(int inputs, int outputs) {
+        floats.emplace_back(size_t(outputs), 3 / (2047 * std::sqrt(float(inputs))));
+        return floats.back().data();
+    }
     const uint8_t* gate(bool compact) {
-        if (!compact) return panels(kLstm, 4 * kLstm, 32);
+        if (!compact) return panels(kLstm, 4 * kLstm);
         std::vector<float> source = normal(size_t(kLstm) * 4 * kLstm, 0.2f);
         packed.push_back(new Bytes(native_matrix_size(kLstm, 4 * kLstm, 8)));
         native_pack(source.data(), 4 * kLstm, kLstm, 4 * kLstm, 8, packed.back()->at);
@@ -167,15 +176,28 @@ struct Codec {
     }
     NativeConv conv(int inputs, int outputs, int kernel, int dilation, bool causal, int bits, bool elu) {
         const int padding = (kernel - 1) * dilation, right = causal ? 0 : padding / 2;
-        const uint8_t* made = panels(kernel * inputs, width(outputs), bits);
-        return {made, keep(width(outputs), 0.1f), bits, inputs, outputs, kernel, dilation, padding - right, right, 1, 0,
-                1, elu};
+        NativeConv made = product(kernel, inputs, width(outputs), bits);
+        made.outputs = outputs, made.dilation = dilation, made.left = padding - right, made.right = right;
+        made.stride = 1, made.reflect = 1, made.elu = elu;
+        return made;
     }
     NativeConv transposed(int inputs, int outputs, int stride, bool causal, int bits) {
         const int trim = causal ? 0 : stride - stride / 2;
-        const uint8_t* made = panels(2 * inputs, stride * width(outputs), bits);
-        return {made, keep(stride * width(outputs), 0.1f), bits, inputs, outputs, 2, 1, 1, trim ? 1 : 0, stride, trim, 0,
-                1};
+        NativeConv made = product(2, inputs, stride * width(outputs), bits);
+        made.outputs = outputs, made.dilation = 1, made.left = 1, made.right = trim ? 1 : 0;
+        made.stride = stride, made.trim = trim, made.elu = 1;
+        return made;
+    }
+    NativeConv product(int kernel, int inputs, int columns, int bits) {
+        NativeConv made = {};
+        made.bits = bits, made.kernel = kernel, made.inputs = inputs, made.bias = keep(columns, 0.1f);
+        if (bits == 32) {
+            made.weights = panels(kernel * inputs, columns);
+        } else {
+            made.weights = words(kernel * width(inputs) * columns);
+            made.scales = scales(kernel * inputs, columns);
+        }
+        return made;
     }
     NativeCodecLayer block(int features, int dilation, bool causal, int bits, bool shortcut) {
         NativeCodecLayer made = {};

@@ -1,8 +1,8 @@
 // The C interface of the codec: EnCodec's decoder as a stream. All memory is the caller's, but for scratch and threads.
 //
 // A signal is (time, features) with features padded to a multiple of 16 by zeros, its width. The weights of a
-// convolution are panels of 16 outputs, [panel][tap][input][16]; the outputs of a transposed one are its `stride`
-// samples one after the other, each padded.
+// convolution are panels of 16 outputs, see kernels.h; the outputs of a transposed one are its `stride` samples one
+// after the other, each padded.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,8 @@
 struct NativeConv {
     const uint8_t* weights;  // null for none. Of the last layer: (outputs, kernel, width of the inputs) float32
     const float* bias;       // (stride * width of the outputs,); of the last layer (outputs,)
-    int32_t bits;            // 32 or 16: float32 or bfloat16
+    const float* scales;     // likewise, where there are 16 bits
+    int32_t bits;            // 32 or 16: float32, or whole numbers
     int32_t inputs, outputs, kernel, dilation, left, right, stride, trim;
     int32_t reflect, elu;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "codec.h"
@@ -21,8 +22,10 @@ struct Conv : NativeConv {
           in(width_of(inputs)),
           out(width_of(outputs)),
           span((kernel - 1) * dilation + 1),
-          panels{weights, bias, bits, kernel, inputs, dilation * in, stride * out / 16} {
-        if (in == inputs && dilation == 1) {  // the window is one piece
+          panels{weights, bias, scales, bits, kernel, inputs, dilation * in, dilation, stride * out / 16} {
+        if (bits == 16) {
+            panels.depth = in;
+        } else if (in == inputs && dilation == 1) {  // the window is one piece
             panels.depth = kernel * inputs;
             panels.taps = 1;
         }
@@ -42,6 +45,14 @@ struct StateHead {
     int64_t begun;
     // Place of every layer, then its numbers
 };
+
+inline float* row(float* signal, int index, int width) {
+    return signal ? signal + size_t(index) * size_t(width) : nullptr;
+}
+
+inline void copy(float* to, const float* from, int rows, int width) {
+    memcpy(to, from, size_t(rows) * size_t(width) * sizeof(float));
+}
 
 struct Layer {
     NativeCodecLayer given;

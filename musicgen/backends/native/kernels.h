@@ -54,20 +54,30 @@ struct Scratch {
     int8_t *high, *low;
 };
 
-// A matrix in panels of 16 outputs: [panel][input][16], float32 or bfloat16. Its inputs lie in `taps` pieces of `depth`
-// numbers, `stride` numbers from one to the next: the window of a convolution, wherever it stands in a signal.
+// A matrix in panels of 16 outputs. Its inputs lie in `taps` pieces of `depth` numbers, `stride` numbers from one to the
+// next: the window of a convolution, wherever it stands in a signal.
+//
+// 32 bits: float32, [panel][tap][input][16]. 16 bits: whole numbers, [panel][tap][pair of inputs][16][input of the
+// pair], with a scale for each output; depth is a multiple of 16. What they are multiplied with are whole numbers to
+// kTopWord with a scale for each sample. Packing leaves so much room that no kWordsTogether products of a tap can
+// overflow 32 bits: their sums are exact, whatever the order.
 struct Panels {
     const uint8_t* weights;
-    const float* bias;  // for each output
-    int bits, taps, depth, stride, count;
+    const float *bias, *scales;  // for each output
+    int bits, taps, depth, stride, dilation, count;
 
     size_t panel_bytes() const { return size_t(taps) * size_t(depth) * 16 * size_t(bits) / 8; }
 };
 
+constexpr int kTopWord = 8191, kWordsTogether = 128;
+
 // One row of a product with panels: where it starts and where its sum goes, plus `add`, as it is and through an ELU.
-// Only `from` must be there; `add` may be `to`.
+// With 32 bits `from` is there, with 16 `words` and the scales of its samples. `add` may be `to`, and all three null.
 struct PanelRow {
-    const float *from, *add;
+    const float* from;
+    const int16_t* words;
+    const float* scales;
+    const float* add;
     float *to, *elu;
 };
 
@@ -86,6 +96,8 @@ struct Kernels {
     uint64_t (*read)(const uint8_t* buffer, size_t size);
     // The panels first .. end - 1 for every row; what a row gets does not depend on the others.
     void (*multiply)(const Panels& panels, int first, int end, const PanelRow* rows, int count);
+    // Samples of `width` numbers, a multiple of 16, as whole numbers to kTopWord and a scale for each.
+    void (*to_words)(const float* x, int samples, int width, int16_t* words, float* scales);
     // y[i * step] = bias + x[i * stride ..] . weights, `size` products each; size is a multiple of 16.
     void (*filter)(const float* x, int stride, const float* weights, int size, float bias, int count, float* y, int step);
     // gates (4 * size): input, forget, output, cell. size is a multiple of 16.

@@ -194,6 +194,7 @@ const Kernels amx = {"amx",
                      avx512vnni.attend,
                      avx512vnni.read,
                      avx512vnni.multiply,
+                     avx512vnni.to_words,
                      avx512vnni.filter,
                      avx512vnni.remember,
                      avx512vnni.add_and_elu};

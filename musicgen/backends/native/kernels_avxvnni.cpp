@@ -1,4 +1,6 @@
 // AVX2 with 256 bit VNNI: Alder Lake and later, Zen 5.
+#include <utility>
+
 #include "kernels.h"
 
 #if defined(__x86_64__)
@@ -20,6 +22,10 @@ INLINE Ints dot(Ints sum, Bytes w, Quad x) {
     return {_mm256_dpbusd_avx_epi32(sum.a, w.a, x.x), _mm256_dpbusd_avx_epi32(sum.b, w.b, x.x)};
 }
 
+INLINE Ints dot_words(Ints sum, Words w, Pair x) {
+    return {_mm256_dpwssd_avx_epi32(sum.a, w.a, x.x), _mm256_dpwssd_avx_epi32(sum.b, w.b, x.x)};
+}
+
 #include "kernels.inc"
 
 #include "codec.inc"
@@ -32,7 +38,7 @@ bool supported() {
 }  // namespace
 
 const Kernels avxvnni = {"avxvnni", supported, quantise, norm, gelu, panel, append, attend, read,
-                         multiply, filter, remember, add_and_elu};
+                         multiply, to_words, filter, remember, add_and_elu};
 
 }  // namespace native
 #endif

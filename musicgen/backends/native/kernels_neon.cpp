@@ -1,4 +1,6 @@
 // NEON as every 64 bit ARM has it.
+#include <utility>
+
 #include "kernels.h"
 
 #if defined(__aarch64__)
@@ -41,7 +43,7 @@ bool supported() { return true; }
 }  // namespace
 
 const Kernels neon = {"neon", supported, quantise, norm, gelu, panel, append, attend, read,
-                      multiply, filter, remember, add_and_elu};
+                      multiply, to_words, filter, remember, add_and_elu};
 
 }  // namespace native
 #endif

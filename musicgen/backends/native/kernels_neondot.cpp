@@ -1,4 +1,6 @@
 // NEON with the dot product of ARMv8.2: Cortex-A55 and A75 (2017) and later, all of Apple's M.
+#include <utility>
+
 #include "kernels.h"
 
 #if defined(__aarch64__)
@@ -37,7 +39,7 @@ bool supported() { return true; }
 }  // namespace
 
 const Kernels neondot = {"neondot", supported, quantise, norm, gelu, panel, append, attend, read,
-                         multiply, filter, remember, add_and_elu};
+                         multiply, to_words, filter, remember, add_and_elu};
 
 }  // namespace native
 #endif

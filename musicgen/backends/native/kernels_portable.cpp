@@ -1,5 +1,6 @@
 // Plain C++: what is right everywhere, and what the others are compared with.
 #include <cstring>
+#include <utility>
 
 #include "kernels.h"
 
@@ -166,6 +167,24 @@ INLINE Ints dot(Ints sum, Bytes w, Quad x) {
     return sum;
 }
 
+struct Words {
+    int16_t at[32];
+};
+struct Pair {
+    const int16_t* at;
+};
+INLINE Words load_words(const uint8_t* from) {
+    Words y;
+    memcpy(y.at, from, sizeof y.at);
+    return y;
+}
+INLINE void store_words(int16_t* to, Ints x) { EACH to[i] = int16_t(x.at[i]); }
+INLINE Pair pair_at(const int16_t* from) { return {from}; }
+INLINE Ints dot_words(Ints sum, Words w, Pair x) {
+    EACH sum.at[i] += w.at[2 * i] * x.at[0] + w.at[2 * i + 1] * x.at[1];
+    return sum;
+}
+
 #include "kernels.inc"
 
 #include "codec.inc"
@@ -173,6 +192,6 @@ INLINE Ints dot(Ints sum, Bytes w, Quad x) {
 }  // namespace
 
 const Kernels portable = {"portable", [] { return true; }, quantise, norm, gelu, panel, append, attend, read,
-                          multiply, filter, remember, add_and_elu};
+                          multiply, to_words, filter, remember, add_and_elu};
 
 }  // namespace native
