@@ -8,7 +8,8 @@ The instrument plays through PortAudio on JACK's dummy driver (packages jackd2 a
 another client of JACK's records what it plays. Every trial resets the music to the same seed and sends one change,
 tagged with a time so many seconds ahead: volume, prompt and reset in turns. The first sample at which the recording
 leaves that of the same seed without a change is compared with the tag. What the device adds behind JACK is taken from
-what PortAudio says of it, as the instrument does.
+what PortAudio says of it, as the instrument does. "judge" tells how far that comparison itself is from cuts of known
+moments.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def main() -> None:
     for kind, reset, due in sent[1:]:
         found = change_in(audio, reference, tape.sample_at(reset), tape.sample_at(due - latency) - RATE // 2)
         errors[kind].append(1000 * (tape.time_of(found) + latency - due))
+    print(json.dumps({"judge": figures(judged(reference))}))
     for kind, own in errors.items():
         print(json.dumps({"change": kind} | figures(own)))
     print(
@@ -93,6 +95,17 @@ def figures(errors: list[float]) -> dict[str, float]:
         "earliest_ms": round(min(errors), 1),
         "latest_ms": round(max(errors), 1),
     }
+
+
+def judged(reference: Mono, cuts: int = 100) -> list[float]:
+    """How far the judge itself is from a hard cut of known moment into other parts of the same music, ms."""
+    chance = np.random.default_rng(SEED)
+    errors = []
+    for at in chance.integers(RATE // 2, REFERENCE - RATE, cuts):
+        other = reference[at + int(chance.integers(RATE // 10, RATE // 2)) :]
+        cut = np.concatenate([reference[:at], other])
+        errors.append(1000 * (change_in(cut, reference, 0, int(at) - RATE // 4) - int(at)) / RATE)
+    return errors
 
 
 def perform(instrument: Instrument, trials: int, ahead: float) -> tuple[list[tuple[str, float, float]], int]:

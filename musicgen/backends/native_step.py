@@ -12,25 +12,23 @@ import ctypes
 import functools
 import importlib.machinery
 import math
-import mmap
 import weakref
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from musicgen.arrays import Array, as_numpy, floats
+from musicgen.arrays import Array
+from musicgen.backends.native_weights import HEAD, Bytes, Floats, Matrix, Packed, Weights, contiguous, pack, pages
 from musicgen.backends.threads import best_threads, cores, least_time
-from musicgen.decoder import DecoderWeights, LayerWeights, Prompts
+from musicgen.decoder import DecoderWeights, Prompts
 from musicgen.errors import ModelError
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
 
-HEAD = 64  # the head size, and the group that everything is laid out in
 BLOCK = 16  # positions that lie side by side, see kernels.h
 OUT_OF_HEARING = -1e30  # a score that nothing is left of
 LIGHT = 32 << 20
@@ -38,38 +36,6 @@ LIGHT = 32 << 20
 heard, and a process without threads of its own can be forked: that is how a killed engine is replaced at once."""
 BITS = {"native": 8, "native-int6": 6, "native-int4": 4}
 """Of the layers' weights, by the backend's name."""
-
-_Bytes = NDArray[np.uint8]
-_Floats = NDArray[np.float32]
-
-
-class _Matrix(ctypes.Structure):
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("inputs", ctypes.c_int32),
-        ("outputs", ctypes.c_int32),
-        ("bits", ctypes.c_int32),
-    ]
-
-
-class _Layer(ctypes.Structure):
-    _fields_ = [
-        *(
-            (f"{part}_norm_{name}", ctypes.c_void_p)
-            for part in ("self", "cross", "feed")
-            for name in ("scale", "shift")
-        ),
-        *((name, _Matrix) for name in ("qkv", "self_out", "cross_q", "cross_out", "feed_in", "feed_out")),
-    ]
-
-
-class _Weights(ctypes.Structure):
-    _fields_ = [
-        *((name, ctypes.c_int32) for name in ("hidden", "layers", "codebooks", "feed")),
-        *((name, ctypes.c_void_p) for name in ("embed", "offsets", "positions", "norm_scale", "norm_shift")),
-        ("heads", _Matrix),
-        ("layer", ctypes.POINTER(_Layer)),
-    ]
 
 
 class _Row(ctypes.Structure):
@@ -115,11 +81,11 @@ def library() -> ctypes.CDLL:
         "native_matrix_size": (size, [integer, integer, integer]),
         "native_pack": (None, [pointer, ctypes.c_int64, integer, integer, integer, pointer]),
         "native_memory_size": (size, [integer, integer, integer]),
-        "native_open": (pointer, [ctypes.POINTER(_Weights), ctypes.c_char_p, integer]),
+        "native_open": (pointer, [ctypes.POINTER(Weights), ctypes.c_char_p, integer]),
         "native_close": (None, [pointer]),
         "native_step": (None, [pointer, ctypes.POINTER(_Row), integer]),
         "native_fill": (None, [pointer, pointer, pointer, integer, pointer]),
-        "native_product": (None, [pointer, ctypes.POINTER(_Matrix), pointer, integer, pointer]),
+        "native_product": (None, [pointer, ctypes.POINTER(Matrix), pointer, integer, pointer]),
         "native_read": (ctypes.c_uint64, [pointer, pointer, size]),
     }
     for name, (result, arguments) in signatures.items():
@@ -137,7 +103,7 @@ def kernels() -> list[str]:
 def read_rate(threads: int | None = None, size: int = 1 << 28) -> float:
     """Bytes a second at which so many threads read memory together, None for as many as there are cores."""
     loaded = library()
-    handle = loaded.native_open(_Weights(hidden=HEAD), kernels()[0].encode(), threads or cores())
+    handle = loaded.native_open(Weights(hidden=HEAD), kernels()[0].encode(), threads or cores())
     try:
         return _read_rate(loaded, handle, size)
     finally:
@@ -183,7 +149,7 @@ class NativePrompt:
         (positions and room,) float32, added to the scores; None in a prompt by itself.
     """
 
-    memory: _Bytes
+    memory: Bytes
     sizes: tuple[int, ...]
     bias: NDArray[np.float32] | None = None
 
@@ -235,8 +201,8 @@ class NativeBackend:
         self._layers, self._heads = len(weights.layers), weights.head_count
         self._codebooks, self._vocabulary = weights.codebooks, weights.vocabulary
         self._hidden = weights.hidden
-        self._cross_kv = [_floats(layer.cross.kv) for layer in weights.layers if layer.cross is not None]
-        self._packed = _Packed(self._library, weights, bits)
+        self._cross_kv = [contiguous(layer.cross.kv) for layer in weights.layers if layer.cross is not None]
+        self._packed = Packed(self._library, weights, bits)
         self.step_bytes = self._packed.size
         if threads is None and self.step_bytes < LIGHT:
             self._open(1)
@@ -262,7 +228,7 @@ class NativeBackend:
         self._cross_kv, self._packed, self._handle = other._cross_kv, other._packed, other._handle
         self._close()
 
-    def prompt(self, states: _Floats) -> NativePrompt | None:
+    def prompt(self, states: Floats) -> NativePrompt | None:
         """See :meth:`musicgen.backends.Backend.prompt`. None in a decoder without cross-attention."""
         if not self._cross_kv:
             return None
@@ -303,9 +269,7 @@ class NativeBackend:
         size = self._library.native_memory_size(self._layers, self._heads, policy.max_position)
         return State(policy, pages(policy.lanes * 2 * size).reshape(policy.lanes, 2, size))
 
-    def step(
-        self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]
-    ) -> _Floats:
+    def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Floats:
         """See :meth:`musicgen.backends.Backend.step`."""
         logits = np.empty((len(states), 2, self._codebooks, self._vocabulary), np.float32)
         column = np.ascontiguousarray(np.concatenate(columns))
@@ -323,11 +287,11 @@ class NativeBackend:
         self._run(rows)
         return logits
 
-    def prefill(self, state: State, inputs: _Floats, prompts: Prompts) -> _Floats:
+    def prefill(self, state: State, inputs: Floats, prompts: Prompts) -> Floats:
         """See :meth:`musicgen.backends.Backend.prefill`."""
         lane, start, count = state.lanes[0], state.position, inputs.shape[1]
         state.skip(count)
-        inputs = _floats(inputs)
+        inputs = contiguous(inputs)
         logits = np.empty((2, self._codebooks, self._vocabulary), np.float32)
         block = self._library.native_max_rows() // 2
         for first in range(0, count, block):
@@ -358,12 +322,12 @@ class NativeBackend:
             part = rows[first : first + most]
             self._library.native_step(self._handle, (_Row * len(part))(*part), len(part))
 
-    def product(self, matrix: Array, x: _Floats) -> _Floats:
+    def product(self, matrix: Array, x: Floats) -> Floats:
         """``x @ matrix`` as a step computes it: (rows, inputs), (inputs, outputs), 1 to 64 rows."""
         packed = pages(self._library.native_matrix_size(*matrix.shape, self.bits))
-        described = _pack(self._library, matrix, self.bits, packed)
+        described = pack(self._library, matrix, self.bits, packed)
         y = np.empty((len(x), matrix.shape[1]), np.float32)
-        x = _floats(x)
+        x = contiguous(x)
         self._library.native_product(self._handle, described, x.ctypes.data, len(x), y.ctypes.data)
         return y
 
@@ -372,84 +336,12 @@ class NativeBackend:
         return _read_rate(self._library, self._handle, size)
 
 
-class _Packed:
-    """A decoder's weights, packed, and the structures that point to them."""
-
-    def __init__(self, library: ctypes.CDLL, weights: DecoderWeights, bits: int) -> None:
-        jobs = [(name, matrix, bits) for layer in weights.layers for name, matrix in _matrices(layer)]
-        jobs.append(("heads", weights.heads, 8))
-        sizes = [library.native_matrix_size(*matrix.shape, bits) for _, matrix, bits in jobs]
-        self.size = sum(sizes)
-        self._memory = pages(self.size)
-        places = np.split(self._memory, np.cumsum(sizes)[:-1])
-        with ThreadPoolExecutor(cores()) as pool:
-            packed = pool.map(lambda job, place: _pack(library, job[1], job[2], place), jobs, places)
-            matrices = iter(list(packed))
-        self._kept: list[NDArray[Any]] = []
-        layers = (_Layer * len(weights.layers))()
-        for made, layer in zip(layers, weights.layers, strict=True):
-            for name, _ in _matrices(layer):
-                setattr(made, name, next(matrices))
-            cross_norm = layer.cross.norm if layer.cross is not None else None
-            for part, norm in (("self", layer.self_norm), ("cross", cross_norm), ("feed", layer.feed_norm)):
-                if norm is not None:
-                    setattr(made, f"{part}_norm_scale", self._keep(norm[0]))
-                    setattr(made, f"{part}_norm_shift", self._keep(norm[1]))
-        self.weights = _Weights(
-            hidden=weights.hidden,
-            layers=len(weights.layers),
-            codebooks=weights.codebooks,
-            feed=weights.layers[0].feed_in.shape[1],
-            embed=self._keep(weights.embed),
-            offsets=self._keep(weights.offsets, np.int64),
-            positions=self._keep(weights.positions),
-            norm_scale=self._keep(weights.norm[0]),
-            norm_shift=self._keep(weights.norm[1]),
-            heads=next(matrices),
-            layer=layers,
-        )
-
-    def _keep(self, array: Array, dtype: DTypeLike = np.float32) -> int:
-        self._kept.append(np.ascontiguousarray(as_numpy(array), dtype))
-        return self._kept[-1].ctypes.data
-
-
 def _padded(positions: int) -> int:
     return -(-positions // BLOCK) * BLOCK
 
 
-def _parts(memory: _Bytes, heads: int, capacity: int) -> tuple[_Bytes, ...]:
+def _parts(memory: Bytes, heads: int, capacity: int) -> tuple[Bytes, ...]:
     """Keys, values and the scales of both, (heads, capacity, bytes of a position) each; see ``kernels.h``."""
     whole = memory[: heads * capacity * (2 * HEAD + 8)].reshape(heads, -1)
     ends = np.cumsum([HEAD * capacity, HEAD * capacity, 4 * capacity])
     return tuple(part.reshape(heads, capacity, -1) for part in np.split(whole, ends, axis=1))
-
-
-def _matrices(layer: LayerWeights) -> Iterator[tuple[str, Array]]:
-    """In the order of their use."""
-    yield "qkv", layer.qkv
-    yield "self_out", layer.self_out
-    if layer.cross is not None:
-        yield "cross_q", layer.cross.q
-        yield "cross_out", layer.cross.out
-    yield "feed_in", layer.feed_in
-    yield "feed_out", layer.feed_out
-
-
-def _pack(library: ctypes.CDLL, matrix: Array, bits: int, place: _Bytes) -> _Matrix:
-    source = _floats(matrix)
-    inputs, outputs = source.shape
-    library.native_pack(source.ctypes.data, outputs, inputs, outputs, bits, place.ctypes.data)
-    return _Matrix(place.ctypes.data, inputs, outputs, bits)
-
-
-def _floats(array: Array) -> _Floats:
-    return np.ascontiguousarray(floats(array))
-
-
-def pages(size: int) -> _Bytes:
-    """Zeros, page-aligned, in huge pages where the system has them: fewer look-ups while reading from end to end."""
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, np.uint8)

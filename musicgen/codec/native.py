@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musicgen.backends import native_step
+from musicgen.backends import native_step, native_weights
 from musicgen.codec.batched import Batched
 from musicgen.codec.codes import Codes, checked
 from musicgen.codec.weights import CodecWeights, Conv, Lstm, Residual, dense, look_ahead
@@ -317,7 +317,7 @@ class _Packed:
 
     def _lstm(self, made: _Layer, lstm: Lstm) -> None:
         size = lstm.size
-        bits = 8 if self._compact and size % native_step.HEAD == 0 else 32
+        bits = 8 if self._compact and size % native_weights.HEAD == 0 else 32
         gates = (_Gates * len(lstm.layers))()
         for own, (weight, recurrent, bias) in zip(gates, lstm.layers, strict=True):
             own.input, own.recurrent = (self._gates(np.asarray(dense(part)), bits) for part in (weight, recurrent))
@@ -331,7 +331,7 @@ class _Packed:
             return self._panels(matrix.reshape(1, inputs, 4, outputs // 4))
         matrix = np.ascontiguousarray(matrix)
         library = native_step.library()
-        packed = native_step.pages(library.native_matrix_size(inputs, outputs, bits))
+        packed = native_weights.pages(library.native_matrix_size(inputs, outputs, bits))
         library.native_pack(matrix.ctypes.data, outputs, inputs, outputs, bits, packed.ctypes.data)
         return self._keep(packed)
 
@@ -342,7 +342,7 @@ class _Packed:
 
     def _keep(self, array: NDArray[Any]) -> int:
         """Its address, in pages that stay."""
-        place = native_step.pages(max(1, array.nbytes)).view(array.dtype)
+        place = native_weights.pages(max(1, array.nbytes)).view(array.dtype)
         place[: array.size] = array.reshape(-1)
         self._kept.append(place)
         self.size += array.nbytes

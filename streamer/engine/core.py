@@ -282,7 +282,7 @@ class Core:
         UserError
             It happened again; the music cannot go on with this model.
         """
-        calm = round(CALM * self._model.sample_rate / self._model.hop)
+        calm = round(CALM * self._fps)
         if self._broke is not None and self.frames_done - self._broke < calm:
             raise UserError(str(error)) from None
         self._broke = self.frames_done
@@ -403,7 +403,7 @@ class Core:
             self._sounding.restart(self.frames_done)
 
     def _seconds(self, frames: float) -> float:
-        return frames * self._model.hop / self._model.sample_rate
+        return frames / self._fps
 
 
 def _early(values: Mapping[str, Value]) -> int:

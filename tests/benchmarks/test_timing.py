@@ -26,6 +26,10 @@ def test_a_reset_is_not_taken_for_the_next_one_which_plays_the_same(again: float
     assert abs(change_in(audio, reference, 0, second - RATE // 2) - second) < 10
 
 
+def test_the_judge_finds_a_cut_of_known_moment() -> None:
+    assert np.abs(timing.judged(music(3)[:REFERENCE], cuts=5)).max() < 0.5
+
+
 def test_figures_tell_how_far_from_its_moment_each_change_was() -> None:
     found = timing.figures([-20.0, -1.0, 2.0, 3.0, 40.0])
     assert (found["trials"], found["within_20_ms"], found["p50_ms"], found["worst_ms"]) == (5, 4, 3.0, 40.0)

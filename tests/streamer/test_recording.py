@@ -386,3 +386,21 @@ def test_a_decoder_of_whole_pieces_leaves_turns_out_and_says_so(tmp_path: Path, 
 
     assert replay(tiny_model, folder, tmp_path / "a.wav", decode=decode, report=reports.append) == 32_000
     assert reports == ["this decoder makes whole pieces: passages and rewinds are left out"]
+
+
+def test_a_decoder_of_whole_pieces_plays_blends_fades_and_glides_again(tmp_path: Path, tiny_model: MusicGen) -> None:
+    moves = [
+        Change({"prompt2": "piano", "weight2": 0.7}, Frame(10)),
+        Change({"prompt": "techno", "temperature": 0.8}, Frame(25), over=0.4),
+        Change({"negative": "rain", "seed": 3}, Frame(55)),
+        Change({"reset": True}, Frame(60)),
+    ]
+    pieces = list[int]()
+
+    def decode(frames: Any, seed: int) -> Samples:
+        pieces.append(frames.shape[1])
+        return np.full((frames.shape[1] * 640, 1), 0.1, np.float32)
+
+    folder = take(tmp_path / "take", moves)
+    assert replay(tiny_model, folder, tmp_path / "a.wav", decode=decode, report=pytest.fail) == 32_000
+    assert len(pieces) == 2 and pieces[0] == 61
