@@ -35,7 +35,8 @@ TESTS = ["test", "test-all"]
 SERVES = {"play": list(EXTRAS), "test": TESTS, "test-all": ["test-all"], "train": ["train", *TESTS]}
 """Which installations have what a purpose needs."""
 SOUNDFONT = "fluidr3mono-gm-soundfont"
-LIGHT = ["libportaudio2", "g++", "dbus-daemon", "jackd2", "liblo-tools", "opus-tools", "puredata-core", SOUNDFONT]
+LIGHT = ["libportaudio2", "g++", "dbus-daemon", "iproute2", "jackd2", "liblo-tools", "opus-tools", "puredata-core"]
+LIGHT += [SOUNDFONT]
 HEAVY = ["chromium", "icecast2", "ffmpeg", "supercollider-language", "g++-aarch64-linux-gnu", "qemu-user"]
 DEBIAN = {"play": ["libportaudio2"], "test": LIGHT, "test-all": LIGHT + HEAVY, "train": [SOUNDFONT]}
 

@@ -21,9 +21,10 @@ from streamer.audio.null import NullPlayer
 from streamer.audio.output import Output
 from streamer.audio.playback import Playback, Player, decibels
 from streamer.audio.recorder import Recorder
-from streamer.control.change import Change, Frame
+from streamer.control.change import Change, Frame, Wall
 from streamer.control.controls import Controls
 from streamer.control.journal import Header, Journal
+from streamer.control.pulse import PULSE, Place, Pulse
 from streamer.control.schedule import Schedule
 from streamer.control.snapshots import Snapshots
 from streamer.control.table import GATE, TABLE
@@ -40,7 +41,9 @@ from streamer.process.ring import Ring
 from streamer.process.supervisor import Supervisor
 from streamer.reporting import Voice, complain
 from streamer.surfaces.commands import BROADCAST, RECORD, Commands
+from streamer.surfaces.company import Company
 from streamer.surfaces.osc import PORT, PREFIX, OscSurface
+from streamer.surfaces.sync import INTERNAL
 from streamer.threads import lasting
 
 # The server sends each subscriber as many of these as it asked for.
@@ -49,7 +52,7 @@ RECORDINGS = Path("recordings")
 NAME = re.compile(r"[\w][\w \-]{0,99}")
 _PUBLISHED = (
     *("rtf", "buffer_ms", "playing", "xruns", "collapses", "collapse", "recording", "latency_ms", "level", "tempo"),
-    "beat",
+    *("beat", "sync"),
 )
 
 
@@ -87,6 +90,8 @@ class Status:
         Beats heard since the music began.
     recording : str
         The folder that is recorded into; "" while none is.
+    sync : str
+        Where the beat comes from.
     """
 
     prompt: str
@@ -104,6 +109,7 @@ class Status:
     tempo: float
     beat: float
     recording: str = ""
+    sync: str = "internal"
 
 
 class Instrument:
@@ -127,6 +133,8 @@ class Instrument:
         What OSC clients on other machines may do.
     query
         The TCP port to describe all of that on, by OSCQuery; 0 for any, None for not at all.
+    midi
+        Which MIDI ports to hear and speak to, see `streamer.surfaces.midi.ports`; None for none.
     media
         The folder whose files those may name; None for no files at all.
     record
@@ -141,6 +149,8 @@ class Instrument:
     ----------
     controls : Controls
         What everything that steers goes through.
+    company : Company
+        Everybody that it plays with.
 
     Raises
     ------
@@ -160,6 +170,7 @@ class Instrument:
         prefix: str = PREFIX,
         access: Access = NO_RULES,
         query: int | None = None,
+        midi: str | None = None,
         media: Path | None = None,
         record: Path | None = None,
         recordings: Path = RECORDINGS,
@@ -180,8 +191,12 @@ class Instrument:
         with contextlib.ExitStack() as undo:
             undo.callback(self._say.close)
             self._commands = Commands(self.controls, Snapshots(), lambda: tempo_of(self.controls.values()))
+            self.company = Company(
+                self.controls, midi, self._commands.load, self.place, self._is_playing, self._lead, self._report
+            )
+            undo.callback(self.company.close)
             own = [(RECORD, self._on_record), (BROADCAST, self._on_broadcast)]
-            commands = [*own, *self._commands.table()]
+            commands = [*own, *self._commands.table(), *self.company.commands()]
             self._osc = OscSurface(self.controls, host, port, prefix, access, commands)
             self.server = self._osc.server
             undo.callback(self._osc.close)
@@ -217,6 +232,7 @@ class Instrument:
         self.worker.start()
         self._commands.begin()
         self._telling.start()
+        self.company.start()
         while self.ring.fill < self.ring.lead // 2 and self.worker.restarts == 0 and not self.worker.ended:
             time.sleep(0.005)
         if self._record_to is not None:
@@ -225,8 +241,9 @@ class Instrument:
 
     def status(self) -> Status:
         """How it goes."""
-        latency = max(0.0, self.timeline.heard(self.worker.frontier) - self.timeline.now())
-        tempo, beats = self.worker.pulse
+        frontier, tempo, beats = self.worker.pulse
+        latency = max(0.0, self.timeline.heard(frontier) - self.timeline.now())
+        beat = beats - latency * tempo / 60
         return Status(
             prompt=str(self.controls.get("prompt")),
             output=self.player.name,
@@ -241,9 +258,26 @@ class Instrument:
             seconds=self.playback.samples / self._rate,
             playing=self.playback.playing,
             tempo=tempo,
-            beat=max(0.0, beats - latency * tempo / 60),
+            beat=beat if self.company.source != INTERNAL else max(0.0, beat),
             recording=str(self.recorder.folder or ""),
+            sync=self.company.source,
         )
+
+    def place(self, moment: float) -> Place | None:
+        """The beat that is heard at a moment near now, monotonic seconds; None before the first sound."""
+        frontier, tempo, beats = self.worker.pulse
+        if not tempo:
+            return None
+        return Place(tempo, beats - (self.timeline.heard(frontier) - moment) * tempo / 60)
+
+    def _is_playing(self) -> bool:
+        return self.playback.playing
+
+    def _lead(self, pulse: Pulse, moment: float) -> None:
+        """Have the engine count by a beat that is heard at a moment."""
+        with contextlib.suppress(ValueError):  # too many changes wait: the next one tells as much
+            at = Wall(moment - time.monotonic() + time.time())
+            self.worker.send(Change({PULSE: pulse.text}, at))
 
     @property
     def elapsed(self) -> float:
@@ -262,6 +296,7 @@ class Instrument:
         deadline = time.monotonic() + 0.5  # a device that hangs is not waited for
         while self.playback.sounding and self.player.running() and time.monotonic() < deadline:
             time.sleep(0.005)
+        self.company.close()
         self.player.close()
         self.recorder.stop()
         self._schedule.close()
@@ -387,6 +422,7 @@ class Instrument:
             case Ready():
                 self._journal.begin(event.sample, event.values, first=self._lives == 0, state=event.state)
                 self._lives += 1
+                self.company.renew()
                 self.controls.adopt(**event.facts["defaults"])
             case Applied():
                 self._note(event)

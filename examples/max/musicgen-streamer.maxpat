@@ -3116,7 +3116,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/record \"0\"",
+                    "text": "/mg/midi/learn \"volume\"",
                     "outlettype": [
                         ""
                     ]
@@ -3134,12 +3134,78 @@
                         420,
                         20
                     ],
-                    "text": "End the recording."
+                    "text": "The knob that is moved next, or the note that is played, turns this from then on: a value, an action, prompt/N alone, or snapshot/NAME."
                 }
             },
             {
                 "box": {
                     "id": "obj-166",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        860,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/midi/forget \"volume\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-167",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        860,
+                        420,
+                        20
+                    ],
+                    "text": "No knob and no note turns this any more."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-168",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        884,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/record \"0\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-169",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        884,
+                        420,
+                        20
+                    ],
+                    "text": "End the recording."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-170",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
@@ -3154,7 +3220,7 @@
             },
             {
                 "box": {
-                    "id": "obj-167",
+                    "id": "obj-171",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3172,7 +3238,7 @@
             },
             {
                 "box": {
-                    "id": "obj-168",
+                    "id": "obj-172",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3190,7 +3256,7 @@
             },
             {
                 "box": {
-                    "id": "obj-169",
+                    "id": "obj-173",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3208,7 +3274,7 @@
             },
             {
                 "box": {
-                    "id": "obj-170",
+                    "id": "obj-174",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3226,7 +3292,7 @@
             },
             {
                 "box": {
-                    "id": "obj-171",
+                    "id": "obj-175",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3244,7 +3310,7 @@
             },
             {
                 "box": {
-                    "id": "obj-172",
+                    "id": "obj-176",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -5449,33 +5515,7 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-167",
-                        0
-                    ],
-                    "destination": [
-                        "obj-168",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-168",
-                        0
-                    ],
-                    "destination": [
-                        "obj-169",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-169",
+                        "obj-166",
                         0
                     ],
                     "destination": [
@@ -5488,11 +5528,11 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-170",
+                        "obj-168",
                         0
                     ],
                     "destination": [
-                        "obj-171",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5515,6 +5555,58 @@
                 "patchline": {
                     "source": [
                         "obj-172",
+                        0
+                    ],
+                    "destination": [
+                        "obj-173",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-173",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-174",
+                        0
+                    ],
+                    "destination": [
+                        "obj-175",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-175",
+                        0
+                    ],
+                    "destination": [
+                        "obj-176",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-176",
                         0
                     ],
                     "destination": [

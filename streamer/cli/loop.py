@@ -30,7 +30,7 @@ from streamer.cli.options import (
 from streamer.cli.render import load_model
 
 
-@with_controls("lead", "tempo", "quantise", "melody", "volume", "mute", "loudness", "guard")
+@with_controls("lead", "sync", "clock", "knobs", "tempo", "quantise", "melody", "volume", "mute", "loudness", "guard")
 def loop(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; .wav with loop points, or .flac.")],
     bars: Annotated[int, typer.Option(min=1, metavar="N", help="Length.", rich_help_panel=MUSIC)] = 4,

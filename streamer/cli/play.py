@@ -129,6 +129,14 @@ def play(
             rich_help_panel=OSC,
         ),
     ] = None,
+    midi: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PORT",
+            help="Take MIDI from ports with this in their name, and a port of our own; all; own for that alone.",
+            rich_help_panel=SOUND,
+        ),
+    ] = None,
     media: Annotated[
         Path | None,
         typer.Option(
@@ -183,6 +191,7 @@ def play(
         prefix=osc_prefix,
         access=_access(osc_allow, osc_read_only, osc_secret, osc_keep),
         query=osc_query,
+        midi=midi,
         media=_folder(media),
         record=record,
         report=complain,

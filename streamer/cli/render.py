@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from streamer.sound.dynamics import Samples
 
 
-@with_controls("lead")
+@with_controls("lead", "sync", "clock", "knobs")
 def render(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; .wav, .flac, .mp3, .ogg or .opus.")],
     seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length.", rich_help_panel=MUSIC)] = 20.0,

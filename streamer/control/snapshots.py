@@ -24,7 +24,7 @@ from streamer.errors import UserError
 SUFFIX = ".json"
 NAME_BYTES = 100
 LARGEST_BYTES = 1_000_000
-KEPT_OUT = frozenset({"lead"})
+KEPT_OUT = frozenset({"lead", "sync", "clock"})
 """What belongs to a machine, not to a sound: a snapshot neither holds nor moves it."""
 
 _FORBIDDEN = frozenset('/\\:*?"<>|')
@@ -83,6 +83,8 @@ class Snapshots:
         """
         path = self._path(name)
         kept = {key: value for key, value in values.items() if key in TABLE and key not in KEPT_OUT}
+        if not kept.get("knobs"):  # one that was saved before knobs were learnt leaves them as they are
+            kept.pop("knobs", None)
         try:
             self.where.mkdir(parents=True, exist_ok=True)
             _replace(path, json.dumps(kept, indent=2, ensure_ascii=False) + "\n")

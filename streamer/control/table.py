@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from osc.command import Action
 from osc.parameter import Parameter
 from osc.values import BadValue, Value
+from streamer.control.knobs import map_text
 from streamer.control.moves import CONTINUE, REWIND, move
+from streamer.control.pulse import PULSE, Pulse
 from streamer.control.tempo import FASTEST, QUANTA
 from streamer.control.wording import key_name
 
@@ -21,6 +23,18 @@ def _quantum(name: str) -> str:
     found = known.get(name.lower().replace(" ", "").rstrip("s"))
     if found is None:
         raise BadValue(f"quantise takes one of {', '.join(QUANTA)}, not {name[:40]!r}")
+    return found
+
+
+SYNCS = ("internal", "link", "midi")
+"""Where the beat may come from."""
+
+
+def _sync(name: str) -> str:
+    """One of `SYNCS`, however it is written."""
+    found = name.strip().lower() or SYNCS[0]
+    if found not in SYNCS:
+        raise BadValue(f"sync takes one of {', '.join(SYNCS)}, not {name[:40]!r}")
     return found
 
 
@@ -143,6 +157,29 @@ PARAMETERS: tuple[Parameter, ...] = (
         read=_quantum,
         doc="What changes of prompts, snapshots and resets wait for: off, beat, bar, 2 bars or 4 bars.",
     ),
+    Parameter(
+        "sync",
+        "text",
+        default=SYNCS[0],
+        choices=SYNCS,
+        read=_sync,
+        doc="Where the beat comes from: internal, link (Ableton Link) or midi (MIDI clock).",
+    ),
+    Parameter(
+        "clock",
+        "bool",
+        default=False,
+        path="midi/clock",
+        doc="Sends MIDI clock, start, stop and song position to the MIDI outputs.",
+    ),
+    Parameter(
+        "knobs",
+        "text",
+        default="",
+        path="midi/map",
+        read=map_text,
+        doc="Which MIDI knobs and notes do what, as `midi/learn` writes it: volume=cc 1 7; prompt/2=note 10 36.",
+    ),
     Parameter("volume", "float", -60.0, 12.0, default=0.0, unit="dB", doc="Output gain."),
     Parameter("mute", "bool", default=False, doc="Silence, while the music goes on unheard."),
     Parameter(
@@ -210,9 +247,10 @@ STATUS: dict[str, str] = {
     "collapse": "The last time that it did: when, what had happened, and what it did.",
     "latency_ms": "From a change to its sound, all of it: the frame being made, what is queued, the device, ms.",
     "recording": "The folder that is recorded into; empty while none is.",
-    "tempo": "Beats a minute that are counted: the tempo asked for, else the prompt's, else 120.",
-    "beat": "Beats heard since the music began, 0 on the first.",
-    "bar": "Bars of four beats heard since the music began, 0 in the first.",
+    "tempo": "Beats a minute that are counted: the tempo asked for, else the prompt's, else 120; or those of `sync`.",
+    "beat": "Beats heard since the music began, 0 on the first; or those that `sync` counts.",
+    "bar": "Bars of four beats heard, 0 in the first.",
+    "sync": "Where the beat comes from now: internal where nothing is heard of what `sync` asks for.",
 }
 """What the instrument tells about itself, by name; published, never set."""
 
@@ -257,7 +295,7 @@ MOVES: frozenset[str] = frozenset({CONTINUE, REWIND})
 
 
 def clamp(name: str, value: Value | None) -> Value:
-    """The nearest value the parameter can have; True for an action, for a move its argument.
+    """The nearest value the parameter can have; True for an action, for a move or a pulse its argument.
 
     Raises
     ------
@@ -268,6 +306,8 @@ def clamp(name: str, value: Value | None) -> Value:
         return True
     if name in MOVES:
         return move(name, value)
+    if name == PULSE:
+        return Pulse.of(value).text
     parameter = known(name)
     if value is None:
         raise BadValue(f"{name} needs a value")

@@ -14,6 +14,7 @@ from osc.values import Value
 from streamer.control.change import Change, Frame
 from streamer.control.glides import TELL_EVERY
 from streamer.control.moves import CONTINUE, REWIND
+from streamer.control.pulse import PULSE, Pulse
 from streamer.control.table import EFFECTS, GAINS, GATE, MOVES, PARAMETERS, QUANTISED, SAMPLING, TURNS, WORDED
 from streamer.control.tempo import QUANTA, Tempo
 from streamer.engine.beginning import Beginning
@@ -304,6 +305,8 @@ class Core:
     def _take(self, due: Due) -> list[tuple[str, Value]]:
         """Take over a batch before the next frame is made, or refuse it; where it has the music turn to."""
         change, values = due.change, due.change.values
+        if PULSE in values:
+            values = {**values, PULSE: self._led(Pulse.of(values[PULSE]), due).text}
         try:
             self._check(values)
             there = self._steering.take(change, self.frames_done)
@@ -322,6 +325,13 @@ class Core:
         if change.over and there:
             self._tell(Moved(self.frames_done, there))
         return [(name, value) for name, value in values.items() if name in TURNS]
+
+    def _led(self, pulse: Pulse, due: Due) -> Pulse:
+        """Count beats as another does, or by itself again; the pulse as it stands at the next frame."""
+        asked = due.change.at.number if isinstance(due.change.at, Frame) else self.frames_done
+        here = Tempo(pulse.bpm, 0, pulse.beat).beat_at(self.frames_done - asked) if pulse.bpm else 0.0
+        self._steering.lead(replace(pulse, beat=here), self.frames_done)
+        return replace(pulse, beat=here)
 
     def _check(self, values: Mapping[str, Value]) -> None:
         """Whether the music can turn to where a batch has it turn to.

@@ -9,6 +9,7 @@ from typing import Any, cast
 from osc.values import Value
 from streamer.control.change import Change
 from streamer.control.glides import Glide, Glides, can_glide
+from streamer.control.pulse import Pulse
 from streamer.control.table import GAINS, JUMPS, SAMPLING, SLOTS, TABLE, WORDED
 from streamer.control.tempo import Tempo
 from streamer.engine.events import Noted
@@ -84,6 +85,7 @@ class Steering:
             _told(model.set_lora_strength, float(values["lora"]))
         self.tempo = Tempo(tempo_of(values))
         self._pace: Pace | None = None  # a tempo on its way
+        self._led = False  # beats are counted as somebody else does
         self._words = float(values["tempo"])  # the tempo that prompts are worded with
         blend = blend_of(values)
         self.stream = start(model, values, blend)
@@ -192,7 +194,8 @@ class Steering:
         if "tempo" in there:
             self._words = float(values["tempo"])
         if WORDED & there.keys():
-            self.tempo = self.tempo.at(frame, tempo_of(self._values))
+            if not self._led:
+                self.tempo = self.tempo.at(frame, tempo_of(self._values))
             if frames:
                 self._prompts.to(self._blend(), frame, frames)
                 self._fresh = {name: None for name in self._fresh if name not in WORDED}
@@ -248,16 +251,28 @@ class Steering:
             frame += 1
         return tempo.next(frame, beats)
 
+    def lead(self, pulse: Pulse, frame: int) -> None:
+        """Count beats as another does, who has this one at a frame; for none by itself, on from where the beat is."""
+        self._led = pulse.bpm > 0
+        if self._led:
+            if self._pace is not None:  # words need no way to go
+                self._words = self._values["tempo"] = self._pace.words[-1]
+                self._fresh["tempo"], self._pace = None, None
+            self.tempo = Tempo(pulse.bpm, frame, pulse.beat)
+
     def restart_beats(self, frame: int) -> None:
-        """The first beat falls on a frame."""
-        self.tempo = self.tempo.restarted(frame)
+        """The first beat falls on a frame, unless somebody else counts."""
+        if not self._led:
+            self.tempo = self.tempo.restarted(frame)
 
     def count_from(self, frame: int, beat: float) -> None:
         """So many beats have passed at a frame."""
         self.tempo = replace(self.tempo, frame=frame, beat=beat)
 
     def rewind_beats(self, frame: int, back: int) -> None:
-        """A frame has the beat of so many frames before it, 0 at least, in the tempo of now."""
+        """A frame has the beat of so many frames before it, 0 at least, in the tempo of now; unless others count."""
+        if self._led:
+            return
         then = self.tempo.beat_at(frame - back)
         self.tempo = replace(self.tempo, frame=frame, beat=max(0.0, then))
 
@@ -314,7 +329,7 @@ class Steering:
         Words that change together with a prompt are part of its fade, and do not change again on the way.
         """
         start, target, after = self.tempo.bpm, tempo_of(ahead), float(ahead["tempo"])
-        if not frames or start == target:
+        if not frames or start == target or self._led:
             return None
         most = 1 if values.keys() & _TEXTS else max(1, min(WORDINGS, _ENCODED // len(texts_of(ahead))))
         before = after if values.keys() & _TEXTS else self._words

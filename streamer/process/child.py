@@ -204,8 +204,7 @@ def _play(source: Source, job: Job, intake: Intake, ring: Ring, status: Status, 
         made, busy = made * 0.98 + samples / rate, busy * 0.98 + took
         now["rtf"] = made / max(busy, 1e-9)
         now["samples"] += samples
-        now["frontier"] = source.frontier
-        now["bpm"], now["beats"] = source.pulse
+        status.write_pulse(source.frontier, *source.pulse)
         now["beat"] += 1
         now["phase"] = PLAYING
         if job.loader and now["samples"] - left >= STATE_SECONDS * rate:

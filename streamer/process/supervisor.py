@@ -151,14 +151,11 @@ class Supervisor:
         return int(self._status.now["samples"])
 
     @property
-    def pulse(self) -> tuple[float, float]:
-        """Beats a minute, and the beats that have passed at the frontier; 0 before the first sound."""
-        return float(self._status.now["bpm"]), float(self._status.now["beats"])
-
-    @property
-    def frontier(self) -> int:
-        """The sample of the ring from which a prompt that is asked for now is heard."""
-        return self._begins + int(self._status.now["frontier"])
+    def pulse(self) -> tuple[int, float, float]:
+        """The sample of the ring from which a prompt that is asked for now is heard, and there beats a minute and the
+        beats that have passed; 0 before the first sound."""
+        frontier, bpm, beats = self._status.read_pulse()
+        return self._begins + frontier, bpm, beats
 
     @property
     def alive(self) -> bool:

@@ -13,7 +13,7 @@ from streamer.control.controls import Controls
 from streamer.control.glides import can_glide
 from streamer.control.history import History
 from streamer.control.moves import CONTINUE, REWIND, Passage
-from streamer.control.snapshots import Snapshots
+from streamer.control.snapshots import Snapshot, Snapshots
 from streamer.control.table import JUMPS, SLOTS, TABLE
 from streamer.errors import UserError
 
@@ -83,6 +83,14 @@ GO_BACK = Command(
     (Argument("seconds", "float"),),
     (8.0,),
 )
+LEARN = Command(
+    "midi/learn",
+    "The knob that is moved next, or the note that is played, turns this from then on: a value, an action, "
+    "prompt/N alone, or snapshot/NAME.",
+    (_NAME,),
+    ("volume",),
+)
+FORGET = Command("midi/forget", "No knob and no note turns this any more.", (_NAME,), ("volume",))
 
 COMMANDS: tuple[Command, ...] = (
     RAMP,
@@ -99,6 +107,8 @@ COMMANDS: tuple[Command, ...] = (
     UNDO,
     CONTINUE_FROM,
     GO_BACK,
+    LEARN,
+    FORGET,
 )
 
 
@@ -149,6 +159,16 @@ class Commands:
             GO_BACK: self._rewind,
         }
         return [(command, _answering(handler)) for command, handler in handlers.items()]
+
+    def load(self, name: str) -> None:
+        """Take the values of a snapshot at once.
+
+        Raises
+        ------
+        UserError
+            There is none of that name, or it is broken.
+        """
+        self._take_up(self._snapshots.load(name), None, None, 0.0)
 
     def _note(self, changed: dict[str, Value], origin: object) -> None:
         with self._lock:
@@ -211,14 +231,15 @@ class Commands:
     def _load(self, arguments: Sequence[Value], asker: Asker) -> Do:
         snapshot, seconds = self._snapshots.load(str(arguments[0])), _seconds(arguments[1:], 0.0)
 
-        def load() -> None:
-            standing = self._controls.values()
-            # What stands already is left alone: a seed that is sent again would throw its dice again.
-            moved = {name: value for name, value in snapshot.values.items() if standing[name] != value}
-            if moved:
-                self._ask(moved, asker, seconds)
+        at: Moment | None = None if asker.at is None else Wall(asker.at)
+        return lambda: self._take_up(snapshot, asker.origin, at, seconds)
 
-        return load
+    def _take_up(self, snapshot: Snapshot, origin: object, at: Moment | None, over: float) -> None:
+        standing = self._controls.values()
+        # What stands already is left alone: a seed that is sent again would throw its dice again.
+        moved = {name: value for name, value in snapshot.values.items() if standing[name] != value}
+        if moved:
+            self._controls.ask(moved.items(), origin, at, over)
 
     def _list(self, arguments: Sequence[Value], asker: Asker) -> Do:
         return lambda: [("snapshot/names", tuple(self._snapshots.names()))]
@@ -252,6 +273,11 @@ class Commands:
     def _moving(self, values: dict[str, Value], asker: Asker) -> Do:
         self._controls.check(values.items(), asker.origin)
         return self._asking(values, asker)
+
+
+def without_midi(arguments: Sequence[Value], asker: Asker) -> Deed:
+    """What answers `LEARN` and `FORGET` where no MIDI is heard."""
+    raise BadValue("needs MIDI: start with --midi all, or with a part of a port's name")
 
 
 def _named(asked: str) -> str:

@@ -23,7 +23,9 @@ def shelf(tmp_path: Path) -> Snapshots:
 def test_what_was_saved_comes_back(shelf: Snapshots) -> None:
     values = Controls(prompt="Häuser, 122 bpm", temperature=1.3, volume=-6.0, mute=True, topk=40).values()
     shelf.save("first drop", values)
-    assert shelf.load("first drop").values == {name: v for name, v in values.items() if name not in KEPT_OUT}
+    assert shelf.load("first drop").values == {
+        name: v for name, v in values.items() if name not in {*KEPT_OUT, "knobs"}
+    }
 
 
 def test_the_machines_lead_is_its_own(shelf: Snapshots) -> None:
@@ -126,3 +128,10 @@ def test_no_name_leads_out_of_the_folder(tmp_path_factory: pytest.TempPathFactor
 def test_it_lies_in_the_users_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert folder().name == "snapshots" and "musicgen-streamer" in str(folder())
+
+
+def test_knobs_that_were_learnt_are_kept_and_none_leave_what_is_learnt(shelf: Snapshots) -> None:
+    shelf.save("learnt", Controls(knobs="volume=cc 1 7").values())
+    shelf.save("before", Controls().values())
+    assert shelf.load("learnt").values["knobs"] == "volume=cc 1 7"
+    assert "knobs" not in shelf.load("before").values
