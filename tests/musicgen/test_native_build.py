@@ -11,6 +11,7 @@ from musicgen.backends import native_step
 
 NATIVE = Path(native_step.__file__).parent / "native"
 SELFTEST = Path(__file__).parent / "native_selftest.cpp"
+READS = Path(__file__).parent / "native_reads_selftest.cpp"
 TILES = Path(__file__).parent / "native_tiles_selftest.cpp"
 UNSUITABLE = 77  # what TILES returns on a processor that cannot run it
 ARM = "aarch64-linux-gnu-g++"
@@ -39,6 +40,19 @@ def test_no_sanitizer_complains(tmp_path: Path, sanitizers: str) -> None:
     """Every kernel of this machine, with three threads too: no byte outside its buffer, no data race."""
     options = ("-O1", "-g1", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all")
     assert "portable" in kernels_that_agree(built(tmp_path, "g++", *options))
+
+
+@pytest.mark.heavy
+def test_a_step_reads_every_weight_once_for_all_rows(tmp_path: Path) -> None:
+    """Of a stream alone, of one whose shadow is at work, of many: in all widths."""
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    program = tmp_path / "reads"
+    sources = [READS, *(NATIVE / f"{name}.cpp" for name in ("decoder", "packing", "pool", "kernels_portable"))]
+    subprocess.run(["g++", "-std=c++17", "-O1", "-pthread", *sources, "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == 3 * 4
 
 
 @pytest.mark.heavy
