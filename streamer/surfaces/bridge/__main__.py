@@ -25,7 +25,10 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without a plug-in before it ends")
     parser.add_argument("--osc-port", type=int, default=PORT)
+    parser.add_argument("--spawned", action="store_true", help="a host has started it, whose files are not ours")
     options = parser.parse_args()
+    if options.spawned:
+        os.closerange(3, 4096)
     try:
         serve(options.model, options.home, options.idle, options.osc_port)
     except UserError as error:

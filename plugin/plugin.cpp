@@ -1,0 +1,342 @@
+// MusicGen Streamer in a host: what the engine makes is what the track plays, and the host is the clock.
+#include "DistrhoPlugin.hpp"
+
+#include "link.hpp"
+#include "streamer_plugin.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+START_NAMESPACE_DISTRHO
+
+using namespace mg;
+
+StreamerPlugin::StreamerPlugin() : Plugin(PARAMETER_COUNT, TEXT_COUNT + 1, 0), link(*this) {
+    for (int i = 0; i < NUMBER_COUNT; ++i) {
+        values[i].store(NUMBERS[i].normal);
+        of_host[i] = sent[i] = NUMBERS[i].normal;
+    }
+    for (int i = 0; i < TEXT_COUNT; ++i) texts[i] = TEXTS[i].normal;
+}
+
+// ---- what the host sees
+
+void StreamerPlugin::initParameter(uint32_t index, Parameter &parameter) {
+    parameter.hints = kParameterIsAutomatable;
+    if (index < NUMBER_COUNT) {
+        const Number &one = NUMBERS[index];
+        parameter.name = one.label;
+        parameter.symbol = one.name;
+        parameter.unit = one.unit;
+        parameter.description = one.doc;
+        parameter.ranges = ParameterRanges(one.normal, one.low, one.high);
+        if (one.curve == LOG) parameter.hints |= kParameterIsLogarithmic;
+        if (one.curve == WHOLE) parameter.hints |= kParameterIsInteger;
+        if (one.curve == SWITCH) parameter.hints |= kParameterIsBoolean | kParameterIsInteger;
+        return;
+    }
+    static const char *const slots[] = {"Blend", "1", "2", "3", "4", "5", "6", "7", "8"};
+    static const char *const ways[] = {"Run free", "Play with the host", "Begin anew at play"};
+    switch (index) {
+    case SLOT:
+        choices(parameter, "Prompt slot", "slot", slots, 9);
+        parameter.description = "The slot that plays alone; Blend: all of them by their weights.";
+        break;
+    case TRANSPORT:
+        choices(parameter, "Transport", "transport", ways, 3);
+        parameter.description = "What the host's play and stop do to the music.";
+        break;
+    case FOLLOW:
+        parameter.name = "Follow host tempo";
+        parameter.symbol = "follow";
+        parameter.description = "Word the host's tempo into the prompts, and count its beats.";
+        parameter.hints |= kParameterIsBoolean | kParameterIsInteger;
+        break;
+    case RESET:
+        parameter.name = "Reset";
+        parameter.symbol = "reset";
+        parameter.description = "Begin the music anew from the seed.";
+        parameter.hints |= kParameterIsTrigger | kParameterIsInteger;
+        break;
+    }
+}
+
+void StreamerPlugin::choices(Parameter &parameter, const char *name, const char *symbol, const char *const *labels,
+                             uint8_t count) {
+    parameter.name = name;
+    parameter.symbol = symbol;
+    parameter.hints |= kParameterIsInteger;
+    parameter.ranges = ParameterRanges(0, 0, float(count - 1));
+    parameter.enumValues.count = count;
+    parameter.enumValues.restrictedMode = true;
+    parameter.enumValues.values = new ParameterEnumerationValue[count];
+    for (uint8_t i = 0; i < count; ++i) {
+        parameter.enumValues.values[i].label = labels[i];
+        parameter.enumValues.values[i].value = i;
+    }
+}
+
+void StreamerPlugin::initState(uint32_t index, State &state) {
+    if (index < TEXT_COUNT) {
+        state.key = TEXTS[index].name;
+        state.label = TEXTS[index].label;
+        state.description = TEXTS[index].doc;
+        state.defaultValue = TEXTS[index].normal;
+        state.hints = kStateIsHostWritable;
+    } else {
+        state.key = "changed";
+        state.label = "Changed over OSC";
+        state.hints = kStateIsOnlyForDSP;
+    }
+}
+
+float StreamerPlugin::getParameterValue(uint32_t index) const {
+    return index < NUMBER_COUNT ? values[index].load() : index < PARAMETER_COUNT ? own[index - SLOT].load() : 0.0f;
+}
+
+void StreamerPlugin::setParameterValue(uint32_t index, float value) {
+    if (index >= PARAMETER_COUNT) return;
+    if (index >= SLOT) {
+        own[index - SLOT].store(value);
+        return;
+    }
+    // A host that restores a project says again what it knows: what OSC made of that since stays.
+    if (of_host[index] == value && restored[index]) return;
+    restored[index] = false;
+    of_host[index] = value;
+    values[index].store(value);
+}
+
+String StreamerPlugin::getState(const char *key) const {
+    std::lock_guard<std::mutex> hold(lock);
+    for (int i = 0; i < TEXT_COUNT; ++i)
+        if (std::strcmp(key, TEXTS[i].name) == 0) return String(texts[i].c_str());
+    std::string lines;
+    for (int i = 0; i < NUMBER_COUNT; ++i) {
+        if (values[i].load() == of_host[i]) continue;
+        char line[160];
+        std::snprintf(line, sizeof line, "%s=%.9g@%.9g\n", NUMBERS[i].name, double(values[i].load()),
+                      double(of_host[i]));
+        lines += line;
+    }
+    return String(lines.c_str());
+}
+
+void StreamerPlugin::setState(const char *key, const char *value) {
+    std::lock_guard<std::mutex> hold(lock);
+    for (int i = 0; i < TEXT_COUNT; ++i) {
+        if (std::strcmp(key, TEXTS[i].name) != 0) continue;
+        if (texts[i] != value) {
+            texts[i] = value;
+            fresh[i].store(true);
+        }
+        return;
+    }
+    for (int i = 0; i < NUMBER_COUNT; ++i) {
+        const std::string found = field(value, NUMBERS[i].name);
+        const size_t at = found.find('@');
+        if (at == std::string::npos) continue;
+        const Number &one = NUMBERS[i];
+        const float heard = float(std::atof(found.c_str())), of_then = float(std::atof(found.c_str() + at + 1));
+        if (!(heard >= one.low && heard <= one.high)) continue;
+        of_host[i] = of_then;
+        restored[i] = true;
+        values[i].store(heard);
+    }
+}
+
+// ---- what others have changed, on the link's thread
+
+void StreamerPlugin::number_changed(int place, float value) {
+    osc_sent[place].store(value);
+    osc_news[place].store(true);
+    values[place].store(value);
+}
+
+void StreamerPlugin::text_changed(int place, const std::string &value) {
+    std::lock_guard<std::mutex> hold(lock);
+    texts[place] = value;
+}
+
+std::string StreamerPlugin::text_now(int place) {
+    std::lock_guard<std::mutex> hold(lock);
+    return texts[place];
+}
+
+// ---- sound
+
+void StreamerPlugin::activate() {
+    for (int i = 0; i < NUMBER_COUNT; ++i) sent[i] = effective(i);
+    for (int i = 0; i < TEXT_COUNT; ++i) fresh[i].store(false);
+    const uint32_t block = std::max<uint32_t>(getBufferSize(), 64);
+    largest = block;
+    ahead = 0;
+    last_end = 0;
+    offline = told_offline = given_up = false;
+    starved = rolling = false;
+    reset_sent = own[RESET - SLOT].load() > 0.5f;
+    link.start(int(getSampleRate() + 0.5), lead_for(block), sent);
+    // What a render hears first should be music: an engine that runs needs a moment, one that starts a few seconds.
+    const double until = now() + ACTIVATE_SECONDS;
+    while (link.ready() < link.lead.load() && now() < until) {
+        if (!link.connected.load() && !link.starting.load() && !link.sentence().empty()) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+}
+
+void StreamerPlugin::deactivate() { link.stop(); }
+
+/** Samples queued ahead: as many as are asked for, and enough to find out in time that the host renders. */
+uint32_t StreamerPlugin::lead_for(uint32_t block) const {
+    const double asked = values[LEAD].load() / 1000.0 * getSampleRate();
+    return uint32_t(std::max(asked, 3.5 * block + 0.02 * getSampleRate()));
+}
+
+/** What a number is for the engine: the slot and the host's tempo have their say. */
+float StreamerPlugin::effective(int place) const {
+    const int slot = int(own[0].load() + 0.5f);
+    if (slot > 0 && place >= WEIGHT1 && place < WEIGHT1 + 8) return place - WEIGHT1 == slot - 1 ? 1.0f : 0.0f;
+    if (place == TEMPO && own[FOLLOW - SLOT].load() > 0.5f && host_tempo > 0) return host_tempo;
+    return values[place].load();
+}
+
+/** Tell the engine what has changed since the last block; whether anything had. */
+bool StreamerPlugin::tell_changes() {
+    bool any = false;
+    for (int i = 0; i < NUMBER_COUNT; ++i) {
+        if (osc_news[i].exchange(false)) sent[i] = osc_sent[i].load();  // it knows
+        const float value = effective(i);
+        if (value == sent[i]) continue;
+        const Order one = {Order::NUMBER, i, value, 0, link.taken()};
+        if (link.order(one)) sent[i] = value;
+        any = true;
+    }
+    for (int i = 0; i < TEXT_COUNT; ++i) {
+        if (!fresh[i].exchange(false)) continue;
+        const Order one = {Order::WORDS, i, 0, 0, link.taken()};
+        if (!link.order(one)) fresh[i].store(true);
+        any = true;
+    }
+    const bool reset = own[RESET - SLOT].load() > 0.5f;
+    if (reset && !reset_sent) {
+        const Order one = {Order::ACTION, 0, 0, 0, link.taken()};
+        link.order(one);
+    }
+    reset_sent = reset;
+    return any;
+}
+
+/** How far the host is ahead of the clock, seconds; what it waited for us does not count. */
+void StreamerPlugin::find_out_whether_it_renders(uint32_t samples) {
+    const double time = now(), rate = getSampleRate(), block = std::max(samples, largest) / rate;
+    if (last_end > 0) ahead -= 1.25 * (time - last_end);
+    ahead = std::min(std::max(ahead, 0.0) + samples / rate, std::max(0.3, 4 * block));
+    if (ahead > std::max(0.04, 2.5 * block)) offline = true;
+    else if (ahead < block * 1.01) offline = false;
+    if (offline != told_offline) {
+        const Order one = {Order::RENDERS, 0, double(offline), 0, link.taken()};
+        if (link.order(one)) told_offline = offline;
+    }
+}
+
+/** Whether the host's transport lets the music through, and what it has it do. */
+bool StreamerPlugin::obey_transport() {
+    const TimePosition &position = getTimePosition();
+    const int way = int(own[TRANSPORT - SLOT].load() + 0.5f);
+    const bool begins = position.playing && !rolling, ends = !position.playing && rolling;
+    rolling = position.playing;
+    if (position.bbt.valid) {
+        host_tempo = float(std::floor(position.bbt.beatsPerMinute * 100 + 0.5) / 100);
+        if (begins && own[FOLLOW - SLOT].load() > 0.5f) {
+            const double per_beat = 60 / position.bbt.beatsPerMinute * getSampleRate();
+            const double beat = (position.bbt.bar - 1) * double(position.bbt.beatsPerBar) + position.bbt.beat - 1 +
+                                position.bbt.tick / std::max(1.0, position.bbt.ticksPerBeat);
+            const Order one = {Order::BEATS, 0, position.bbt.beatsPerMinute, beat + link.lead.load() / per_beat,
+                               link.taken()};
+            link.order(one);
+        }
+    }
+    // Made anew as soon as the host has stopped: it waits for the next play.
+    if (way == ANEW_AT_PLAY && (ends || (begins && link.taken() > 0))) {
+        tell_changes();
+        link.anew();
+    }
+    return way == FREE || position.playing;
+}
+
+void StreamerPlugin::run(const float **, float **outputs, uint32_t samples) {
+    float *const left = outputs[0], *const right = outputs[1];
+    if (samples == 0) return;
+    largest = std::max(largest, samples);
+    link.lead.store(lead_for(largest));
+    find_out_whether_it_renders(samples);
+    const bool open = obey_transport();
+    const bool changed = tell_changes();
+    // Nothing has been heard yet: what the host has set since belongs to the beginning.
+    if (changed && link.taken() == 0) link.anew();
+    if (!open) {
+        std::fill(left, left + samples, 0.0f);
+        std::fill(right, right + samples, 0.0f);
+        last_end = now();
+        return;
+    }
+    wait_for(samples);
+    play(left, right, samples);
+    last_end = now();
+}
+
+/** A render waits for its sound; live, the first block alone may, for a moment. */
+void StreamerPlugin::wait_for(uint32_t samples) {
+    if (link.ready() >= samples) return given_up = false, void();
+    const bool first = link.taken() == 0 && link.connected.load() && !first_waited;
+    if (!offline && !first) return;
+    if (given_up) return;
+    double until = now() + (offline ? RENDER_SECONDS : LIVE_SECONDS);
+    size_t seen = link.ready();
+    while (seen < samples && now() < until) {
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+        const size_t there = link.ready();
+        if (there > seen && offline) until = now() + RENDER_SECONDS;
+        seen = there;
+    }
+    first_waited = link.taken() == 0;
+    given_up = offline && seen < samples;
+}
+
+void StreamerPlugin::play(float *left, float *right, uint32_t samples) {
+    const size_t there = link.ready();
+    const uint32_t fade = std::min<uint32_t>(samples, uint32_t(0.005 * getSampleRate()));
+    uint32_t count = samples;
+    if (starved && there < samples + (offline ? 0 : link.lead.load() / 2)) count = 0;
+    else if (there < samples) count = 0;
+    if (count == 0) {
+        if (!starved && heard) short_blocks.fetch_add(1);
+        for (uint32_t i = 0; i < samples; ++i) {  // from where it was to silence, without a click
+            const float gain = starved || i >= fade ? 0.0f : 1.0f - float(i + 1) / float(fade);
+            left[i] = last_left * gain;
+            right[i] = last_right * gain;
+        }
+        last_left = last_right = 0;
+        starved = true;
+    } else {
+        link.take(left, right, samples);
+        if (starved && heard)
+            for (uint32_t i = 0; i < fade; ++i) {
+                left[i] *= float(i + 1) / float(fade);
+                right[i] *= float(i + 1) / float(fade);
+            }
+        starved = false;
+        heard = true;
+        first_waited = false;
+        last_left = left[samples - 1];
+        last_right = right[samples - 1];
+    }
+    float most = 0;
+    for (uint32_t i = 0; i < samples; ++i) most = std::max(most, std::max(std::fabs(left[i]), std::fabs(right[i])));
+    peak.store(std::max(most, peak.load() * 0.9f));
+}
+
+Plugin *createPlugin() { return new StreamerPlugin(); }
+
+END_NAMESPACE_DISTRHO
