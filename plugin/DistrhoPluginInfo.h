@@ -7,7 +7,7 @@
 #define DISTRHO_PLUGIN_CLAP_ID "org.musicgen-streamer.plugin"
 #define DISTRHO_PLUGIN_CLAP_FEATURES "instrument", "stereo"
 #define DISTRHO_PLUGIN_LV2_CATEGORY "lv2:GeneratorPlugin"
-#define DISTRHO_PLUGIN_VST3_CATEGORIES "Generator|Stereo"
+#define DISTRHO_PLUGIN_VST3_CATEGORIES "Instrument|Generator|Stereo"
 
 #define DISTRHO_PLUGIN_NUM_INPUTS 0
 #define DISTRHO_PLUGIN_NUM_OUTPUTS 2

@@ -12,7 +12,7 @@ START_NAMESPACE_DISTRHO
 
 using namespace mg;
 
-StreamerPlugin::StreamerPlugin() : Plugin(PARAMETER_COUNT, TEXT_COUNT + 1, 0), link(*this) {
+StreamerPlugin::StreamerPlugin() : Plugin(PARAMETER_COUNT, 0, TEXT_COUNT + 1), link(*this) {
     for (int i = 0; i < NUMBER_COUNT; ++i) {
         values[i].store(NUMBERS[i].normal);
         of_host[i] = sent[i] = NUMBERS[i].normal;
@@ -175,6 +175,7 @@ void StreamerPlugin::activate() {
     last_end = 0;
     offline = told_offline = given_up = false;
     starved = rolling = false;
+    patience = FIRST_SECONDS;
     reset_sent = own[RESET - SLOT].load() > 0.5f;
     link.start(int(getSampleRate() + 0.5), lead_for(block), sent);
     // What a render hears first should be music: an engine that runs needs a moment, one that starts a few seconds.
@@ -286,22 +287,28 @@ void StreamerPlugin::run(const float **, float **outputs, uint32_t samples) {
     last_end = now();
 }
 
-/** A render waits for its sound; live, the first block alone may, for a moment. */
+/** A render waits for its sound. Live, only the very first sound is waited for, a moment in each block. */
 void StreamerPlugin::wait_for(uint32_t samples) {
-    if (link.ready() >= samples) return given_up = false, void();
-    const bool first = link.taken() == 0 && link.connected.load() && !first_waited;
-    if (!offline && !first) return;
-    if (given_up) return;
-    double until = now() + (offline ? RENDER_SECONDS : LIVE_SECONDS);
+    const bool first = link.taken() == 0 && patience > 0;
+    const size_t enough = std::max<size_t>(samples, first ? link.lead.load() : 0);
     size_t seen = link.ready();
-    while (seen < samples && now() < until) {
+    holds = false;
+    if (seen >= enough) {
+        given_up = false;
+        return;
+    }
+    if (given_up || !(offline || (first && link.connected.load()))) return;
+    const double begun = now(), limit = offline ? RENDER_SECONDS : std::min(patience, LIVE_SECONDS);
+    double until = begun + limit;
+    while (seen < enough && now() < until) {
         std::this_thread::sleep_for(std::chrono::microseconds(200));
         const size_t there = link.ready();
-        if (there > seen && offline) until = now() + RENDER_SECONDS;
+        if (there > seen && offline) until = now() + limit;
         seen = there;
     }
-    first_waited = link.taken() == 0;
-    given_up = offline && seen < samples;
+    if (offline) given_up = seen < samples;
+    else patience -= now() - begun;
+    holds = first && seen < enough && !offline;
 }
 
 void StreamerPlugin::play(float *left, float *right, uint32_t samples) {
@@ -309,7 +316,7 @@ void StreamerPlugin::play(float *left, float *right, uint32_t samples) {
     const uint32_t fade = std::min<uint32_t>(samples, uint32_t(0.005 * getSampleRate()));
     uint32_t count = samples;
     if (starved && there < samples + (offline ? 0 : link.lead.load() / 2)) count = 0;
-    else if (there < samples) count = 0;
+    else if (there < samples || holds) count = 0;
     if (count == 0) {
         if (!starved && heard) short_blocks.fetch_add(1);
         for (uint32_t i = 0; i < samples; ++i) {  // from where it was to silence, without a click
@@ -328,7 +335,6 @@ void StreamerPlugin::play(float *left, float *right, uint32_t samples) {
             }
         starved = false;
         heard = true;
-        first_waited = false;
         last_left = left[samples - 1];
         last_right = right[samples - 1];
     }

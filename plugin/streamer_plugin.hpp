@@ -42,7 +42,7 @@ protected:
     void run(const float **, float **outputs, uint32_t samples) override;
 
 private:
-    static constexpr double ACTIVATE_SECONDS = 4, LIVE_SECONDS = 0.2, RENDER_SECONDS = 20;
+    static constexpr double ACTIVATE_SECONDS = 4, LIVE_SECONDS = 0.2, FIRST_SECONDS = 5, RENDER_SECONDS = 20;
 
     mutable std::mutex lock;  // of the texts, which the audio thread never touches
     std::string texts[mg::TEXT_COUNT];
@@ -57,10 +57,10 @@ private:
 
     // the audio thread's
     uint32_t largest = 0;
-    double ahead = 0, last_end = 0;
+    double ahead = 0, last_end = 0, patience = 0;
     float host_tempo = 0, last_left = 0, last_right = 0;
-    bool offline = false, told_offline = false, given_up = false, first_waited = false;
-    bool starved = false, heard = false, rolling = false, reset_sent = false;
+    bool offline = false, told_offline = false, given_up = false;
+    bool starved = false, holds = false, heard = false, rolling = false, reset_sent = false;
 
     mg::Link link;
 
