@@ -49,9 +49,10 @@ check:  ## ruff and mypy (the tests hold the import contracts)
 	@$(VENV)/python -m ruff format --check .
 	@$(VENV)/python -m mypy
 
-docs:  ## write what is generated from the table of parameters: docs/osc.md, the patches, the TouchOSC layout
+docs:  ## write what is generated from the table of parameters: docs/osc.md, the patches, the layout, the plug-in's
 	@$(VENV)/python -m streamer.docs > docs/osc.md
 	@$(VENV)/python -m musicgen.load.page > docs/configs.md
+	@$(VENV)/python -m streamer.surfaces.bridge.header > plugin/parameters.hpp
 	@$(VENV)/python examples/max/make_patch.py
 	@$(VENV)/python examples/puredata/make_patch.py
 	@$(VENV)/python examples/touchosc/make_layout.py

@@ -1,9 +1,17 @@
-"""The native backend's library: built where a C++ compiler is found, left out elsewhere; all else: pyproject.toml."""
+"""What is built where a C++ compiler is found, and left out elsewhere: the native backend's library, the DAW plug-in.
 
+All else stands in pyproject.toml.
+"""
+
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+
+sys.path.insert(0, str(Path(__file__).parent / "plugin"))
+from make_plugin import build_if_possible
 
 FOLDER = Path("musicgen/backends/native")
 
@@ -27,4 +35,13 @@ class AnyPython(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
-setup(ext_modules=[native], cmdclass={"bdist_wheel": AnyPython})
+class WithPlugin(build_ext):
+    """The plug-in is no extension of Python: its files lie in a folder of the bridge's, for `streamer plugin`."""
+
+    def run(self) -> None:
+        super().run()
+        root = Path() if self.inplace else Path(self.build_lib)
+        build_if_possible(root / "streamer/surfaces/bridge/built")
+
+
+setup(ext_modules=[native], cmdclass={"bdist_wheel": AnyPython, "build_ext": WithPlugin})

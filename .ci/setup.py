@@ -30,13 +30,13 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOG = ROOT / "build" / "setup.log"
 TAIL = 15  # lines of the log that are shown when a step fails
 
-EXTRAS = {"play": "", "test": "[test,training]", "test-all": "[test,training,browser]", "train": "[training]"}
+EXTRAS = {"play": "", "test": "[test,training]", "test-all": "[test,training,browser,daw]", "train": "[training]"}
 TESTS = ["test", "test-all"]
 SERVES = {"play": list(EXTRAS), "test": TESTS, "test-all": ["test-all"], "train": ["train", *TESTS]}
 """Which installations have what a purpose needs."""
 SOUNDFONT = "fluidr3mono-gm-soundfont"
 LIGHT = ["libportaudio2", "g++", "dbus-daemon", "iproute2", "jackd2", "liblo-tools", "opus-tools", "puredata-core"]
-LIGHT += [SOUNDFONT]
+LIGHT += [SOUNDFONT, "dpf-source", "lv2-dev", "sordi"]  # the last three build and check the DAW plug-in
 HEAVY = ["chromium", "icecast2", "ffmpeg", "supercollider-language", "g++-aarch64-linux-gnu", "qemu-user"]
 DEBIAN = {"play": ["libportaudio2"], "test": LIGHT, "test-all": LIGHT + HEAVY, "train": [SOUNDFONT]}
 
@@ -73,7 +73,8 @@ def stands(purpose: str) -> bool:
 def wanted() -> str:
     """What an installation depends on: when it changes, the next call installs again."""
     native = sorted((ROOT / "musicgen/backends/native").iterdir())
-    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt", ROOT / "setup.py", *native, Path(__file__)]
+    plugin = sorted(path for path in (ROOT / "plugin").iterdir() if path.is_file())
+    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt", ROOT / "setup.py", *native, *plugin, Path(__file__)]
     # A compiler that came after the installation is put to use.
     compiler = "" if library_built() or not compiler_found() else "compiler"
     return compiler + hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()

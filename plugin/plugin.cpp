@@ -297,7 +297,8 @@ void StreamerPlugin::wait_for(uint32_t samples) {
         given_up = false;
         return;
     }
-    if (given_up || !(offline || (first && link.connected.load()))) return;
+    const bool engine = link.connected.load() || link.starting.load();
+    if (given_up || !engine || !(offline || (first && link.connected.load()))) return;
     const double begun = now(), limit = offline ? RENDER_SECONDS : std::min(patience, LIVE_SECONDS);
     double until = begun + limit;
     while (seen < enough && now() < until) {
@@ -318,7 +319,6 @@ void StreamerPlugin::play(float *left, float *right, uint32_t samples) {
     if (starved && there < samples + (offline ? 0 : link.lead.load() / 2)) count = 0;
     else if (there < samples || holds) count = 0;
     if (count == 0) {
-        if (!starved && heard) short_blocks.fetch_add(1);
         for (uint32_t i = 0; i < samples; ++i) {  // from where it was to silence, without a click
             const float gain = starved || i >= fade ? 0.0f : 1.0f - float(i + 1) / float(fade);
             left[i] = last_left * gain;
@@ -338,9 +338,6 @@ void StreamerPlugin::play(float *left, float *right, uint32_t samples) {
         last_left = left[samples - 1];
         last_right = right[samples - 1];
     }
-    float most = 0;
-    for (uint32_t i = 0; i < samples; ++i) most = std::max(most, std::max(std::fabs(left[i]), std::fabs(right[i])));
-    peak.store(std::max(most, peak.load() * 0.9f));
 }
 
 Plugin *createPlugin() { return new StreamerPlugin(); }

@@ -1,4 +1,4 @@
-// The plug-in's own state, for its sound and for its window.
+// The plug-in's own state, and what its host asks of it.
 #pragma once
 
 #include "DistrhoPlugin.hpp"
@@ -13,11 +13,6 @@ public:
     enum Way { FREE, WITH_THE_HOST, ANEW_AT_PLAY };
 
     StreamerPlugin();
-
-    // for the window
-    mg::Link &engine() { return link; }
-    float level() const { return peak.load(); }
-    uint32_t shorts() const { return short_blocks.load(); }
 
     void number_changed(int place, float value) override;
     void text_changed(int place, const std::string &value) override;
@@ -52,8 +47,6 @@ private:
     std::atomic<bool> osc_news[mg::NUMBER_COUNT] = {};
     float of_host[mg::NUMBER_COUNT], sent[mg::NUMBER_COUNT];
     bool restored[mg::NUMBER_COUNT] = {};
-    std::atomic<float> peak{0};
-    std::atomic<uint32_t> short_blocks{0};
 
     // the audio thread's
     uint32_t largest = 0;

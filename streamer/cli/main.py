@@ -24,6 +24,7 @@ from streamer.cli.loop import loop
 from streamer.cli.models import models
 from streamer.cli.page import page
 from streamer.cli.play import play
+from streamer.cli.plugin import plugin
 from streamer.cli.render import render
 from streamer.cli.replay import replay
 from streamer.errors import UserError
@@ -65,6 +66,7 @@ app = typer.Typer(
 COMMANDS = (play, background, page, render, loop, replay, models, devices, convert, bench, evaluate, doctor)
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(plugin, name="plugin")
 
 
 def main() -> None:

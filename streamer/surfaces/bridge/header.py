@@ -1,4 +1,7 @@
-"""The plug-in's parameters, made from the table: ``python -m streamer.surfaces.bridge.header > plugin/parameters.hpp``."""
+"""The plug-in's parameters, made from the table.
+
+``python -m streamer.surfaces.bridge.header > plugin/parameters.hpp``
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,88 @@
+"""What the plug-in's tests share: the built plug-in, an engine, hosts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamer.sound.dynamics import Samples
+from streamer.surfaces.bridge import endpoint
+from streamer.surfaces.bridge.install import BUILT
+from tests.streamer.bridge.client import Client
+from tests.streamer.bridge.conftest import engine
+
+PATIENCE = 120.0  # seconds
+HOST = Path(__file__).parent / "clap_host.cpp"
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The folder of the built plug-in."""
+    if not BUILT.is_dir():
+        pytest.skip("the plug-in is not built: install dpf-source and g++, then the package again")
+    return BUILT
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of an engine that is ready."""
+    folder = tmp_path_factory.mktemp("home")
+    with engine(folder):
+        client = Client.of(folder)
+        client.until(lambda: bool(client.welcome))
+        client.close()
+        yield folder
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    """What a host needs to be told."""
+    return {**os.environ, endpoint.HOME: str(home)}
+
+
+Render = Callable[..., tuple[Samples, dict[str, float]]]
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLAP host, built."""
+    folder = Path(os.environ.get("DPF_PATH", "/usr/share/dpf")) / "distrho" / "src"
+    if shutil.which("g++") is None or not (folder / "clap").is_dir():
+        pytest.skip("the CLAP host is not built: install dpf-source and g++")
+    program = tmp_path_factory.mktemp("host") / "clap_host"
+    subprocess.run(["g++", "-std=c++17", "-isystem", str(folder), str(HOST), "-o", program, "-ldl"], check=True)
+    return program
+
+
+@pytest.fixture
+def render(host: Path, built: Path, environment: dict[str, str], tmp_path: Path) -> Render:
+    """Render samples of the CLAP, as fast as they come; its parameters afterwards."""
+
+    def do(block: int, samples: int, *options: str, rate: int = 48000) -> tuple[Samples, dict[str, float]]:
+        output = tmp_path / "sound"
+        plugin = next((built / "clap").iterdir())
+        command = [host, plugin, str(rate), str(block), str(samples), output, *options]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        values = dict(line.rsplit("=", 1) for line in done.stdout.splitlines() if "=" in line)
+        sound = np.frombuffer(output.read_bytes(), np.float32).reshape(-1, 2)
+        return sound, {name: float(value) for name, value in values.items()}
+
+    return do
+
+
+def music(sound: Samples) -> Samples:
+    """From the first sample that is not silent on: a busy machine may take a moment, and nothing is lost by it."""
+    return sound[int(np.argmax(np.abs(sound).max(axis=1) > 0)) :]
+
+
+def longest_silence(sound: Samples) -> int:
+    """The longest run of zeros, samples."""
+    sounding = np.flatnonzero(np.abs(sound).max(axis=1) > 0)
+    return int(np.diff(sounding, prepend=-1, append=len(sound)).max()) - 1

@@ -1,0 +1,114 @@
+"""The plug-in in a host of the tests' own: the same music every time, and a project that keeps what was changed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from pythonosc.udp_client import SimpleUDPClient
+
+from streamer.control.table import PARAMETERS
+from streamer.surfaces.bridge import endpoint
+from streamer.surfaces.bridge.header import header
+from streamer.surfaces.bridge.install import install, remove, status
+from tests.plugin.conftest import PATIENCE, Render, longest_silence, music
+from tests.streamer.bridge.client import Client
+
+HEADER = Path(__file__).parents[2] / "plugin" / "parameters.hpp"
+
+
+def test_the_parameters_are_the_tables() -> None:
+    assert HEADER.read_text() == header(), "run `make docs`"
+
+
+def test_the_host_has_every_parameter_of_the_table(render: Render) -> None:
+    _, values = render(512, 512)
+    assert len(values) == sum(one.kind not in ("text", "path") for one in PARAMETERS) + 4
+    assert values["Guidance"] == pytest.approx(3.2) and values["Prompt slot"] == 0
+
+
+def test_a_bounce_has_no_gap_and_is_the_same_at_any_block_size(render: Render) -> None:
+    first = music(render(512, 24_576, "-p", "Seed", "5")[0])
+    assert np.abs(first).max() > 0.05
+    assert longest_silence(first) < 50
+    for block in (64, 333, 512, 2048):
+        again = music(render(block, 24_576, "-p", "Seed", "5")[0])
+        assert len(again) > 10_000
+        shorter = min(len(first), len(again))
+        assert np.array_equal(again[:shorter], first[:shorter]), block
+
+
+@pytest.mark.parametrize("rate", [44100, 96000])
+def test_other_rates_have_no_gap(render: Render, rate: int) -> None:
+    sound = music(render(512, rate // 2, rate=rate)[0])
+    assert np.abs(sound).max() > 0.05 and longest_silence(sound) < 50
+
+
+def test_another_seed_is_other_music(render: Render) -> None:
+    one, other = (music(render(512, 12_288, "-p", "Seed", seed)[0])[:8000] for seed in ("5", "6"))
+    assert len(one) == len(other) and not np.array_equal(one, other)
+
+
+def test_what_osc_changes_is_saved_and_played_again(render: Render, home: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    client = Client.of(home, session="observer", number=8)
+    client.until(lambda: bool(client.welcome))
+    osc = SimpleUDPClient("localhost", int(client.welcome["osc"]))
+
+    over = threading.Event()
+
+    def change() -> None:
+        while not over.wait(0.1):
+            osc.send_message("/mg/cfg", 7.5)
+            osc.send_message("/mg/prompt", "slow waltz")
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    _, values = render(512, 4800, "-o", str(state), "-s", "3")
+    over.set()
+    thread.join()
+    assert values["Guidance"] == 7.5
+    assert b"slow waltz" in state.read_bytes()
+    _, again = render(512, 4800, "-i", str(state))
+    assert again["Guidance"] == 7.5
+
+
+def test_no_engine_is_silence_and_no_wait(render: Render, environment: dict[str, str], tmp_path: Path) -> None:
+    environment[endpoint.HOME] = str(tmp_path / "nobody")
+    begun = time.monotonic()
+    sound, _ = render(512, 4096)
+    assert not sound.any()
+    assert time.monotonic() - begun < 60
+
+
+@pytest.mark.realtime
+def test_the_plug_in_starts_an_engine_that_ends_by_itself(
+    render: Render, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(endpoint.HOME, str(tmp_path))
+    monkeypatch.setattr("streamer.surfaces.bridge.install.targets", lambda: {"clap": tmp_path / "clap"})
+    assert len(list(install("nano"))) == 2
+    environment[endpoint.HOME] = str(tmp_path)
+    sound, _ = render(512, 48_000)
+    assert np.abs(sound).max() > 0.05
+    engine = psutil.Process(int(endpoint.read(tmp_path / endpoint.RUNNING)["pid"]))
+    assert any("runs" in line for line in status())
+    engine.terminate()
+    engine.wait(PATIENCE)
+    assert len(list(remove())) == 2 and not list((tmp_path / "clap").iterdir())
+
+
+def test_the_lv2_is_valid(built: Path) -> None:
+    if shutil.which("lv2_validate") is None or shutil.which("sord_validate") is None:
+        pytest.skip("lv2_validate is not there: install lv2-dev and sordi")
+    [bundle] = (built / "lv2").iterdir()
+    files = sorted(str(path) for path in bundle.glob("*.ttl"))
+    assert len(files) == 2
+    done = subprocess.run(["lv2_validate", *files], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0 and "Found 0 errors" in done.stdout + done.stderr, done.stdout + done.stderr
