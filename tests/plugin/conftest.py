@@ -67,7 +67,7 @@ def render(host: Path, built: Path, environment: dict[str, str], tmp_path: Path)
     def do(block: int, samples: int, *options: str, rate: int = 48000) -> tuple[Samples, dict[str, float]]:
         output = tmp_path / "sound"
         plugin = next((built / "clap").iterdir())
-        command = [host, plugin, str(rate), str(block), str(samples), output, *options]
+        command = [str(host), str(plugin), str(rate), str(block), str(samples), str(output), *options]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         values = dict(line.rsplit("=", 1) for line in done.stdout.splitlines() if "=" in line)
