@@ -27,7 +27,6 @@ static const Number NUMBERS[] = {
     {"seed", "Seed", "", "Seeds the random choice anew from the next frame on; with reset the same seed plays the same music.", 0.0f, 16777215.0f, 0.0f, WHOLE},
     {"lora", "LoRA", "", "How strongly a LoRA adapter acts: 0 is its base model, 1 as it was trained. Models with an adapter only.", 0.0f, 1.5f, 1.0f, LINEAR},
     {"tempo", "Tempo", "bpm", "The tempo to play in, worded into every prompt; 0: what the prompts say.", 0.0f, 300.0f, 0.0f, LINEAR},
-    {"clock", "Clock", "", "Sends MIDI clock, start, stop and song position to the MIDI outputs.", 0.0f, 1.0f, 0.0f, SWITCH},
     {"volume", "Volume", "dB", "Output gain.", -60.0f, 12.0f, 0.0f, LINEAR},
     {"mute", "Mute", "", "Silence, while the music goes on unheard.", 0.0f, 1.0f, 0.0f, SWITCH},
     {"lead", "Lead", "ms", "Sound queued ahead: small answers fast, large survives a busy machine.", 20.0f, 2000.0f, 80.0f, LOG},
@@ -39,7 +38,7 @@ static const Number NUMBERS[] = {
     {"width", "Width", "", "How far mono music is opened to both sides; on one loudspeaker nothing changes.", 0.0f, 1.0f, 0.0f, LINEAR},
     {"guard", "Guard", "", "Brings the music back by itself where the model falls silent, freezes in a loop or loses its variety.", 0.0f, 1.0f, 1.0f, SWITCH},
 };
-enum { NUMBER_COUNT = 26 };
+enum { NUMBER_COUNT = 25 };
 
 static const Text TEXTS[] = {
     {"prompt", "Prompt 1", "What to play, in words. Empty: the model plays what it likes.", ""},
@@ -54,12 +53,10 @@ static const Text TEXTS[] = {
     {"melody", "Melody", "A sound file whose tune is followed, or `input` (`input:DEVICE`) for what is played live; empty: none. Melody models only.", ""},
     {"key", "Key", "The key to play in, such as D minor, worded into every prompt; empty: what the prompts say.", ""},
     {"quantise", "Quantise", "What changes of prompts, snapshots and resets wait for: off, beat, bar, 2 bars or 4 bars.", "off"},
-    {"sync", "Sync", "Where the beat comes from: internal, link (Ableton Link) or midi (MIDI clock).", "internal"},
-    {"knobs", "Knobs", "Which MIDI knobs and notes do what, as `midi/learn` writes it: volume=cc 1 7; prompt/2=note 10 36.", ""},
 };
-enum { TEXT_COUNT = 14 };
+enum { TEXT_COUNT = 12 };
 
 /** Where the numbers are that the plug-in itself has a use for. */
-enum { WEIGHT1 = 0, TEMPO = 14, LEAD = 18 };
+enum { WEIGHT1 = 0, TEMPO = 14, LEAD = 17 };
 
 }  // namespace mg

@@ -30,6 +30,7 @@ from streamer.cli.options import (
     followed_file,
     with_controls,
 )
+from streamer.control.table import DESK
 from streamer.errors import UserError
 from streamer.reporting import complain
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from streamer.sound.dynamics import Samples
 
 
-@with_controls("lead", "sync", "clock", "knobs")
+@with_controls("lead", *DESK)
 def render(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; .wav, .flac, .mp3, .ogg or .opus.")],
     seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length.", rich_help_panel=MUSIC)] = 20.0,

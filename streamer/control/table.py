@@ -285,6 +285,9 @@ JUMPS: dict[str, str] = {
 }
 """The numbers that do not glide, and why."""
 
+DESK: frozenset[str] = frozenset({"sync", "clock", "knobs"})
+"""What belongs to the instrument's own desk, its clocks and its MIDI: files and plug-in hosts have no use for it."""
+
 GATE: frozenset[str] = frozenset({"play", "stop", "panic", "lead"})
 """What the audio callback and the ring obey; the engine has no use for it."""
 
