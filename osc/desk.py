@@ -1,4 +1,4 @@
-"""The desk of a tree of parameters: commands, feedback to subscribers, bundles in time, errors that say what to do.
+"""The desk of a tree of parameters: what clients ask for, each in its turn, bundles in time.
 
 It knows no sockets. A transport hands over every datagram with its source and is given what goes back, so UDP, TCP
 and a test's list serve alike. One thread owns a desk; others hand in changes under a lock and wake it.
@@ -6,7 +6,6 @@ and a test's list serve alike. One thread owns a desk; others hand in changes un
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,20 +13,16 @@ from typing import Any
 
 from osc import subscribers as subs
 from osc.access import NO_RULES, Access, Gate, Right
+from osc.answers import Answers
 from osc.command import Asker, Deed
 from osc.feedback import Counts, Feedback
 from osc.hosts import Address, Client
 from osc.inbox import Inbox
 from osc.later import HORIZON, QUEUE, Later
-from osc.limits import Complaints
-from osc.log import note
-from osc.notices import Notices
-from osc.packet import DEFAULT_LIMITS, Bundle, Message, Refused, build, clean, parse
+from osc.packet import DEFAULT_LIMITS, Bundle, Message, Refused, parse
 from osc.pattern import MOST_MATCHES, expanded
-from osc.subscribers import Group
 from osc.tree import Change, Tree
-from osc.values import BadValue, UnknownAddress, Value
-from osc.view import View
+from osc.values import BadValue, UnknownAddress
 
 SERVED, SERVE_SECONDS = 64, 0.005
 """Datagrams, and seconds, of one turn: what is due and what comes in has to wait no longer."""
@@ -36,9 +31,6 @@ _ANSWERS = frozenset(("error", "pong"))
 
 NOTHING_ELSE = "; nothing else that came with it was applied"
 """What the sender of a bundle is told beside what is wrong with a part of it."""
-
-Watcher = Callable[[str, Callable[[bool], Group]], None]
-"""Takes a path below the prefix, and what makes its messages, for this machine's clients (True) and for others."""
 
 Complaint = tuple[str, Exception]
 """An address, and what is wrong with what was sent there."""
@@ -85,8 +77,8 @@ class Desk:
     Attributes
     ----------
     counts : Counts
-    view : View
-        All there is to read.
+    answers : Answers
+        What clients are told; the rest of the program hands that in there.
     """
 
     def __init__(
@@ -108,9 +100,6 @@ class Desk:
         # What replaces what in the inbox: an address -> the parameter that is set there.
         self._set_at = {f"{tree.prefix}/{path}".encode(): p.name for path, p in tree.setters().items()}
         self._feedback = Feedback(tree.prefix, send, clock, self.counts)
-        self._complaints = Complaints()
-        self.view = View(tree)
-        self._watchers: list[Watcher] = []
         self._later = Later()
         self._commands: dict[str, Callable[[Address, Sequence[Any]], None]] = {
             "subscribe": self._subscribe,
@@ -120,50 +109,7 @@ class Desk:
             "confirm": self._confirm,
             "secret": self._secret,
         }
-        self._notices = Notices(wake)
-        tree.store.listen(self._on_change)
-
-    # ---- for the rest of the program, from any thread
-
-    def publish(self, path: str, value: Value) -> None:
-        """Send a value at a path below the prefix, like "status/rtf", to its subscribers, as often as each asked for.
-
-        Raises
-        ------
-        OverflowError
-            For a finite float that float32 cannot hold.
-        """
-        address = f"{self._tree.prefix}/{path}"
-        self._notices.published(path, [(address, build(address, value))])
-
-    def error(self, address: str, reason: str, origin: object = None) -> None:
-        """Tell all subscribers that something about an address went wrong, and the client whose change it was.
-
-        Parameters
-        ----------
-        origin
-            As the store handed it on with the change; it need not be a client's.
-        """
-        self._notices.reported(address, reason, origin)
-
-    def watch(self, watcher: Watcher) -> None:
-        """Have a watcher told, on the desk's thread, of every value that changes or is published."""
-        self._watchers.append(watcher)
-
-    def say(self, origin: object, path: str, *values: Value) -> None:
-        """Answer the client whose change it was, at a path below the prefix; nobody where it was no client's.
-
-        Parameters
-        ----------
-        origin
-            As the store handed it on with the change.
-        """
-        address = f"{self._tree.prefix}/{path}"
-        self._notices.answered(origin, [(address, build(address, *values))])
-
-    def _on_change(self, changed: dict[str, Value], origin: object) -> None:
-        # An action has no value to tell.
-        self._notices.changed({name: changed[name] for name in changed.keys() & self._tree.parameters.keys()}, origin)
+        self.answers = Answers(tree, self._feedback, wake, clock, self.counts, tuple(self._commands))
 
     # ---- for the transport, from the desk's thread
 
@@ -187,7 +133,7 @@ class Desk:
     def refuse(self, source: Address, refusal: Refused) -> None:
         """Answer what came from a client and was no OSC."""
         self.counts.refused += 1
-        self._complain(source, "", refusal)
+        self.answers.complain(source, "", refusal)
 
     def leave(self, source: Address) -> None:
         """A connection has ended: its subscription ends with it."""
@@ -223,10 +169,12 @@ class Desk:
         ahead = bundle.time - self._wall() if bundle.time else 0.0
         first = bundle.messages[0].address
         if ahead > HORIZON:
-            self._complain(source, first, BadValue(f"lies {ahead:.0f} s ahead: send it within {HORIZON:.0f} s"))
+            self.answers.complain(source, first, BadValue(f"lies {ahead:.0f} s ahead: send it within {HORIZON:.0f} s"))
             return
         if ahead > 0 and len(self._later) + len(bundle.messages) > QUEUE:
-            self._complain(source, first, BadValue(f"has to wait, and {QUEUE} messages wait already: send it later"))
+            self.answers.complain(
+                source, first, BadValue(f"has to wait, and {QUEUE} messages wait already: send it later")
+            )
             return
         commands = self._hand_over(bundle.messages, source, bundle.time or None)
         if ahead <= 0:
@@ -239,12 +187,12 @@ class Desk:
         self._serve()
         for source, commands in self._later.due(self._clock()):
             self._answer_all(commands, source)
-        self._distribute()
+        self.answers.distribute()
         self._feedback.flush()
 
     def held(self) -> Held:
         """How much is remembered."""
-        return Held(len(self._feedback), len(self._inbox), len(self._later), len(self._complaints))
+        return Held(len(self._feedback), len(self._inbox), len(self._later), self.answers.complainers)
 
     def seconds_to_next(self) -> float:
         """Until there is something to do; infinity for nothing."""
@@ -278,7 +226,7 @@ class Desk:
         if not refused:
             refused, others = self._apply(changes, source, at), others - 1
         for address, wrong in refused:
-            self._complain(source, address, wrong, NOTHING_ELSE if others or len(messages) > 1 else "")
+            self.answers.complain(source, address, wrong, NOTHING_ELSE if others or len(messages) > 1 else "")
         for address, deed in deeds if not refused else ():
             self._do(address, deed, source)
         return questions
@@ -286,10 +234,9 @@ class Desk:
     def _do(self, address: str, deed: Deed, source: Address) -> None:
         try:
             for path, values in deed():
-                said = f"{self._tree.prefix}/{path}"
-                self._feedback.reply(source, [[(said, build(said, *values))]])
+                self.answers.answer(source, path, *values)
         except BadValue as error:
-            self._complain(source, address, error)
+            self.answers.complain(source, address, error)
 
     def _answer_all(self, commands: Sequence[Message], source: Address) -> None:
         for message in commands:
@@ -306,7 +253,9 @@ class Desk:
         if not self._gate.locked(source):
             return [message for message in asked if self._tree.path(message.address) != "secret"]
         if asked:
-            self._complain(source, asked[0].address, BadValue(f"is locked: send {self._tree.prefix}/secret first"))
+            self.answers.complain(
+                source, asked[0].address, BadValue(f"is locked: send {self._tree.prefix}/secret first")
+            )
         return []
 
     def _expanded(self, messages: Iterable[Message]) -> tuple[list[Message], list[Complaint]]:
@@ -322,7 +271,7 @@ class Desk:
 
     def _addresses(self) -> list[str]:
         """All that a pattern may stand for."""
-        known = [*self._tree.settable(), *(f"get/{path}" for path in self.view.paths())]
+        known = [*self._tree.settable(), *(f"get/{path}" for path in self.answers.view.paths())]
         return [f"{self._tree.prefix}/{path}" for path in known]
 
     def _is_question(self, path: str) -> bool:
@@ -356,7 +305,7 @@ class Desk:
             if change.value is not None:
                 value = applied.get(change.name, change.value)
                 if change.adjusted or value != change.value:
-                    self._say(source, self.view.value(change.name, value, Client(source).trusted))
+                    self.answers.value(source, self.answers.view.value(change.name, value, Client(source).trusted))
         return []
 
     def _command(self, message: Message, source: Address) -> None:
@@ -367,92 +316,36 @@ class Desk:
             else:
                 self._get(path.removeprefix("get/"), source)
         except BadValue as error:
-            self._complain(source, message.address, error)
+            self.answers.complain(source, message.address, error)
 
     def _get(self, path: str, source: Address) -> None:
-        group = self.view.current(path, Client(source).trusted)
+        group = self.answers.view.current(path, Client(source).trusted)
         if self._tree.parameter(path) is not None:
-            self._say(source, group)
+            self.answers.value(source, group)
         else:
             self._feedback.reply(source, [group])
 
-    def _say(self, source: Address, group: Group) -> None:
-        """Answer with a value: the plain message by itself, for clients that read no bundles, then the others."""
-        self._feedback.reply(source, [group[:1]])
-        self._feedback.reply(source, [group[1:]] if group[1:] else [])
-
     def _subscribe(self, source: Address, arguments: Sequence[Any]) -> None:
         self._feedback.subscribe(
-            subs.request(arguments, source, self._tree.prefix, self._clock()), self.view.everything
+            subs.request(arguments, source, self._tree.prefix, self._clock()), self.answers.view.everything
         )
 
     def _unsubscribe(self, source: Address, arguments: Sequence[Any]) -> None:
         self._feedback.unsubscribe(subs.request(arguments, source, self._tree.prefix, self._clock()).target)
 
     def _dump(self, source: Address, arguments: Sequence[Any]) -> None:
-        self._feedback.reply(source, self.view.everything(Client(source)).values())
+        self._feedback.reply(source, self.answers.view.everything(Client(source)).values())
 
     def _ping(self, source: Address, arguments: Sequence[Any]) -> None:
         self._feedback.renew(source)
-        address = f"{self._tree.prefix}/pong"
-        self._feedback.reply(source, [[(address, build(address))]])
+        self.answers.answer(source, "pong")
 
     def _confirm(self, source: Address, arguments: Sequence[Any]) -> None:
         applicant = self._feedback.confirm(source, " ".join(map(str, arguments)))
         if applicant is not None:
             applicant.expires = self._clock() + subs.LEASE
-            self._feedback.subscribe(applicant, self.view.everything)
+            self._feedback.subscribe(applicant, self.answers.view.everything)
 
     def _secret(self, source: Address, arguments: Sequence[Any]) -> None:
         if self._gate.locked(source) and not self._gate.unlock(source, " ".join(map(str, arguments))):
             raise BadValue("is not the secret")
-
-    # ---- what goes out
-
-    def _distribute(self) -> None:
-        """Take over what other threads handed in, and put it up for the subscribers."""
-        waiting = self._notices.take()
-        for name, (value, origin) in waiting.changed.items():
-            source = origin.source if isinstance(origin, Client) else None
-            group = functools.partial(self.view.value, name, value)
-            self._spread(self._tree.parameters[name].path, group, source)
-        self.view.published |= waiting.published
-        for path, told in waiting.published.items():
-            self._spread(path, lambda trusted, told=told: told)  # type: ignore[misc]
-        for address, reason, origin in waiting.reported:
-            sources = self._feedback.sources() | ({origin.source} if isinstance(origin, Client) else set())
-            for source in sources:
-                self._complain(source, address, BadValue(self._may_know(source, address, reason)))
-        for origin, answer in waiting.answers:
-            if isinstance(origin, Client):
-                self._feedback.reply(origin.source, [answer])
-
-    def _spread(self, path: str, group: Callable[[bool], Group], source: Address | None = None) -> None:
-        """Tell all who want to hear of a path, but for the one that it comes from."""
-        self._feedback.note(path, group, source)
-        for watcher in self._watchers:
-            watcher(path, group)
-
-    def _may_know(self, source: Address, address: str, reason: str) -> str:
-        """The reason, but to strangers nothing about a file: whether and where it exists is not their business."""
-        secret = self._tree.names_a_file(self._tree.path(address) or "") and not Client(source).trusted
-        return "cannot be read as what it has to be" if secret else reason
-
-    def _complain(self, source: Address, address: str, error: Exception, besides: str = "") -> None:
-        """Tell a client what was wrong, and what follows from that, unless it was told too often lately."""
-        self.counts.errors += 1
-        spared = self._complaints.spend(source, self._clock())
-        if spared is None:
-            return
-        reason = self._unknown(address) if isinstance(error, UnknownAddress) else str(error)
-        reason += besides
-        if spared:
-            reason += f" ({spared} more errors were not reported)"
-        address, reason = clean(address, 500), clean(reason, 500)
-        note(f"{source[0]}: {address}: {reason}")
-        answer = f"{self._tree.prefix}/error"
-        self._feedback.reply(source, [[(answer, build(answer, address, reason))]])
-
-    def _unknown(self, address: str) -> str:
-        nearest = self._tree.nearest(address, (*self._commands, *(f"get/{path}" for path in self.view.paths())))
-        return "is no address here" + (f": did you mean {nearest}?" if nearest else "")

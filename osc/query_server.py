@@ -78,7 +78,7 @@ class QueryServer:
         told: Mapping[str, str],
         report: Callable[[str], None],
     ) -> None:
-        self._directory = Directory(tree, server.desk.view, told)
+        self._directory = Directory(tree, server.desk.answers.view, told)
         self._access = access
         self._report = report
         self._listeners = _listen([own for own in server.addresses if not _is_group(own)], port)
@@ -89,7 +89,7 @@ class QueryServer:
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="osc query", daemon=True)
-        server.desk.watch(self._noted)
+        server.desk.answers.watch(self._noted)
 
     @property
     def port(self) -> int:

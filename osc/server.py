@@ -108,12 +108,12 @@ class OscServer:
         return self.desk.counts
 
     def publish(self, path: str, value: Value) -> None:
-        """As `Desk.publish`."""
-        self.desk.publish(path, value)
+        """As `Answers.publish`."""
+        self.desk.answers.publish(path, value)
 
     def error(self, address: str, reason: str, origin: object = None) -> None:
-        """As `Desk.error`."""
-        self.desk.error(address, reason, origin)
+        """As `Answers.error`."""
+        self.desk.answers.error(address, reason, origin)
 
     def start(self) -> None:
         """Serve in a thread of its own until `close`."""

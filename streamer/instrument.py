@@ -3,45 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from osc.access import NO_RULES, Access
-from osc.command import Answer, Asker, Deed
 from osc.sockets import LOCALHOST
-from osc.values import BadValue, Value
+from osc.values import Value
 from streamer.audio.devices import Device
 from streamer.audio.null import NullPlayer
 from streamer.audio.output import Output
 from streamer.audio.playback import Playback, Player, decibels
 from streamer.audio.recorder import Recorder
-from streamer.control.change import Change, Frame, Wall
+from streamer.audio.transport import Transport
+from streamer.control.change import Change, Wall
 from streamer.control.controls import Controls
 from streamer.control.journal import Header, Journal
 from streamer.control.pulse import PULSE, Place, Pulse
-from streamer.control.schedule import Schedule
 from streamer.control.snapshots import Snapshots
 from streamer.control.table import GATE, TABLE
 from streamer.control.tempo import BEATS_PER_BAR
 from streamer.control.timeline import Timeline
 from streamer.engine.events import to_repeat
 from streamer.engine.prompts import tempo_of
-from streamer.errors import UserError
-from streamer.process.broadcast import Broadcast
 from streamer.process.events import Applied, Collapsed, Event, Failed, Moved, Noted, Ready, Refused, Report, Turned
 from streamer.process.job import Job
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 from streamer.process.supervisor import Supervisor
 from streamer.reporting import Voice, complain
-from streamer.surfaces.commands import BROADCAST, RECORD, Commands
+from streamer.surfaces.commands import Commands
 from streamer.surfaces.company import Company
+from streamer.surfaces.copies import Copies
 from streamer.surfaces.osc import PORT, PREFIX, OscSurface
 from streamer.surfaces.sync import INTERNAL
 from streamer.threads import lasting
@@ -49,7 +45,6 @@ from streamer.threads import lasting
 # The server sends each subscriber as many of these as it asked for.
 _STATUS_SECONDS = 0.05
 RECORDINGS = Path("recordings")
-NAME = re.compile(r"[\w][\w \-]{0,99}")
 _PUBLISHED = (
     *("rtf", "buffer_ms", "playing", "xruns", "collapses", "collapse", "recording", "latency_ms", "level", "tempo"),
     *("beat", "sync"),
@@ -181,7 +176,7 @@ class Instrument:
         self._say = Voice(report)
         self._rate = job.rate
         self._job = job
-        self._record_to, self._recordings = record, recordings
+        self._record_to = record
         self._query = query
         self._lives = 0  # engines that have played
         self._journal = Journal()
@@ -190,29 +185,28 @@ class Instrument:
         self._telling = lasting("status", self._publish, self._report)
         with contextlib.ExitStack() as undo:
             undo.callback(self._say.close)
-            self._commands = Commands(self.controls, Snapshots(), lambda: tempo_of(self.controls.values()))
-            self.company = Company(
-                self.controls, midi, self._commands.load, self.place, self._is_playing, self._lead, self._report
-            )
-            undo.callback(self.company.close)
-            own = [(RECORD, self._on_record), (BROADCAST, self._on_broadcast)]
-            commands = [*own, *self._commands.table(), *self.company.commands()]
-            self._osc = OscSurface(self.controls, host, port, prefix, access, commands)
-            self.server = self._osc.server
-            undo.callback(self._osc.close)
             self.ring = Ring(round(job.rate * TABLE["lead"].high / 1000), job.channels)
             undo.callback(self.ring.close)
             self._playhead = Playhead()
             undo.callback(self._playhead.close)
             self.timeline = Timeline(job.rate, self._playhead.read)
-            self._schedule = Schedule(self.timeline, self._report)
             self.playback = Playback(self.ring, job.rate, self._playhead)
+            self.transport = Transport(self.controls, self.playback, self.timeline, self._report)
             self.recorder = Recorder(self.playback, self._journal, self._report)
+            self._copies = Copies(self.playback, self.recorder, self.record, recordings)
+            self._commands = Commands(self.controls, Snapshots(), lambda: tempo_of(self.controls.values()))
+            self.company = Company(
+                self.controls, midi, self._commands.load, self.place, self._is_playing, self._lead, self._report
+            )
+            undo.callback(self.company.close)
+            commands = [*self._copies.commands(), *self._commands.table(), *self.company.commands()]
+            self._osc = OscSurface(self.controls, host, port, prefix, access, commands)
+            self.server = self._osc.server
+            undo.callback(self._osc.close)
             self.player: Player = _open(self.playback, device, wav, self._report)
             undo.callback(self.player.close)
             self.worker = Supervisor(job, self.ring, self._playhead, self.controls.chosen, self._hear)
             undo.pop_all()
-        self._set_lead()
         self.controls.follow(self._follow)
 
     def start(self) -> None:
@@ -228,7 +222,7 @@ class Instrument:
         self._osc.start()
         if self._query is not None:
             self._osc.describe(self._query, self._report)
-        self._schedule.start()
+        self.transport.start()
         self.worker.start()
         self._commands.begin()
         self._telling.start()
@@ -299,13 +293,12 @@ class Instrument:
         self.company.close()
         self.player.close()
         self.recorder.stop()
-        self._schedule.close()
+        self.transport.close()
         if self._telling.is_alive():
             self._telling.join()
         self.worker.close()
         self._osc.close()
-        if self.playback.broadcast is not None:
-            self.playback.broadcast.close()
+        self._copies.close()
         self.ring.close()
         self._playhead.close()
         self._say.close()
@@ -336,45 +329,6 @@ class Instrument:
             ),
         )
 
-    def _on_record(self, arguments: Sequence[Value], asker: Asker) -> Deed:
-        """Over OSC: a name begins a recording, 0 ends it."""
-        name = str(arguments[0])
-        if name == "0":
-            return self._end_recording
-        if not NAME.fullmatch(name):
-            raise BadValue(f"{name!r} cannot be a recording's name: use letters, digits, spaces, - and _; 0 ends it")
-
-        def begin() -> list[Answer]:
-            try:
-                self.record(self._recordings / name)
-            except UserError as error:
-                raise BadValue(str(error)) from None
-            return [("record", (name,))]
-
-        return begin
-
-    def _end_recording(self) -> list[Answer]:
-        ended = self.recorder.stop()
-        return [("record", ("" if ended is None else ended.name,))]
-
-    # ---- for those who listen elsewhere
-
-    def _on_broadcast(self, arguments: Sequence[Value], asker: Asker) -> Deed:
-        """Over OSC: who asks first has the broadcast begun; it lasts as long as the instrument."""
-        if not asker.origin.trusted:
-            raise BadValue("is for clients on the instrument's own machine")
-
-        def begin() -> list[Answer]:
-            if self.playback.broadcast is None:
-                try:
-                    self.playback.broadcast = Broadcast(self._rate, self.ring.channels)
-                except UserError as error:
-                    raise BadValue(str(error)) from None
-            place = self.playback.broadcast.place
-            return [("broadcast", (place.name, place.rate, place.channels, place.capacity))]
-
-        return begin
-
     # ---- the way of a change
 
     def _follow(self, change: Change) -> None:
@@ -383,37 +337,11 @@ class Instrument:
         music = {name: value for name, value in change.values.items() if name not in GATE}
         try:
             if gate:
-                self._obey(replace(change, values=gate))
+                self.transport.obey(replace(change, values=gate))
             if music:
                 self.worker.send(replace(change, values=music))
         except ValueError as error:  # there is no room to wait in, or no beat
             self._hear(Refused(change.values, next(iter(change.values)), str(error), {}, change.origin))
-
-    def _obey(self, change: Change) -> None:
-        if change.at is None:
-            self._act(change.values)
-            if change.over:  # what the ring obeys does not glide: it is there at once
-                self.controls.settle(change.values, change.origin)
-        elif isinstance(change.at, Frame):
-            raise ValueError("play, stop, panic and lead take a time, not a frame")
-        else:
-            heard = self.timeline.moment(change.at)
-            self._schedule.at(heard - self.player.latency, partial(self._act_now, change))
-
-    def _act_now(self, change: Change) -> None:
-        self._act(change.values)
-        self.controls.settle(change.values, change.origin)
-
-    def _act(self, values: Mapping[str, Value]) -> None:
-        for transport in ("play", "stop", "panic"):
-            if transport in values:
-                getattr(self.playback, transport)()
-        if "lead" in values:
-            self._set_lead(float(values["lead"]))
-
-    def _set_lead(self, milliseconds: float | None = None) -> None:
-        lead = float(self.controls.get("lead")) if milliseconds is None else milliseconds
-        self.ring.lead = round(lead * self._rate / 1000)
 
     # ---- what comes back
 

@@ -12,14 +12,13 @@ from typing import cast
 
 from osc.values import Value
 from streamer.control.change import Change, Frame
-from streamer.control.glides import TELL_EVERY
 from streamer.control.moves import CONTINUE, REWIND
-from streamer.control.pulse import PULSE, Pulse
-from streamer.control.table import EFFECTS, GAINS, GATE, MOVES, PARAMETERS, QUANTISED, SAMPLING, TURNS, WORDED
+from streamer.control.table import EFFECTS, GATE, MOVES, PARAMETERS, QUANTISED, SAMPLING, TURNS
 from streamer.control.tempo import QUANTA, Tempo
+from streamer.engine.arrivals import Arrivals
 from streamer.engine.beginning import Beginning
 from streamer.engine.course import CROSSFADE_FRAMES, TURN_FRAMES, Course
-from streamer.engine.events import Applied, Collapsed, Event, Moved, Noted, Refused
+from streamer.engine.events import Collapsed, Event, Noted
 from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Encoder, Model, Resumable
@@ -27,13 +26,11 @@ from streamer.engine.outlet import Outlet
 from streamer.engine.passages import Passages
 from streamer.engine.sounding import Sounding
 from streamer.engine.standing import Standing
-from streamer.engine.steering import CannotFollow, Steering
-from streamer.engine.waiting import Due, Waiting
+from streamer.engine.steering import Steering
+from streamer.engine.waiting import Waiting
 from streamer.errors import UserError
 from streamer.sound.dynamics import Samples
 from streamer.sound.effects import Amounts
-
-_MUSICAL = {*WORDED, "negative", "melody", "lora", *SAMPLING}  # what decides which music is usual
 
 
 class Core:
@@ -111,6 +108,9 @@ class Core:
         self._course = Course(model, self.stream)
         self._passages = Passages(cast(Encoder, model))
         self._guard = Guard(model.sample_rate, model.hop)
+        self._arrivals = Arrivals(
+            self._waiting, self._steering, self._course, self._passages, self._guard, self.values, self._fps, tell
+        )
         self._broke: int | None = None  # the frame at which the model last computed no numbers
         if goes_on is not None:
             self._steering.go_on_from(goes_on)
@@ -239,14 +239,14 @@ class Core:
 
     def due(self) -> int:
         """Take in the changes; how many frames to make now, up to where something changes. 0: look again."""
-        turns = self._take_changes()
+        turns = self._arrivals.take(self.frames_done)
         self._melodies.refresh(self.stream)
         for turn in turns[-1:]:  # each takes the place of all music before it
             self._set_out(*turn)
             return 0
         if self._course.turn_in == 0:
             self._turn()
-        moving = self._move()
+        moving = self._arrivals.move(self.frames_done)
         following = self._waiting.next_frame()
         ahead = self._chunk_frames if following is None else following - self.frames_done
         frames = 1 if moving else max(1, min(self._chunk_frames, ahead, self._course.turn_in or self._chunk_frames))
@@ -292,72 +292,6 @@ class Core:
             self._go_on(self._guard.broken(), self._course.backwards)
         except FloatingPointError:
             raise UserError(str(error)) from None
-
-    # ---- changes
-
-    def _take_changes(self) -> list[tuple[str, Value]]:
-        """Take over all that is due; where it has the music turn to, in that order."""
-        turns = [turn for due in self._waiting.take(self.frames_done) for turn in self._take(due)]
-        self._waiting.taken()
-        self._steering.settle(self.frames_done)
-        return turns
-
-    def _take(self, due: Due) -> list[tuple[str, Value]]:
-        """Take over a batch before the next frame is made, or refuse it; where it has the music turn to."""
-        change, values = due.change, due.change.values
-        if PULSE in values:
-            values = {**values, PULSE: self._led(Pulse.of(values[PULSE]), due).text}
-        try:
-            self._check(values)
-            there = self._steering.take(change, self.frames_done)
-        except CannotFollow as error:
-            stands = {name: self.values[name] for name in values if name in self.values}
-            self._tell(Refused(values, error.name, str(error), stands, change.origin))
-            return []
-        if gains := {name: value for name, value in values.items() if name in GAINS}:
-            self._waiting.put_gains(due, gains, self.frames_done)
-        if values.keys() & _MUSICAL:
-            self._guard.asked()
-        if "guard" in there:
-            self._guard.begin()
-        late = max(0.0, self._seconds(self.frames_done - round(due.frame))) if change.at else 0.0
-        self._tell(Applied(self.frames_done, values, change.at, change.origin, late, change.over))
-        if change.over and there:
-            self._tell(Moved(self.frames_done, there))
-        return [(name, value) for name, value in values.items() if name in TURNS]
-
-    def _led(self, pulse: Pulse, due: Due) -> Pulse:
-        """Count beats as another does, or by itself again; the pulse as it stands at the next frame."""
-        asked = due.change.at.number if isinstance(due.change.at, Frame) else self.frames_done
-        here = Tempo(pulse.bpm, 0, pulse.beat).beat_at(self.frames_done - asked) if pulse.bpm else 0.0
-        self._steering.lead(replace(pulse, beat=here), self.frames_done)
-        return replace(pulse, beat=here)
-
-    def _check(self, values: Mapping[str, Value]) -> None:
-        """Whether the music can turn to where a batch has it turn to.
-
-        Raises
-        ------
-        CannotFollow
-            No: why.
-        """
-        try:
-            name = REWIND
-            if name in values:
-                self._course.check(float(values[name]))
-            name = CONTINUE
-            if name in values:
-                self._passages.check(str(values[name]))
-        except UserError as error:
-            raise CannotFollow(name, str(error)) from None
-
-    def _move(self) -> bool:
-        """Bring what glides and fades to where it is in the next frame; whether anything was on its way."""
-        moving = self._steering.moving
-        moved = self._steering.move(self.frames_done)
-        if moved and (self.frames_done % TELL_EVERY == 0 or self._steering.arrived):
-            self._tell(Moved(self.frames_done, moved))
-        return moving
 
     # ---- sound
 

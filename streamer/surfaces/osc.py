@@ -121,4 +121,4 @@ class OscSurface:
 
     def late(self, origin: object, seconds: float) -> None:
         """Tell a client by how much its bundle missed its time."""
-        self.server.desk.say(origin, "late", seconds)
+        self.server.desk.answers.say(origin, "late", seconds)

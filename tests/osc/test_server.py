@@ -504,8 +504,8 @@ def test_a_late_bundle_is_handed_over_with_its_time_too(
 
 def test_the_store_answers_the_client_whose_change_it_was(server: OscServer, connect: Connect) -> None:
     client, other = connect(server), connect(server)
-    server.desk.say(Origin(("127.0.0.1", client.port)), "late", 0.25)
-    server.desk.say(object(), "late", 0.5)
+    server.desk.answers.say(Origin(("127.0.0.1", client.port)), "late", 0.25)
+    server.desk.answers.say(object(), "late", 0.5)
     server.poll(1.0)
     assert client.said() == {"/mg/late": 0.25}
     assert other.messages() == []

@@ -26,7 +26,7 @@ def test_a_forged_subscription_brings_its_victim_nothing_but_a_cookie() -> None:
     for second in range(120):
         hall.clock.now += 1
         hall.store.apply([("volume", -float(second % 60))])
-        hall.desk.publish("status/level", float(second))
+        hall.desk.answers.publish("status/level", float(second))
         hall.desk.turn()
     assert set(hall.heard(VICTIM)) == {"/mg/confirm"}
     assert hall.sent[VICTIM[0]] <= FACTOR * hall.received[VICTIM[0]]
@@ -182,8 +182,8 @@ class Forgery(RuleBasedStateMachine):
     def play_on_this_machine(self, text: str, value: float) -> None:
         self.hall.say(HERE, "/mg/prompt", text)
         self.hall.say(HERE, "/mg/volume", value)
-        self.hall.desk.publish("status/level", value)
-        self.hall.desk.error("/mg/prompt", text)
+        self.hall.desk.answers.publish("status/level", value)
+        self.hall.desk.answers.error("/mg/prompt", text)
 
     @rule(seconds=st.floats(0, 8000))
     def wait(self, seconds: float) -> None:
@@ -325,7 +325,7 @@ def test_what_is_wrong_with_a_file_is_told_on_this_machine_only() -> None:
     hall.say(TABLET, "/mg/confirm", str(hall.heard(TABLET)["/mg/confirm"]))
     hall.say(HERE, "/mg/subscribe", "/mg/status")
     hall.heard(TABLET)
-    hall.desk.error("/mg/tune", "/home/somebody/bach.wav is no sound file")
+    hall.desk.answers.error("/mg/tune", "/home/somebody/bach.wav is no sound file")
     hall.desk.turn()
     assert hall.heard(TABLET)["/mg/error"] == "cannot be read as what it has to be"
     assert hall.heard(HERE)["/mg/error"] == "/home/somebody/bach.wav is no sound file"
