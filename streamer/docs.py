@@ -97,6 +97,7 @@ COMMANDS_MORE = f"""
   keeps it. A knob of 14 bits and an NRPN count as one.
 - **`{PREFIX}/record`** writes into `recordings/NAME` below the folder that the instrument was
   started in, and answers with the name. Other machines may only with `--osc-keep` or the secret.
+  The sound is a WAV file, or FLAC where the instrument was started with `--record-as flac`.
 """
 
 REPLIES = f"""

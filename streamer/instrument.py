@@ -134,6 +134,8 @@ class Instrument:
         The folder whose files those may name; None for no files at all.
     record
         A folder to record into from the first sample on, see `streamer.audio.recorder`.
+    record_as
+        The form of recordings: wav or flac.
     recordings
         Where what is recorded over OSC goes, each into a folder of its own.
     report
@@ -150,7 +152,8 @@ class Instrument:
     Raises
     ------
     UserError
-        When the port is taken, the prefix is no address, the device cannot be opened or the file cannot be made.
+        When the port is taken, the prefix is no address, the device cannot be opened, the file cannot be made or
+        recordings have no such form.
     """
 
     def __init__(
@@ -168,6 +171,7 @@ class Instrument:
         midi: str | None = None,
         media: Path | None = None,
         record: Path | None = None,
+        record_as: str = "wav",
         recordings: Path = RECORDINGS,
         report: Callable[[str], None] = complain,
     ) -> None:
@@ -192,7 +196,7 @@ class Instrument:
             self.timeline = Timeline(job.rate, self._playhead.read)
             self.playback = Playback(self.ring, job.rate, self._playhead)
             self.transport = Transport(self.controls, self.playback, self.timeline, self._report)
-            self.recorder = Recorder(self.playback, self._journal, self._report)
+            self.recorder = Recorder(self.playback, self._journal, self._report, record_as)
             self._copies = Copies(self.playback, self.recorder, self.record, recordings)
             self._commands = Commands(self.controls, Snapshots(), lambda: tempo_of(self.controls.values()))
             self.company = Company(

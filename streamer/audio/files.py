@@ -11,6 +11,7 @@ import struct
 import sys
 import threading
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,24 @@ WRITE_EVERY = 0.25
 """Seconds from one piece that goes into a file to the next."""
 _HEADER_BYTES = 12 + 8 + 28 + 8 + 16 + 8
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class SoundWriter(Protocol):
+    """A sound file of 24 bits that can be read at any time, up to what it says that it has.
+
+    Attributes
+    ----------
+    samples : int
+        Per channel, that it has.
+    """
+
+    samples: int
+
+    def write(self, sound: NDArray[np.float32]) -> None:
+        """Append (samples, channels) within -1..1; OSError where they cannot all be taken."""
+
+    def close(self) -> None:
+        """Nothing more comes; OSError where what waits cannot all be taken."""
 
 
 class WavOut:
@@ -82,10 +101,10 @@ class WavOut:
             self._report(f"Nothing more goes into {self._path} ({problem}); what it has stays, and the music goes on.")
 
 
-def drained(tap: Tap, wav: WavWriter) -> str:
+def drained(tap: Tap, writer: SoundWriter) -> str:
     """Write what waits in a tap; what went wrong, or nothing."""
     try:
-        wav.write(tap.sound())
+        writer.write(tap.sound())
     except (OSError, ValueError) as error:
         return reason(error)
     return f"{tap.lost} samples could not be written in time" if tap.lost else ""
@@ -133,33 +152,45 @@ class WavWriter:
         self._rate, self._channels = rate, channels
         self._file = _alone(path) if replace else path.open("xb", buffering=0)
         try:
-            self._whole(wav_header(0, rate, channels))
+            write_whole(self._file, wav_header(0, rate, channels))
         except OSError:
             self._file.close()
             raise
 
     def write(self, sound: NDArray[np.float32]) -> None:
         """Append (samples, channels) within -1..1, and then say so in the header."""
-        if not os.fstat(self._file.fileno()).st_nlink:  # what is written now nobody would ever find
-            raise OSError(errno.ENOENT, "its file was removed")
+        check_there(self._file)
         if not len(sound):
             return
         try:
-            self._whole(as_24_bits(sound).tobytes())
+            write_whole(self._file, as_24_bits(sound).tobytes())
         finally:  # of a full disk, too, what it has taken counts
             self.samples = (self._file.seek(0, 2) - _HEADER_BYTES) // (3 * self._channels)
             self._file.seek(0)
-            self._whole(wav_header(self.samples, self._rate, self._channels))
+            write_whole(self._file, wav_header(self.samples, self._rate, self._channels))
             self._file.seek(0, 2)
 
     def close(self) -> None:
         """Nothing more comes."""
         self._file.close()
 
-    def _whole(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:  # unbuffered: a full disk takes a part, and says so with the next
-            rest = rest[self._file.write(rest) :]
+
+def write_whole(file: io.FileIO, data: bytes) -> None:
+    """Write all of it into an unbuffered file: a full disk takes a part, and says so with the next."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def check_there(file: io.FileIO) -> None:
+    """Refuse a file that was removed: nobody would ever find what is written now.
+
+    Raises
+    ------
+    OSError
+    """
+    if not os.fstat(file.fileno()).st_nlink:
+        raise OSError(errno.ENOENT, "its file was removed")
 
 
 def _alone(path: Path) -> io.FileIO:
@@ -195,10 +226,14 @@ def _lock(descriptor: int) -> None:
         return
 
 
+def as_integers(sound: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Samples within -1..1 as integers of 24 bits; little-endian, in four bytes each."""
+    return np.clip(np.rint(sound.astype(np.float64) * 2**23), -(2**23), 2**23 - 1).astype("<i4")
+
+
 def as_24_bits(sound: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Samples within -1..1 as little-endian integers, three bytes each."""
-    scaled = np.clip(np.rint(sound.astype(np.float64) * 2**23), -(2**23), 2**23 - 1).astype("<i4")
-    return np.ascontiguousarray(scaled.reshape(-1, 1).view(np.uint8)[:, :3])
+    return np.ascontiguousarray(as_integers(sound).reshape(-1, 1).view(np.uint8)[:, :3])
 
 
 def wav_header(samples: int, rate: int, channels: int) -> bytes:

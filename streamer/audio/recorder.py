@@ -6,14 +6,22 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from streamer.audio.files import WRITE_EVERY, WavWriter, drained
+from streamer.audio.files import WRITE_EVERY, SoundWriter, WavWriter, drained
+from streamer.audio.flac import FlacWriter
 from streamer.audio.playback import Playback
 from streamer.audio.tap import Tap
 from streamer.control.journal import NAME, Header, Journal
 from streamer.errors import UserError, reason
 from streamer.threads import lasting
 
-SOUND = "heard.wav"
+_WRITERS: dict[str, Callable[[Path, int, int], SoundWriter]] = {"wav": WavWriter, "flac": FlacWriter}
+_STEM = "heard."
+SOUND = _STEM + "wav"
+
+
+def sound_in(folder: Path) -> Path:
+    """The file of sound in the folder of a recording; its usual name where there is none."""
+    return next((path for form in _WRITERS if (path := folder / (_STEM + form)).exists()), folder / SOUND)
 
 
 class Recorder:
@@ -27,9 +35,19 @@ class Recorder:
         What has led to it.
     report
         Called with a sentence when something goes wrong.
+    form
+        Of the sound: wav or flac.
+
+    Raises
+    ------
+    UserError
+        For another form.
     """
 
-    def __init__(self, playback: Playback, journal: Journal, report: Callable[[str], None]) -> None:
+    def __init__(self, playback: Playback, journal: Journal, report: Callable[[str], None], form: str = "wav") -> None:
+        if form not in _WRITERS:
+            raise UserError(f"a recording is {' or '.join(_WRITERS)}, and not {form}: choose one of these")
+        self._form = form
         self._playback = playback
         self._journal = journal
         self._report = report
@@ -57,27 +75,28 @@ class Recorder:
         UserError
             There is a recording in the folder already, or it cannot be written to.
         """
+        sound = folder / (_STEM + self._form)
         with self._lock:
             self._end()
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                wav = WavWriter(folder / SOUND, header.rate, header.channels)
-                complete = self._opened(folder, header, wav)
+                writer = _WRITERS[self._form](sound, header.rate, header.channels)
+                complete = self._opened(sound, header, writer)
             except FileExistsError:
                 raise UserError(f"there is a recording in {folder} already: choose another folder") from None
             except OSError as error:
                 raise UserError(f"cannot record into {folder}: {reason(error)}") from None
             if not complete:
                 self._report(f"The recording in {folder} begins too late to be replayed; its sound is all there.")
-            self._take = _Take(folder, wav, self._playback, self._journal, self._report)
+            self._take = _Take(folder, writer, self._playback, self._journal, self._report)
 
-    def _opened(self, folder: Path, header: Header, wav: WavWriter) -> bool:
+    def _opened(self, sound: Path, header: Header, writer: SoundWriter) -> bool:
         """Open the journal beside a file of sound, which is not left there alone; whether the journal is complete."""
         try:
-            return self._journal.open(folder / NAME, header)
+            return self._journal.open(sound.with_name(NAME), header)
         except OSError:
-            wav.close()
-            (folder / SOUND).unlink(missing_ok=True)
+            writer.close()
+            sound.unlink(missing_ok=True)
             raise
 
     def stop(self) -> Path | None:
@@ -104,11 +123,11 @@ class _Take:
     """
 
     def __init__(
-        self, folder: Path, wav: WavWriter, playback: Playback, journal: Journal, report: Callable[[str], None]
+        self, folder: Path, writer: SoundWriter, playback: Playback, journal: Journal, report: Callable[[str], None]
     ) -> None:
         self.folder = folder
         self.over = self.cut_short = False
-        self._wav = wav
+        self._writer = writer
         self._playback = playback
         self._journal = journal
         self._report = report
@@ -129,12 +148,12 @@ class _Take:
             problem = self._drain()
         self._playback.leave(self._tap)
         problem = problem or self._drain()
-        self._journal.close(self._wav.samples)
-        problem = problem or self._journal.problem
         try:
-            self._wav.close()
+            self._writer.close()
         except OSError as error:
             problem = problem or reason(error)
+        self._journal.close(self._writer.samples)
+        problem = problem or self._journal.problem
         self.over, self.cut_short = True, bool(problem)
         if problem:
             self._report(f"The recording in {self.folder} has ended early ({problem}); the music goes on.")
@@ -143,4 +162,4 @@ class _Take:
         """Write what has come; what went wrong."""
         for gate in self._tap.gates():
             self._journal.gate(gate)
-        return drained(self._tap, self._wav) or self._journal.problem
+        return drained(self._tap, self._writer) or self._journal.problem

@@ -82,6 +82,12 @@ def play(
             rich_help_panel=SOUND,
         ),
     ] = None,
+    record_as: Annotated[
+        str,
+        typer.Option(
+            metavar="FORM", help="Of this and of /mg/record: wav, or flac, about half as large.", rich_help_panel=SOUND
+        ),
+    ] = "wav",
     osc_host: Annotated[
         str,
         typer.Option(metavar="HOST", help="Listen here; 0.0.0.0 lets other machines in.", rich_help_panel=OSC),
@@ -194,6 +200,7 @@ def play(
         midi=midi,
         media=_folder(media),
         record=record,
+        record_as=record_as,
         report=complain,
     )
     with _finally_closed(instrument):

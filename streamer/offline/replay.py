@@ -14,7 +14,7 @@ import soundfile
 
 from streamer.audio.files import WavWriter
 from streamer.audio.playback import fade_curve
-from streamer.audio.recorder import SOUND
+from streamer.audio.recorder import sound_in
 from streamer.control.change import Change, Frame
 from streamer.control.journal import NAME, Life, Performance, read_journal
 from streamer.control.table import MOVES
@@ -41,7 +41,7 @@ def read_performance(folder: Path) -> tuple[Performance, int]:
     samples = performance.samples
     if samples is None:  # cut off: then the sound tells how far it went
         try:
-            samples = soundfile.info(folder / SOUND).frames
+            samples = soundfile.info(sound_in(folder)).frames
         except soundfile.LibsndfileError:
             raise UserError(f"the recording in {folder} has no end and no sound: it cannot be replayed") from None
     if not performance.lives or not performance.gates:

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from streamer.audio.files import as_integers
+from streamer.audio.flac import FlacWriter
 from streamer.audio.null import NullPlayer
 from streamer.audio.playback import Playback
 from streamer.audio.recorder import SOUND, Recorder
@@ -187,7 +189,7 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
 def test_a_disk_that_takes_no_more_ends_the_recording_and_keeps_what_it_took(studio: Studio, number: int) -> None:
     take: Any = studio.recorder._take
-    take._wav._file = Failing(take._wav._file, 200_000, number)
+    take._writer._file = Failing(take._writer._file, 200_000, number)
     studio.play_until(lambda: studio.reports)
     (report,) = studio.reports
     assert report == f"The recording in {studio.folder} has ended early ({os.strerror(number)}); the music goes on."
@@ -195,6 +197,35 @@ def test_a_disk_that_takes_no_more_ends_the_recording_and_keeps_what_it_took(stu
     heard, _ = soundfile.read(studio.folder / SOUND)
     assert len(heard) == (200_000 - 80) // 6
     assert (heard != 0).mean() > 0.5
+
+
+@posix
+@pytest.mark.parametrize("room", [5_000, 60_000, 200_000])
+def test_a_disk_that_takes_no_more_leaves_whole_blocks_of_flac(tmp_path: Path, room: int) -> None:
+    """Of the first block or of a later one: each time the writer says so, and what is there can be read."""
+    noise = np.random.default_rng(1).uniform(-1, 1, (9_000, 2)).astype(np.float32)
+    flac: Any = FlacWriter(tmp_path / "a.flac", RATE, 2)
+    flac._blocks._file = Failing(flac._blocks._file, room, errno.ENOSPC)
+    given = 0
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        while given < 100 * len(noise):
+            given += len(noise)
+            flac.write(noise)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        flac.close()
+    flac.close()
+    size = (tmp_path / "a.flac").stat().st_size
+    assert size <= room and room - size < 30_000
+    if flac.samples:
+        heard = soundfile.read(tmp_path / "a.flac", dtype="int32")[0]
+        assert len(heard) == flac.samples
+        np.testing.assert_array_equal(heard >> 8, np.resize(as_integers(noise), heard.shape))
+    assert (flac.samples > 0) == (room > 30_000)
+
+
+def test_a_recording_has_one_of_two_forms(ring: Ring) -> None:
+    with pytest.raises(UserError, match="a recording is wav or flac, and not mp3"):
+        Recorder(Playback(ring, RATE), Journal(), print, "mp3")
 
 
 @posix
