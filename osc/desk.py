@@ -126,6 +126,10 @@ class Desk:
         self._inbox.put(source, datagram)
         self.counts.left_out = self._inbox.left_out
 
+    def busy_with(self, source: Address) -> bool:
+        """Whether something that a client sent is yet to be served: a transport that can wait had better do so."""
+        return self._inbox.waits(source)
+
     def hears(self, host: str) -> bool:
         """Whether anything from a host is served."""
         return self._gate.right(host) is not Right.NOTHING

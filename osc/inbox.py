@@ -74,6 +74,10 @@ class Inbox:
         """Datagrams that wait."""
         return self._count
 
+    def waits(self, source: Address) -> bool:
+        """Whether anything of a client does."""
+        return source in self._hosts.get(source[0], ())
+
     def put(self, source: Address, datagram: bytes) -> None:
         """Have a datagram wait for its client's turn."""
         queue = self._hosts.setdefault(source[0], OrderedDict()).setdefault(source, _Queue())

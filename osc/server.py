@@ -183,10 +183,13 @@ class OscServer:
         self.desk.leave(connection.address)
 
     def _converse(self, connection: tcp.Connection) -> None:
-        """Send what waits for a client, and take what it has sent."""
+        """Send what waits for a client, and take what it has sent, once all that it sent before is served."""
         if self._connections.get(connection.address) is not connection:  # it has just made room for another
             return
         connection.flush()
+        if self.desk.busy_with(connection.address):  # what is not read yet its system keeps, and so it sends no more
+            self._watch(connection)
+            return
         try:
             packets = connection.read(self._clock(), len(self._connections))
         except Refused as refusal:

@@ -23,7 +23,7 @@ SPEECHLESS_SECONDS = 10.0
 """After which a client that has sent no packet gives way to a new one, where there are too many."""
 QUEUED = 2**18
 """Bytes that wait for a client at most."""
-_READ = 2**16  # bytes of all clients together at once: then others have their turn
+_READ = 2**13  # bytes of all clients together at once: no more messages than the desk keeps without leaving any out
 _KEPT_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """Who has gone without a word (a cable, a phone asleep) is noticed after a minute."""
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pythonosc.tcp_client import SimpleTCPClient
 
 from osc.access import Access
+from osc.desk import SERVED
 from osc.hosts import networks
 from osc.packet import DEFAULT_LIMITS, Refused, build, parse
 from osc.server import OscServer
@@ -251,3 +252,31 @@ def test_a_process_that_may_open_few_files_lets_few_connect(monkeypatch: pytest.
     assert most() == 8
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 4096))
     assert most() == MOST
+
+
+@pytest.mark.parametrize(("connections", "each"), [(1, 2000), (MOST, 60)])
+def test_of_what_floods_by_tcp_nothing_is_left_out_and_others_are_served_between(
+    server: OscServer, desk: Desk, connections: int, each: int
+) -> None:
+    """By count, not by the clock: TCP can have its sender wait, so it does."""
+    done: list[bool] = []
+    desk.listen(lambda changed, origin: done.extend([True] * ("reset" in changed)))
+    flood = build("/mg/reset").join([b"\xc0"] * (each + 1))
+    with contextlib.ExitStack() as rude, socket.socket(type=socket.SOCK_DGRAM) as polite:
+        flooders = []
+        for _ in range(connections):
+            flooders.append(rude.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10)))
+            server.poll(1.0)
+        for flooder in flooders:
+            flooder.sendall(flood)
+        for _ in range(connections * each // (3 * SERVED)):
+            server.poll(1.0)
+        polite.sendto(build("/mg/volume", -4.0), ("127.0.0.1", server.port))
+        for _ in range(3):
+            server.poll(1.0)
+        assert desk.values["volume"] == -4.0
+        assert len(done) < connections * each
+        while server.counts.received < connections * each + 1 or server.desk.held().unserved:
+            server.poll(1.0)
+    assert len(done) == connections * each
+    assert server.counts.left_out == 0
