@@ -34,7 +34,7 @@ from osc.subscribers import Group
 from osc.tree import Tree
 
 MOST = 64
-"""Connections at a time, and addresses that one of them listens to."""
+"""Addresses that one client listens to."""
 MESSAGE_BYTES = 4096
 PACE_SECONDS = 1 / 30
 """Between two messages about one address to a client at least; only the last value counts."""
@@ -86,6 +86,8 @@ class QueryServer:
         self._announcement = Announcement(name, self._hosts, self.port, server.port)
         self._host_info = {"NAME": name, "EXTENSIONS": _EXTENSIONS, "OSC_PORT": server.port, "OSC_TRANSPORT": "UDP"}
         self._guests: dict[ServerConnection, Guest] = {}
+        self._arriving: dict[ServerConnection, None] = {}  # the longest there first
+        self._most = tcp.most()
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="osc query", daemon=True)
@@ -119,6 +121,8 @@ class QueryServer:
             self._loop.close()
 
     async def _serve(self) -> None:
+        # What asyncio would print, of connections beyond what the system allows say, is a stranger's doing.
+        self._loop.set_exception_handler(lambda loop, context: None)
         async with contextlib.AsyncExitStack() as stack:
             for listener in self._listeners:
                 await stack.enter_async_context(self._server(listener))
@@ -132,7 +136,7 @@ class QueryServer:
             self._converse,
             sock=listener,
             process_request=self._answer,
-            create_connection=_guarded(self._access.opens),
+            create_connection=_guarded(self._access.opens, self._arriving, self._most),
             compression=None,
             server_header=None,
             max_size=MESSAGE_BYTES,
@@ -153,7 +157,7 @@ class QueryServer:
         if not _is_ours(request.headers):
             return _page(HTTPStatus.FORBIDDEN, None)
         if "Upgrade" in request.headers:
-            return None if len(self._guests) < MOST else _page(HTTPStatus.SERVICE_UNAVAILABLE, None)
+            return None if len(self._guests) < self._most else _page(HTTPStatus.SERVICE_UNAVAILABLE, None)
         if request.path.partition("?")[2] == "HOST_INFO":
             return _page(OK, self._about(connection))
         host = str(connection.remote_address[0])
@@ -167,6 +171,7 @@ class QueryServer:
     # ---- WebSocket
 
     async def _converse(self, connection: ServerConnection) -> None:
+        self._arriving.pop(connection, None)
         guest = self._guests[connection] = Guest(connection)
         sending = asyncio.create_task(guest.run())
         try:
@@ -245,14 +250,30 @@ class Guest:
             await asyncio.sleep(PACE_SECONDS)
 
 
-def _guarded(welcome: Callable[[str], bool]) -> type[ServerConnection]:
-    """Connections that are closed before they say a word where their host is not welcome."""
+def _guarded(
+    welcome: Callable[[str], bool], arriving: dict[ServerConnection, None], most: int
+) -> type[ServerConnection]:
+    """Connections that are closed before they say a word where their host is not welcome.
+
+    Where more than `most` are there and listen to nothing, the first of them gives way: who asks is answered at once,
+    so it is one that holds its place by asking a letter at a time, or by not leaving.
+    """
 
     class Guarded(ServerConnection):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
             if not welcome(str(self.remote_address[0])):
                 self.transport.abort()
+                return
+            arriving[self] = None
+            if len(arriving) > most:
+                first = next(iter(arriving))
+                del arriving[first]
+                first.transport.abort()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            arriving.pop(self, None)
+            super().connection_lost(exc)
 
     return Guarded
 

@@ -270,6 +270,29 @@ def test_what_is_no_http_hurts_nobody(stage: Stage) -> None:
     assert stage.get("/mg/volume?ACCESS") == {"ACCESS": 3}
 
 
+def test_many_that_ask_a_letter_at_a_time_keep_nobody_out_and_take_few_files(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("osc.tcp.most", lambda: 5)
+    stage = Stage(desk)
+    try:
+        with contextlib.ExitStack() as there, websocket(f"ws://127.0.0.1:{stage.query.port}/") as guest:
+            slow = []
+            for _ in range(12):
+                slow.append(there.enter_context(socket.create_connection(("127.0.0.1", stage.query.port), timeout=20)))
+                slow[-1].sendall(b"GET / HT")
+            for gone in slow[:7]:
+                with contextlib.suppress(ConnectionResetError):
+                    assert gone.recv(100) == b""
+            assert stage.get("/mg/volume?VALUE") == {"VALUE": [0.0]}
+            guest.send(json.dumps({"COMMAND": "LISTEN", "DATA": "/mg/volume"}))
+            guest.ping().wait(20)
+            stage.server.publish("volume", -3.0)
+            assert guest.recv(timeout=20)
+    finally:
+        stage.close()
+
+
 def test_silence_where_nothing_can_be_announced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(self: object) -> None:
         await asyncio.sleep(0)

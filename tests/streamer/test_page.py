@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -322,6 +323,26 @@ def test_who_connects_and_asks_for_nothing_is_let_go(stage: Stage, monkeypatch: 
             await page.until(lambda: bool(page.words))
 
     run(story())
+
+
+def test_many_that_ask_for_nothing_keep_no_page_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of them give way, without delay."""
+    monkeypatch.setattr("streamer.surfaces.page.serve.IDLE", 5)
+    with contextlib.ExitStack() as there:
+        slow = []
+        for _ in range(12):
+            slow.append(there.enter_context(socket.create_connection(("127.0.0.1", stage.port), timeout=60)))
+            slow[-1].sendall(b"GET / HT")
+        for gone in slow[:7]:
+            with contextlib.suppress(ConnectionResetError):
+                assert gone.recv(100) == b""
+
+        async def story() -> None:
+            async with browser(stage) as page:
+                await page.ask("nonsense")
+                await page.until(lambda: bool(page.words))
+
+        run(story())
 
 
 def test_a_long_rude_story_leaves_other_pages_their_faders(stage: Stage) -> None:

@@ -18,15 +18,29 @@ PATIENCE_SECONDS = 10.0
 """For whoever has connected to ask for something."""
 CONNECTIONS = 256
 """At a time, with those that ask for files."""
+IDLE = 96
+"""Of them those that ask for nothing at the moment and are no WebSockets."""
 
 
 class Impatient(H11Protocol):
-    """Lets go of whoever connects and asks for nothing, or does so a letter at a time: others want to come in, too."""
+    """Lets go of whoever connects and asks for nothing, or does so a letter at a time: others want to come in, too.
+
+    After a while, and at once where there are too many such: then the one that came first.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody is there."""
         super().connection_made(transport)
+        self._came = self.loop.time()
+        idle = [own for own in self.connections if isinstance(own, Impatient) and own.is_idle]
+        if len(idle) > IDLE:
+            min(idle, key=lambda own: own._came).transport.abort()
         self.loop.call_later(PATIENCE_SECONDS, self._look)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has asked for nothing that is still to be answered."""
+        return not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete)
 
     def _look(self) -> None:
         # No request has begun, and it is no WebSocket by now.
