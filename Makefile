@@ -56,6 +56,7 @@ docs:  ## write what is generated from the table of parameters: docs/osc.md, the
 	@$(VENV)/python examples/max/make_patch.py
 	@$(VENV)/python examples/puredata/make_patch.py
 	@$(VENV)/python examples/touchosc/make_layout.py
+	@$(VENV)/python examples/reaper/make_script.py
 
 bench:  ## measure this machine with nano
 	@$(SETUP) play
