@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from streamer.audio.devices import choose, devices
 from streamer.audio.files import WavWriter
 from streamer.cli import main as cli
+from streamer.control.journal import NAME, Gate, Header, Journal
 from streamer.control.table import PARAMETERS
 from streamer.errors import UserError
 from tests.musicgen.audiocraft_files import audiocraft_twin
@@ -162,6 +163,36 @@ def test_render_decodes_with_diffusion_where_its_weights_are(run: Run, tmp_path:
     code, _, err = run("render", tmp_path / "codec.wav", *arguments[:-2])
     assert code == 0, err
     assert (tmp_path / "diffusion.wav").read_bytes() != (tmp_path / "codec.wav").read_bytes()
+
+
+@pytest.mark.heavy
+def test_replay_decodes_a_take_with_diffusion_to_its_end(run: Run, tmp_path: Path) -> None:
+    """A second in which the prompt fades, the gate closes for a while and the music is begun anew."""
+    model = tiny_checkpoint(tmp_path / "model", vocab=2048, latent=128, layers=1)
+    weights = write(tmp_path / "mbd_musicgen_32khz.th")
+    journal, folder = Journal(), tmp_path / "take"
+    folder.mkdir()
+    journal.open(folder / NAME, Header("elsewhere", "", "torch", 1, 32_000, 2, {}, {}))
+    journal.begin(0, {"seed": 4, "prompt": "rain"}, first=True)
+    journal.gate(Gate(0, True, 0, 0))
+    journal.applied(10, {"prompt": "techno"}, 0.2)
+    journal.gate(Gate(16_000, False, 16_000, 320))
+    journal.gate(Gate(20_000, True, 16_320, 0))
+    journal.applied(30, {"reset": True})
+    journal.close(32_000)
+    arguments = ("--model", model, "--backend", "torch", "--threads", "1")
+    diffusion = ("--decoder", "diffusion", "--diffusion-weights", weights)
+    code, out, err = run("replay", folder, tmp_path / "diffusion.wav", *arguments, *diffusion)
+    assert code == 0, err
+    assert "Wrote 1.0 s" in out
+    code, _, err = run("replay", folder, tmp_path / "codec.wav", *arguments)
+    assert code == 0, err
+    heard, plain = (soundfile.read(tmp_path / name)[0] for name in ("diffusion.wav", "codec.wav"))
+    assert heard.shape == plain.shape == (32_000, 2)
+    assert not heard[16_400:20_000].any() and not plain[16_400:20_000].any()
+    for part in (heard[:16_000], heard[21_000:26_000], heard[-5_000:]):
+        assert np.abs(part).max() > 1e-4
+    assert not np.array_equal(heard, plain)
 
 
 def test_a_melody_for_a_model_that_follows_none_is_refused_at_the_start(
