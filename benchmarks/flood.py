@@ -1,18 +1,21 @@
 """One client's flood beside another client's fader: how late the fader's moves are applied.
 
-    python benchmarks/flood.py [--seconds 20] [--rate 10000]
+    python benchmarks/flood.py [--seconds 20] [--rate 10000] [--connections 63]
 
 A process sends distinct prompts at the rate, another moves the volume twenty times a second, and the server in this
 one notes when each move reaches the controls. Prints one line of JSON: the rate reached, moves sent and applied, and
-the delays in ms; then the same without the flood. Exits with 1 where p99 beside the flood is above 250 ms or a move was
+the delays in ms; then the same without the flood. With `--connections` the prompts come by TCP, as fast as they are
+taken. Exits with 1 where p99 beside the flood is above 250 ms or a move was
 lost. The moves' values are distinct, so that each can be told from the others.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
+import selectors
 import socket
 import sys
 import threading
@@ -26,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from osc.packet import build
 from osc.server import OscServer
+from osc.tcp import Slip
 from osc.tree import Tree
 from osc.values import Value
 from streamer.control.controls import Controls
@@ -48,6 +52,26 @@ def flood(port: int, rate: float, seconds: float, result: Connection) -> None:
     result.send(number / seconds)
 
 
+def flood_by_tcp(port: int, connections: int, seconds: float, result: Connection) -> None:
+    """Send distinct prompts by so many connections, as fast as they are taken; reports how many a second."""
+    slip, sent = Slip(), 0
+    with selectors.DefaultSelector() as ready, contextlib.ExitStack() as there:
+        for _ in range(connections):
+            opened = there.enter_context(socket.create_connection(("127.0.0.1", port)))
+            opened.setblocking(False)
+            ready.register(opened, selectors.EVENT_WRITE, (opened, bytearray()))
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for key, _ in ready.select(0.1):
+                out, waiting = key.data
+                if not waiting:
+                    for number in range(sent, sent + 100):
+                        waiting += slip.framed(build("/mg/prompt", f"flood {number}"))
+                    sent += 100
+                del waiting[: out.send(waiting)]
+    result.send(sent / seconds)
+
+
 def play(port: int, seconds: float, result: Connection) -> None:
     """Move the volume; reports when each value was sent, on the clock that all processes share."""
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -59,8 +83,8 @@ def play(port: int, seconds: float, result: Connection) -> None:
     result.send(sent)
 
 
-def measure(rate: float, seconds: float) -> dict[str, float]:
-    """Delays of the moves beside a flood of `rate` datagrams a second, 0 for none."""
+def measure(rate: float, seconds: float, connections: int = 0) -> dict[str, float]:
+    """Delays of the moves beside a flood of `rate` datagrams a second, 0 for none, or by so many connections."""
     controls = Controls()
     applied: dict[int, float] = {}
     lock = threading.Lock()
@@ -75,15 +99,16 @@ def measure(rate: float, seconds: float) -> dict[str, float]:
     server.start()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    flooder = context.Process(target=flood, args=(server.port, rate, seconds + 2, theirs), daemon=True)
-    if rate:
+    how, much = (flood_by_tcp, connections) if connections else (flood, rate)
+    flooder = context.Process(target=how, args=(server.port, much, seconds + 2, theirs), daemon=True)
+    if much:
         flooder.start()
         time.sleep(1.0)
     moves, moving = context.Pipe()
     player = context.Process(target=play, args=(server.port, seconds, moving), daemon=True)
     player.start()
     sent = moves.recv()
-    reached = ours.recv() if rate else 0.0
+    reached = ours.recv() if much else 0.0
     time.sleep(0.5)
     server.close()
     delays = np.array([1000 * (applied[move] - at) for move, at in sent.items() if move in applied])
@@ -103,8 +128,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rate", type=float, default=10_000.0, help="datagrams a second")
+    parser.add_argument("--connections", type=int, default=0, help="that flood by TCP, 64 at most; 0: by UDP")
     options = parser.parse_args()
-    beside, alone = measure(options.rate, options.seconds), measure(0.0, options.seconds)
+    beside, alone = measure(options.rate, options.seconds, options.connections), measure(0.0, options.seconds)
     print(json.dumps({"beside the flood": beside, "alone": alone}))
     sys.exit(1 if beside["p99_ms"] > MOST_MS or beside["applied"] < beside["moves"] else 0)
 

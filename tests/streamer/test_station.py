@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -14,7 +16,7 @@ pytest.importorskip("prometheus_client", reason="install the extra background")
 from streamer.control.snapshots import Snapshots
 from streamer.instrument import Instrument
 from streamer.station import Station
-from streamer.surfaces.metrics import Metrics
+from streamer.surfaces.metrics import MOST, Metrics
 from streamer.surfaces.programme.watching import Watched
 from streamer.surfaces.watchdog import Watchdog
 from tests.streamer import counter
@@ -65,6 +67,25 @@ def test_a_station_plays_tells_and_takes_over(tmp_path: Path) -> None:
             instrument.close()
     (file,) = folder.iterdir()
     assert file.suffix == ".flac" and file.stat().st_size > 1000
+
+
+def test_who_asks_for_figures_a_letter_at_a_time_takes_few_threads_and_gives_way() -> None:
+    metrics = Metrics(list, "127.0.0.1", 0)
+    before = threading.active_count()
+    try:
+        with contextlib.ExitStack() as there:
+            slow = []
+            for _ in range(3 * MOST):
+                slow.append(there.enter_context(socket.create_connection(("127.0.0.1", metrics.port), timeout=30)))
+                slow[-1].sendall(b"GET /met")
+            for gone in slow[: 2 * MOST]:
+                with contextlib.suppress(ConnectionResetError):
+                    assert gone.recv(100) == b""
+            until(lambda: threading.active_count() <= before + MOST)
+            with urllib.request.urlopen(f"http://127.0.0.1:{metrics.port}/metrics", timeout=30) as answer:
+                assert answer.status == 200
+    finally:
+        metrics.close()
 
 
 def test_a_station_that_takes_no_blocks_is_not_called_alive(tmp_path: Path) -> None:
