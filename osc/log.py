@@ -11,6 +11,9 @@ LONGEST = 1000
 """Bytes of an entry."""
 
 _log = logging.getLogger("osc")
+SILENT = logging.getLogger("osc.silent")
+"""For libraries that would write a line for whatever strangers send."""
+SILENT.disabled = True
 
 
 def note(text: str) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import ipaddress
 import json
-import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -26,7 +25,7 @@ from osc import tcp
 from osc.access import Access
 from osc.announce import Announcement
 from osc.hosts import Address, is_local
-from osc.log import fault
+from osc.log import SILENT, fault
 from osc.query import NOT_FOUND, OK, Directory, Json
 from osc.server import OscServer
 from osc.sockets import BindError
@@ -38,8 +37,6 @@ MOST = 64
 MESSAGE_BYTES = 4096
 PACE_SECONDS = 1 / 30
 """Between two messages about one address to a client at least; only the last value counts."""
-_SILENT = logging.getLogger("osc.query")  # what strangers send is not worth a line each
-_SILENT.disabled = True
 _EXTENSIONS = {"ACCESS": True, "VALUE": True, "RANGE": True, "DESCRIPTION": True, "UNIT": True, "LISTEN": True}
 
 
@@ -141,7 +138,7 @@ class QueryServer:
             server_header=None,
             max_size=MESSAGE_BYTES,
             max_queue=4,
-            logger=_SILENT,
+            logger=SILENT,
         )
 
     async def _announce(self) -> None:

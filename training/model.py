@@ -304,7 +304,7 @@ def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpu
     Raises
     ------
     ValueError
-        One side would have no song.
+        There would be nothing to train on.
     """
     codes, scores, states, songs = tokens.load(folder)
     sides: tuple[list[dict[str, Any]], ...] = ([], [])
@@ -313,7 +313,7 @@ def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpu
             kept = song["seed"] // len(STYLES) % VALIDATION_SHARE == 0
             sides[kept].extend([song] * (2 if not kept and song["style"] in OFTEN else 1))
     styles = {song["style"] for song in sides[0]} if strays else set()
-    if not all(sides):
+    if not sides[0]:
         raise ValueError(f"{folder} has too few songs of more than {LENGTH} frames: render at least {2 * len(STYLES)}.")
     found = [one for one in strays if one.style in styles]
     return Corpus(codes, scores, states, sides[0], found), Corpus(codes, scores, states, sides[1])

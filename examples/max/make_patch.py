@@ -24,6 +24,7 @@ PATCH = Path(__file__).with_name("musicgen-streamer.maxpat")
 HOST, SEND_PORT, REPLY_PORT = "127.0.0.1", 7770, 7771
 DIALS = ("temperature", "topk", "cfg", "volume", "tempo")
 WORDS = ("key", "quantise")
+COMMANDS_Y, COMMANDS_ROW = 500, 24
 METERS = {
     "rtf": "times real time",
     "buffer_ms": "ms in the buffer",
@@ -41,7 +42,7 @@ FLOAT_TYPE = 0  # parameter_type: an integer there is 8 bits wide, too few for t
 def patch() -> Patcher:
     """The whole patch: controls on the left send, the replies on the right set the controls and the meters."""
     patcher = Patcher(title="MusicGen Streamer", on_invalid="raise")
-    patcher.rect = Rect(80, 90, 1900, 900)
+    patcher.rect = Rect(80, 90, 1900, max(900, COMMANDS_Y + COMMANDS_ROW * (len(COMMANDS) + 2)))
     note(patcher, "MusicGen Streamer over OSC. Start the instrument first: make play", Rect(20, 15, 480, 20))
     send = patcher.add_textbox(
         f"udpsend {HOST} {SEND_PORT}", numinlets=1, numoutlets=0, outlettype=[], patching_rect=Rect(20, 700, 150, 22)
@@ -61,8 +62,9 @@ def patch() -> Patcher:
         number(patcher, label, 620 + 105 * (place % 4), 495 + 60 * (place // 4), replies[f"status/{name}"])
     slots(patcher, send, replies)
     for place, command in enumerate(COMMANDS):
-        ask(patcher, command, 500 + 24 * place, send)
-    ask(patcher, Command(RECORD.path, "End the recording.", RECORD.takes, ("0",)), 500 + 24 * len(COMMANDS), send)
+        ask(patcher, command, COMMANDS_Y + COMMANDS_ROW * place, send)
+    end = Command(RECORD.path, "End the recording.", RECORD.takes, ("0",))
+    ask(patcher, end, COMMANDS_Y + COMMANDS_ROW * len(COMMANDS), send)
     subscription(patcher, send)
     return patcher
 

@@ -14,7 +14,7 @@
             80,
             90,
             1900,
-            900
+            932
         ],
         "bglocked": 0,
         "openinpresentation": 0,

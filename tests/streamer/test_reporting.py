@@ -6,6 +6,7 @@ import ast
 import contextlib
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -33,7 +34,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pipes an
 
 SPEAKING = {"streamer/reporting.py", "osc/log.py"}
 """Where something is said to a person."""
-PAGES = {"streamer/docs.py", "musicgen/load/page.py"}
+PAGES = {"streamer/docs.py", "musicgen/load/page.py", "streamer/surfaces/bridge/header.py"}
 """Commands of the makers', which write a page to stdout."""
 
 
@@ -66,7 +67,13 @@ def test_every_thread_is_one_that_is_looked_after() -> None:
     begun = [
         f"{name}:{node.lineno}"
         for name, tree in _sources()
-        if name not in ("streamer/reporting.py", "streamer/threads.py", "osc/server.py")  # whose loops catch all
+        if name
+        not in (
+            "streamer/reporting.py",
+            "streamer/threads.py",
+            "osc/server.py",
+            "osc/query_server.py",
+        )  # whose loops catch all
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("threading.Thread", "Thread")
     ]
@@ -160,9 +167,10 @@ def test_who_listens_slowly_holds_nobody_up_and_is_told_how_much_was_left_out() 
     now[0] += 1.0
     voice("last")
     voice.close()
-    assert len(heard) <= WAITING + 2
-    left_out = 1000 - (len(heard) - 1)
-    assert heard[-1] == f"last ({left_out} more sentences were left out before this.)"
+    assert len(heard) <= WAITING + 3, "a sentence more may have found room while it woke"
+    told = [int(number) for line in heard for number in re.findall(r"\((\d+) more sentences were left out", line)]
+    assert told and sum(told) + len(heard) == 1001
+    assert heard[-1].startswith("last")
 
 
 # ---- threads
