@@ -4,7 +4,8 @@ Usage: python .ci/setup.py play|test|test-all|train [--torch-index URL]
 
 `play` installs the package, and PortAudio where a Debian-like system lets us; `test` adds the test tools, a compiler
 and the light real parts that the tests talk to (JACK's dummy driver, liblo's tools, Pure Data, Opus); `test-all` adds
-the heavy ones (Chromium, SuperCollider, Icecast, FFmpeg, an ARM emulator); `train` adds what renders the music.
+the heavy ones (Chromium, SuperCollider, Icecast, FFmpeg, a plug-in host, an ARM emulator); `train` adds what
+renders the music.
 
 Every step is one line on the terminal. What pip and apt-get say goes into a log, whose end is shown when a step fails.
 """
@@ -38,6 +39,7 @@ SOUNDFONT = "fluidr3mono-gm-soundfont"
 LIGHT = ["libportaudio2", "g++", "dbus-daemon", "iproute2", "jackd2", "liblo-tools", "opus-tools", "puredata-core"]
 LIGHT += [SOUNDFONT, "dpf-source", "lv2-dev", "sordi"]  # the last three build and check the DAW plug-in
 HEAVY = ["chromium", "icecast2", "ffmpeg", "supercollider-language", "g++-aarch64-linux-gnu", "qemu-user"]
+HEAVY += ["jalv", "libcairo2-dev", "libx11-dev", "pkg-config", "xdotool", "xvfb"]  # a host, and the plug-in's window
 DEBIAN = {"play": ["libportaudio2"], "test": LIGHT, "test-all": LIGHT + HEAVY, "train": [SOUNDFONT]}
 
 PIP = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]

@@ -35,6 +35,7 @@ def main() -> None:
         environment = zig.environment(packages) | {
             "PYTHONPATH": str(packages),
             "PATH": f"{packages / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PKG_CONFIG": "false",  # no cairo, which not every Linux has: the plug-in in a wheel has no window
         }
         # From a copy: setuptools would mix what earlier builds left in build/ into the wheel.
         source = folder / "source"

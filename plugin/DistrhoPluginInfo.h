@@ -16,4 +16,15 @@
 #define DISTRHO_PLUGIN_WANT_FULL_STATE 1
 #define DISTRHO_PLUGIN_WANT_TIMEPOS 1
 // No MIDI: as an input it would add two thousand parameters to the VST3.
-#define DISTRHO_PLUGIN_HAS_UI 0
+
+#ifndef DISTRHO_PLUGIN_HAS_UI  // make_plugin.py says so where a window can be built
+# define DISTRHO_PLUGIN_HAS_UI 0
+#endif
+#if DISTRHO_PLUGIN_HAS_UI
+# define DISTRHO_PLUGIN_WANT_DIRECT_ACCESS 1
+# define DISTRHO_UI_USE_CAIRO 1
+# define DISTRHO_UI_USER_RESIZABLE 1
+# define DISTRHO_UI_FILE_BROWSER 0
+# define DISTRHO_UI_DEFAULT_WIDTH 560
+# define DISTRHO_UI_DEFAULT_HEIGHT 340
+#endif

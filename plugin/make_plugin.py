@@ -1,6 +1,7 @@
 """Build the plug-in as VST3, CLAP and LV2: ``python plugin/make_plugin.py FOLDER``. The standard library alone.
 
 It needs a C++ compiler and DPF, the DISTRHO Plugin Framework (Debian: dpf-source; elsewhere DPF_PATH names its folder).
+Its window needs the headers of cairo and X11 besides, and pkg-config (PKG_CONFIG names another) that finds them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,16 @@ HERE = Path(__file__).resolve().parent
 NAME = "MusicGen Streamer"
 LV2 = "musicgen-streamer.lv2"
 FLAGS = ["-std=gnu++17", "-O2", "-fPIC", "-fvisibility=hidden", "-pthread"]
+
+
+DRAWING = [
+    "SubWidget Application ApplicationPrivateData SubWidgetPrivateData TopLevelWidget TopLevelWidgetPrivateData Widget "
+    "WidgetPrivateData Window WindowPrivateData",
+    "Color Cairo EventHandlers ImageBase",
+    "Geometry",
+    "pugl",
+]
+"""What of DPF's drawing the window is made of; what is compiled together is quick to compile."""
 
 
 class Missing(Exception):
@@ -75,14 +86,16 @@ def build(folder: Path, *flags: str) -> None:
     }
     with tempfile.TemporaryDirectory() as name:
         made = Path(name) / "made"
+        shared = [*command, *FLAGS, *flags]
+        window = build_window(Path(name), shared)
 
         def one(kind: str) -> None:
             output = made / targets[kind]
             output.parent.mkdir(parents=True, exist_ok=True)
             files = [str(HERE / "plugin.cpp"), str(source / "DistrhoPluginMain.cpp")]
             includes = ["-I", str(HERE), "-isystem", str(source)]
-            arguments = [*FLAGS, *flags, "-shared", "-s", f"-DDISTRHO_PLUGIN_TARGET_{kind}", *includes, *files]
-            run([*command, *arguments, "-o", str(output), "-ldl"])
+            arguments = ["-shared", "-s", f"-DDISTRHO_PLUGIN_TARGET_{kind}", *includes, *files, *window]
+            run([*shared, *arguments, "-o", str(output), "-ldl"])
 
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(one, targets))
@@ -90,6 +103,36 @@ def build(folder: Path, *flags: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(made, folder)
+
+
+def build_window(folder: Path, shared: list[str]) -> list[str]:
+    """Build DPF's drawing; the arguments that give the plug-in a window, none where it cannot have one."""
+    try:
+        if platform.system() != "Linux":
+            raise Missing("it has not been brought to this system yet")
+        tool = os.environ.get("PKG_CONFIG", "pkg-config")
+        found = subprocess.run([tool, "--cflags", "--libs", "cairo", "x11"], capture_output=True, text=True)
+        if found.returncode:
+            raise Missing("Debian and Ubuntu: apt-get install libcairo2-dev libx11-dev pkg-config")
+    except (Missing, OSError) as error:
+        print(f"The DAW plug-in is built without its window: {error}.", file=sys.stderr)
+        return []
+    drawing, words = dpf() / "dgl", found.stdout.split()
+    cairo = ["-DDGL_CAIRO", "-DHAVE_CAIRO", "-DHAVE_DGL", "-DHAVE_X11", *words]
+    includes = [drawing, drawing.parent / "distrho", drawing / "src/pugl-upstream/include"]
+    arguments = [*cairo, "-w", "-DDONT_SET_USING_DGL_NAMESPACE", *(f"-I{path}" for path in includes)]
+
+    def one(words: str) -> str:
+        names = words.split()
+        unit = folder / f"{names[0]}.cpp"
+        unit.write_text("".join(f'#include "{drawing}/src/{name}.cpp"\n' for name in names), encoding="utf-8")
+        run([*shared, *arguments, "-c", str(unit), "-o", str(unit.with_suffix(".o"))])
+        return str(unit.with_suffix(".o"))
+
+    with ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(one, DRAWING))
+    files = [HERE / "ui.cpp", dpf() / "distrho" / "DistrhoUIMain.cpp"]
+    return ["-DDISTRHO_PLUGIN_HAS_UI=1", "-isystem", str(drawing), *map(str, files), *objects, *cairo]
 
 
 def run(command: list[str]) -> str:

@@ -279,12 +279,19 @@ void StreamerPlugin::run(const float **, float **outputs, uint32_t samples) {
     if (!open) {
         std::fill(left, left + samples, 0.0f);
         std::fill(right, right + samples, 0.0f);
-        last_end = now();
-        return;
+    } else {
+        wait_for(samples);
+        play(left, right, samples);
     }
-    wait_for(samples);
-    play(left, right, samples);
+    measure(left, right, samples);
     last_end = now();
+}
+
+/** A peak that falls by 20 dB in a second. */
+void StreamerPlugin::measure(const float *left, const float *right, uint32_t samples) {
+    float most = peak.load() * float(std::pow(0.1, samples / getSampleRate()));
+    for (uint32_t i = 0; i < samples; ++i) most = std::max({most, std::fabs(left[i]), std::fabs(right[i])});
+    peak.store(most);
 }
 
 /** A render waits for its sound. Live, only the very first sound is waited for, a moment in each block. */
@@ -326,6 +333,7 @@ void StreamerPlugin::play(float *left, float *right, uint32_t samples) {
         }
         last_left = last_right = 0;
         starved = true;
+        if (heard) short_blocks.fetch_add(1);
     } else {
         link.take(left, right, samples);
         if (starved && heard)

@@ -18,6 +18,14 @@ public:
     void text_changed(int place, const std::string &value) override;
     std::string text_now(int place) override;
 
+    // ---- for the window, which lives in the same process
+
+    mg::Link &engine() { return link; }
+    float value_now(int place) const { return values[place].load(); }
+    float level() const { return peak.load(); }
+    /** Blocks that came too late, in all. */
+    uint32_t late() const { return short_blocks.load(); }
+
 protected:
     const char *getLabel() const override { return "musicgen_streamer"; }
     const char *getDescription() const override { return "Endless music from a prompt."; }
@@ -48,6 +56,9 @@ private:
     float of_host[mg::NUMBER_COUNT], sent[mg::NUMBER_COUNT];
     bool restored[mg::NUMBER_COUNT] = {};
 
+    std::atomic<float> peak{0};
+    std::atomic<uint32_t> short_blocks{0};
+
     // the audio thread's
     uint32_t largest = 0;
     double ahead = 0, last_end = 0, patience = 0;
@@ -65,6 +76,7 @@ private:
     bool obey_transport();
     void wait_for(uint32_t samples);
     void play(float *left, float *right, uint32_t samples);
+    void measure(const float *left, const float *right, uint32_t samples);
 
     DISTRHO_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR(StreamerPlugin)
 };
