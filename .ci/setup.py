@@ -39,7 +39,7 @@ SOUNDFONT = "fluidr3mono-gm-soundfont"
 LIGHT = ["libportaudio2", "g++", "dbus-daemon", "iproute2", "jackd2", "liblo-tools", "opus-tools", "puredata-core"]
 LIGHT += [SOUNDFONT, "dpf-source", "lv2-dev", "sordi"]  # the last three build and check the DAW plug-in
 HEAVY = ["chromium", "icecast2", "ffmpeg", "supercollider-language", "g++-aarch64-linux-gnu", "qemu-user"]
-HEAVY += ["jalv", "libcairo2-dev", "libx11-dev", "pkg-config", "xdotool", "xvfb"]  # a host, and the plug-in's window
+HEAVY += ["jalv", "libcairo2-dev", "libx11-dev", "pkg-config"]  # a host, and the plug-in's window
 DEBIAN = {"play": ["libportaudio2"], "test": LIGHT, "test-all": LIGHT + HEAVY, "train": [SOUNDFONT]}
 
 PIP = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
