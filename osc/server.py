@@ -28,6 +28,7 @@ from osc.values import Value
 
 READS_PER_POLL = 512
 """Datagrams read before others are served. Reading is cheap, and what a full socket drops is nobody's in particular."""
+_TRIES = 8  # for a port that is free for UDP and TCP alike
 
 
 class OscServer:
@@ -67,7 +68,7 @@ class OscServer:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._sockets = {opened.family: opened for opened in listen(host, port)}
+        self._sockets, self._listeners = _open(host, port)
         self._waker, self._wakeful = socket.socketpair()
         for end in (self._waker, self._wakeful):
             end.setblocking(False)
@@ -75,8 +76,6 @@ class OscServer:
         for opened in self._sockets.values():
             self._selector.register(opened, selectors.EVENT_READ, partial(self._read, opened))
         self._selector.register(self._wakeful, selectors.EVENT_READ, partial(self._wakeful.recv, 4096))
-        # A group of hosts cannot be connected to.
-        self._listeners = [] if _is_group(self.addresses) else tcp.listen(self.addresses, list(self._sockets))
         for listener in self._listeners:
             self._selector.register(listener, selectors.EVENT_READ, partial(self._accept, listener))
         self._connections: dict[Address, tcp.Connection] = {}
@@ -221,6 +220,21 @@ class OscServer:
         except (OSError, KeyError, TypeError):  # No room in the socket's buffer; a connection that has ended.
             return False
         return True
+
+
+def _open(host: str, port: int) -> tuple[dict[socket.AddressFamily, socket.socket], list[socket.socket]]:
+    """Sockets of UDP by their family, and those of TCP at the same ports: where any port will do, one free for both."""
+    for tries_left in reversed(range(_TRIES if port == 0 else 1)):
+        opened = {one.family: one for one in listen(host, port)}
+        addresses: list[Address] = [one.getsockname() for one in opened.values()]
+        if _is_group(addresses):  # hosts that cannot be connected to
+            return opened, []
+        listeners = tcp.listen(addresses, list(opened))
+        if listeners or not tries_left:
+            return opened, listeners
+        for one in opened.values():
+            one.close()
+    raise AssertionError
 
 
 def _is_group(addresses: list[Address]) -> bool:

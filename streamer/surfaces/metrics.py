@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from streamer.errors import UserError
+from streamer.threads import lasting
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -79,7 +80,7 @@ class Metrics:
             raise UserError(f"metrics cannot be served on {host}:{port}: {error.strerror or error}") from None
         self._server.set_app(make_wsgi_app(registry))
         self.port = int(self._server.server_port)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread = lasting("metrics", self._server.serve_forever)
         self._thread.start()
 
     def close(self) -> None:

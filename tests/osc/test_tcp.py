@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pythonosc.tcp_client import SimpleTCPClient
 
+from osc import tcp
 from osc.access import Access
 from osc.desk import SERVED
-from osc.hosts import networks
+from osc.hosts import Address, networks
 from osc.packet import DEFAULT_LIMITS, Refused, build, parse
 from osc.server import OscServer
 from osc.tcp import MOST, SPEECHLESS_SECONDS, Connection, Sized, Slip, framing, most, who_leaves
@@ -280,3 +281,16 @@ def test_of_what_floods_by_tcp_nothing_is_left_out_and_others_are_served_between
             server.poll(1.0)
     assert len(done) == connections * each
     assert server.counts.left_out == 0
+
+
+def test_where_any_port_will_do_it_is_free_for_both(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports, listening = list[int](), tcp.listen
+
+    def taken_at_first(addresses: list[Address], families: list[socket.AddressFamily]) -> list[socket.socket]:
+        ports.append(addresses[0][1])
+        return [] if len(ports) == 1 else listening(addresses, families)
+
+    monkeypatch.setattr("osc.tcp.listen", taken_at_first)
+    server = OscServer(tree(desk), port=0)
+    assert server.takes_tcp and server.port == ports[1]
+    server.close()

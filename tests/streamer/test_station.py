@@ -69,6 +69,7 @@ def test_a_station_plays_tells_and_takes_over(tmp_path: Path) -> None:
     assert file.suffix == ".flac" and file.stat().st_size > 1000
 
 
+@pytest.mark.heavy
 def test_who_asks_for_figures_a_letter_at_a_time_takes_few_threads_and_gives_way() -> None:
     metrics = Metrics(list, "127.0.0.1", 0)
     before = threading.active_count()

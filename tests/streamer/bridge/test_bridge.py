@@ -269,6 +269,7 @@ def test_a_killed_engine_is_followed_by_one_that_goes_on(home: Path, address: Ad
     assert not np.array_equal(music, opening), "it did not begin anew"
 
 
+@pytest.mark.heavy
 def test_one_engine_serves_a_folder_and_ends_when_nobody_is_there(tmp_path: Path) -> None:
     with engine(tmp_path, "--idle", "1") as process:
         client = Client.of(tmp_path)

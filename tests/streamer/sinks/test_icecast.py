@@ -217,6 +217,7 @@ def test_what_is_no_icecast_server_is_a_sentence() -> None:
         thread.join(10)
 
 
+@pytest.mark.heavy
 def test_a_server_that_takes_nothing_holds_nobody_up() -> None:
     """It is given up after its patience, however much waits."""
     with socket.create_server(("127.0.0.1", 0)) as listening:

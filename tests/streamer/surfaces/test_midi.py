@@ -240,6 +240,7 @@ def test_others_hear_our_clock(stage: Stage, desk: Player) -> None:
     until(silent)
 
 
+@pytest.mark.heavy
 def test_a_controller_that_is_unplugged_is_taken_up_again(jack: str, stage: Stage) -> None:
     first = Player("desk")
     until(lambda: "desk:out" in stage.instrument.company.ports()[0])
