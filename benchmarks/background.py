@@ -29,6 +29,7 @@ import numpy as np
 import psutil
 
 from benchmarks.repetition import RATE, Ear, Heard, repetition
+from benchmarks.soak import STALLED, EagerPlayer
 from streamer.audio.playback import Playback
 from streamer.audio.sinks.feed import Feed
 from streamer.audio.sinks.icecast import Icecast, Mount
@@ -42,8 +43,6 @@ from streamer.surfaces.programme.entries import Entry, Evolve, Programme
 from streamer.surfaces.programme.plan import Plan
 
 EVERY = 30.0  # seconds from one line to the next
-BLOCK = 480
-STALLED = 0.5  # seconds after which a device would not have waited
 START = 1_800_000_000.0  # where the counted clock begins: 8:00 on a Friday, UTC
 
 Row = dict[str, Any]
@@ -215,37 +214,20 @@ class Listener:
 # ---- as fast as it goes
 
 
-class CountedClock:
+class CountedClock(EagerPlayer):
     """Takes a block as soon as the ring is half full, and has the programme played by what it took.
 
     In silence the ring is not read, so the clock runs through that at once.
     """
 
-    name, latency, cut_short = "no device, no clock", 0.0, False
-
     def __init__(self, playback: Playback, hear: Callable[[Heard], None]) -> None:
-        self.gaps = 0
+        super().__init__(playback)
         self.step: Callable[[], float] = lambda: 0.0
-        self._playback = playback
         self._hear = hear
-        self._block = np.zeros((BLOCK, playback.ring.channels), np.float32)
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="no clock", daemon=True)
 
     def now(self) -> float:
         """Seconds since 1970, as the programme sees them."""
         return START + self._playback.elapsed / RATE
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def running(self) -> bool:
-        return self._thread.is_alive()
-
-    def close(self) -> None:
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _run(self) -> None:
         due = 0

@@ -46,8 +46,6 @@ class MusicGen:
         Samples a second, frames a second (50.0), samples a frame.
     channels, codebooks
         Of the audio, and of a frame: K, both channels together.
-    step_weights
-        Weights of the decoder that every step reads.
     defaults
         Sampling that the model's card recommends.
     policy
@@ -95,7 +93,6 @@ class MusicGen:
         self.licence = checkpoint.licence
         self.channels = checkpoint.channels
         self.codebooks = checkpoint.decoder.codebooks
-        self.step_weights = checkpoint.decoder.step_size
         self.sample_rate = checkpoint.codec.sample_rate
         self.hop = checkpoint.codec.hop
         self.frame_rate = self.sample_rate / self.hop

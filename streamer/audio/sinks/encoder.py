@@ -152,3 +152,21 @@ class Encoder:
         """Let go of what cannot be written to its end."""
         with contextlib.suppress(*FAILURES):
             self._container.close()
+
+
+class Encoding:
+    """What sinks that write files share: an encoder that is there while the sink is open."""
+
+    _encoder: Encoder | None = None
+
+    def close(self) -> None:
+        """Finish the file."""
+        encoder, self._encoder = self._encoder, None
+        if encoder is not None:
+            encoder.close()
+
+    def abandon(self) -> None:
+        """Let go of a file that cannot be written to its end."""
+        encoder, self._encoder = self._encoder, None
+        if encoder is not None:
+            encoder.abandon()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.sinks.encoder import KINDS, Encoder
+from streamer.audio.sinks.encoder import KINDS, Encoder, Encoding
 from streamer.errors import UserError
 
 SEGMENT_SECONDS = 6
@@ -17,7 +17,7 @@ LISTED = 10
 """Segments in the list; as many again stay in the folder for those who are late."""
 
 
-class Hls:
+class Hls(Encoding):
     """A sink that is a folder.
 
     Parameters
@@ -32,7 +32,6 @@ class Hls:
         self.name = f"the HLS folder {folder}"
         self._folder = folder
         self._bitrate = bitrate
-        self._encoder: Encoder | None = None
 
     @property
     def list(self) -> Path:
@@ -67,18 +66,6 @@ class Hls:
 
     def retitle(self, title: str) -> None:
         """There is no place for it in a list."""
-
-    def close(self) -> None:
-        """Finish the last segment."""
-        encoder, self._encoder = self._encoder, None
-        if encoder is not None:
-            encoder.close()
-
-    def abandon(self) -> None:
-        """Let go of a folder that cannot be written to."""
-        encoder, self._encoder = self._encoder, None
-        if encoder is not None:
-            encoder.abandon()
 
     def _sweep(self) -> None:
         """Remove segments that an earlier run has left and its list does not name."""

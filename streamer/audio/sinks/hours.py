@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.sinks.encoder import KINDS, Encoder
+from streamer.audio.sinks.encoder import KINDS, Encoder, Encoding
 
 FORMATS = ("flac", "mp3", "opus")
 HOUR = 3600
 NAMED = "%Y-%m-%d %H-%M-%S%z"
 
 
-class Hours:
+class Hours(Encoding):
     """A sink that is a folder of files; together they hold every sample once.
 
     Parameters
@@ -61,7 +61,6 @@ class Hours:
         self._clock = clock
         self._shape = (0, 0)
         self._title = ""
-        self._encoder: Encoder | None = None
         self._left = 0
 
     def open(self, rate: int, channels: int, title: str) -> None:
@@ -84,18 +83,6 @@ class Hours:
     def retitle(self, title: str) -> None:
         """The next file bears it."""
         self._title = title
-
-    def close(self) -> None:
-        """Finish the file."""
-        encoder, self._encoder = self._encoder, None
-        if encoder is not None:
-            encoder.close()
-
-    def abandon(self) -> None:
-        """Let go of a file that cannot be written to its end."""
-        encoder, self._encoder = self._encoder, None
-        if encoder is not None:
-            encoder.abandon()
 
     def _begin(self, moment: float) -> None:
         self._forget()
