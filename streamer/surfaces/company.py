@@ -53,7 +53,12 @@ class Company:
         lead: Callable[[Pulse, float], None],
         say: Say,
     ) -> None:
-        self.midi = None if midi is None else _midi(midi, controls, load, place, playing, say)
+        self.midi: Midi | None = None
+        self._say, self._lacks = say, ""  # said at the start: before that nobody may listen
+        try:
+            self.midi = None if midi is None else _midi(midi, controls, load, place, playing, say)
+        except UserError as error:
+            self._lacks = str(error)
         self._sources: dict[str, Source] = {"link": Link(say)}
         if self.midi is not None:
             self._sources["midi"] = self.midi
@@ -76,6 +81,8 @@ class Company:
 
     def start(self) -> None:
         """Begin to hear and be heard."""
+        if self._lacks:
+            self._say(self._lacks)
         if self.midi is not None:
             self.midi.start()
         self._sync.start()
@@ -98,15 +105,11 @@ def _midi(
     place: Callable[[float], Place | None],
     playing: Callable[[], bool],
     say: Say,
-) -> Midi | None:
+) -> Midi:
     missing = [name for name in ("mido", "rtmidi") if find_spec(name) is None]
     if missing:
-        say(f"MIDI needs mido and python-rtmidi: run `{sys.executable} -m pip install mido python-rtmidi`.")
-        return None
+        packages = "mido python-rtmidi"
+        raise UserError(f"MIDI needs mido and python-rtmidi: run `{sys.executable} -m pip install {packages}`.")
     from streamer.surfaces.midi.surface import Midi
 
-    try:
-        return Midi(choice, controls, load, place, playing, say)
-    except UserError as error:
-        say(str(error))
-        return None
+    return Midi(choice, controls, load, place, playing, say)

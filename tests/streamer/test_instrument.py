@@ -292,3 +292,24 @@ def test_whoever_asks_on_this_machine_hears_what_is_played(instrument: Instrumen
     client.send("/mg/broadcast")
     assert Place.read(client.hear("/mg/broadcast").params) == place  # there is but one
     hearing.close()
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_midi_that_cannot_be_had_is_a_sentence_and_the_music_plays(
+    missing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_system(*_: object) -> None:
+        raise UserError("This machine has no MIDI.")
+
+    if missing:
+        monkeypatch.setattr("streamer.surfaces.company.find_spec", lambda name: None)
+    monkeypatch.setattr("streamer.surfaces.midi.surface.Midi", no_system)
+    said = list[str]()
+    made = Instrument(counter.job(RATE), {}, wav=tmp_path / "x.wav", port=0, midi="all", report=said.append)
+    try:
+        made.start()
+        until(lambda: made.playback.samples)
+        until(lambda: said)
+        assert ("pip install mido" if missing else "no MIDI") in said[0]
+    finally:
+        made.close()
