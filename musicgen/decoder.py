@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musicgen.arrays import Array
+from musicgen.score import ScoreEmbedding
 
 Prompt = Any
 """What cross-attention needs of a prompt in every layer, as the backend that made it keeps it."""
@@ -125,7 +126,7 @@ class DecoderWeights:
 
 @dataclass(frozen=True)
 class Embedding:
-    """What columns are to a decoder, without positions, wherever its steps are computed.
+    """What columns and scores are to a decoder, without positions, wherever its steps are computed.
 
     Attributes
     ----------
@@ -133,10 +134,13 @@ class Embedding:
         As in :class:`DecoderWeights`, float32.
     offsets
         See :class:`DecoderWeights`.
+    score
+        What is added for a score; None in a model that follows none.
     """
 
     table: NDArray[np.float32]
     offsets: NDArray[np.int64]
+    score: ScoreEmbedding | None = None
 
     def __call__(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Columns (..., K) to (..., d)."""

@@ -14,6 +14,7 @@ from musicgen.delay import Tokens
 from musicgen.errors import NotANumber
 
 if TYPE_CHECKING:
+    from musicgen.score import Fields
     from musicgen.stream import Stream
 
 Audio = NDArray[np.float32]  # (samples, channels)
@@ -108,14 +109,19 @@ def _next_frames(streams: Sequence[Stream]) -> list[Tokens]:
     return [stream.give() for stream in streams]
 
 
-def step(streams: Sequence[Stream]) -> Logits:
-    """Logits of the next step, (streams, 2, K, V). Nothing has moved where they are no numbers."""
+def step(streams: Sequence[Stream], told: Sequence[Fields | None] | None = None) -> Logits:
+    """Logits of the next step, (streams, 2, K, V). Nothing has moved where they are no numbers.
+
+    told: for each stream the score of the frame that the step begins to draw, see :meth:`Stream.asked` otherwise.
+    """
     model = streams[0].model
     for stream in streams:
         stream.renew()
     columns = [stream.past.columns() for stream in streams]
+    told = [stream.asked() for stream in streams] if told is None else told
+    added = [stream.past.tell(fields) for stream, fields in zip(streams, told, strict=True)]
     states, prompts = [stream.past.state for stream in streams], [stream.conditions.kv for stream in streams]
-    logits = model.backend.step(states, columns, prompts)
+    logits = model.backend.step(states, columns, prompts, added)
     with np.errstate(all="ignore"):
         whole = math.isfinite(float(logits.sum()))
     if not whole:

@@ -52,6 +52,8 @@ class MusicGen:
         How its streams go on for ever, unless they are told otherwise.
     follows_melody
         Whether a stream of it can be given a melody.
+    follows_score
+        Whether a stream of it can be given a score: a ``score.safetensors`` lies beside its weights.
     backend
         What computes its steps.
     codec
@@ -83,7 +85,9 @@ class MusicGen:
             tuple(checkpoint.delays), checkpoint.pad, None if checkpoint.turns is None else tuple(checkpoint.turns)
         )
         self._encoder = checkpoint.encoder
-        self._embedding = Embedding(as_numpy(checkpoint.decoder.embed), as_numpy(checkpoint.decoder.offsets))
+        self._embedding = Embedding(
+            as_numpy(checkpoint.decoder.embed), as_numpy(checkpoint.decoder.offsets), checkpoint.score
+        )
         self._prefix = checkpoint.melodies.length + checkpoint.prompts.longest if checkpoint.melodies else 0
         self.positions = len(checkpoint.decoder.positions) - self._prefix
         # lru_cache answers for known prompts at once, also while another thread is encoding a new one
@@ -99,6 +103,7 @@ class MusicGen:
         self.defaults = checkpoint.defaults
         self.policy = checkpoint.policy
         self.follows_melody = checkpoint.melodies is not None
+        self.follows_score = checkpoint.score is not None
         self._adapted = checkpoint.adapted
         self.lora_strength = None if checkpoint.adapted is None else 1.0
         self._prepared: tuple[float, Adaptable, Backend] | None = None

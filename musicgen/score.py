@@ -7,20 +7,49 @@ is unknown is zero: without a score such a model is MusicGen and no more.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from musicgen.errors import ModelError
+from musicgen.load.hub import unreadable
 
 FIELDS = ("beat", "bar", "bpm", "notes", "bass", "play_drums", "play_bass", "play_chords", "play_lead", "energy")
 """Columns of a score, each NaN where it is unknown: the phases of beat and bar, 0 up to 1; beats a minute; the pitch
 classes of the chord as bits, C the lowest; the pitch class of its lowest note, C 0; whether drums, bass, chords and
-lead play, 0 or 1; energy, 0 to 1."""
+lead play, 0 or 1; energy, 0 to 1. What lies outside of that counts as unknown."""
 BEATS, BARS = (1, 2, 3, 4, 6, 8), (1, 2, 3, 4)
 """Harmonics of the two phases: the eighth of a beat tells its 32nds apart."""
 FEATURES = 64
 """Numbers a frame that the projection takes; the last ones are free."""
 USUAL = 120.0  # beats a minute that the tempo is counted from, in octaves
 
+FILE, WEIGHT = "score.safetensors", "score.weight"
+VERSION = "1"
+"""Of what `features` makes of the fields. It is in a file's metadata, with the names of the fields."""
+
 Fields = NDArray[np.float32]
+"""(frames, fields), or (fields,) of one frame."""
+Score = Callable[[int], Fields | None]
+"""What is asked of a frame by its number: (fields,), or None for nothing. Asked twice it answers alike, as long as
+nobody changes their mind in between."""
+
+_NOTES = np.arange(12)
+_LOW, _HIGH = np.array([(0, 1), (0, 1), (1, 1e4), (0, 4095), (0, 11), *[(0, 1)] * 5]).T
+_USUALLY = np.array([0, 0, USUAL, *[0] * 7])  # in place of what is unknown: anything that can be computed with
+# The first features are sines of the phases: for each of both a constant 1, that it is known, then cosine and sine.
+_WAVES = [(0, 0.0, 0.25)] + [(0, float(order), shift) for order in BEATS for shift in (0.25, 0.0)]
+_WAVES += [(1, 0.0, 0.25)] + [(1, float(order), shift) for order in BARS for shift in (0.25, 0.0)]
+_PHASE = np.array([field for field, _, _ in _WAVES])
+_ORDER, _SHIFT = (2 * np.pi * np.array([wave[index] for wave in _WAVES]) for index in (1, 2))
+_FIELD = np.repeat(np.arange(len(FIELDS)), [1 + 2 * len(BEATS), 1 + 2 * len(BARS), 3, 13, 13, 2, 2, 2, 2, 3])
+"""Which field each feature tells of."""
 
 
 def unknown(frames: int) -> Fields:
@@ -42,28 +71,115 @@ def features(fields: Fields) -> NDArray[np.float32]:
         float32 (frames, `FEATURES`): of each field first whether it is known, then what it says; zeros where it is
         unknown.
     """
-    beat, bar, bpm, notes, bass, *players, energy = np.asarray(fields, np.float64).T
-    octaves = np.log2(bpm / USUAL)
-    loudness = 2 * energy - 1
-    told = [
-        *_known(beat, _harmonics(beat, BEATS)),
-        *_known(bar, _harmonics(bar, BARS)),
-        *_known(bpm, [octaves, octaves**2]),
-        *_known(notes, list(np.nan_to_num(notes).astype(np.int64) >> np.arange(12)[:, None] & 1)),
-        *_known(bass, list(np.arange(12)[:, None] == bass)),
-        *(column for player in players for column in _known(player, [2 * player - 1])),
-        *_known(energy, [loudness, loudness**2]),
-    ]
-    taken = np.zeros((len(fields), FEATURES), np.float32)
-    taken[:, : len(told)] = np.stack(told, 1)
+    given = np.asarray(fields, np.float64)
+    known = (given >= _LOW) & (given <= _HIGH)
+    said = np.where(known, given, _USUALLY)
+    told = np.ones((len(said), len(_FIELD)))
+    waves = len(_WAVES)
+    told[:, :waves] = np.sin(said[:, _PHASE] * _ORDER + _SHIFT)
+    octaves = np.log2(said[:, 2] / USUAL)
+    told[:, waves + 1], told[:, waves + 2] = octaves, octaves**2
+    told[:, waves + 4 : waves + 16] = said[:, 3:4].astype(np.int64) >> _NOTES & 1
+    told[:, waves + 17 : waves + 29] = said[:, 4:5] == _NOTES
+    told[:, waves + 30 : waves + 39 : 2] = 2 * said[:, 5:] - 1  # players, then energy
+    told[:, waves + 39] = told[:, waves + 38] ** 2
+    taken = np.zeros((len(said), FEATURES), np.float32)
+    np.copyto(taken[:, : len(_FIELD)], told, where=known[:, _FIELD], casting="same_kind")
     return taken
 
 
-def _harmonics(phase: NDArray[np.float64], orders: tuple[int, ...]) -> list[NDArray[np.float64]]:
-    return [wave(2 * np.pi * order * phase) for order in orders for wave in (np.cos, np.sin)]
+@dataclass(frozen=True, eq=False)
+class ScoreEmbedding:
+    """What a score is to a decoder, as `musicgen.decoder.Embedding` is what columns are.
+
+    Attributes
+    ----------
+    table
+        (`FEATURES`, d) float32.
+    """
+
+    table: NDArray[np.float32]
+
+    def vector(self, fields: Fields) -> NDArray[np.float32] | None:
+        """Of one frame's score (fields,): (d,) float32, to be added to its column's embedding; None: nothing is known.
+
+        The same to the bit, alone or among others, in every process.
+        """
+        return self._projected(features(fields[None])[0])
+
+    def add(self, embedded: NDArray[np.float32], fields: Fields) -> None:
+        """Add the vectors of many frames (T, fields) to columns' embeddings (T, d), in place."""
+        told = ~np.isnan(fields).all(1)
+        if not told.any():
+            return
+        for place, taken in zip(np.flatnonzero(told), features(fields[told]), strict=True):
+            vector = self._projected(taken)
+            if vector is not None:
+                embedded[place] += vector
+
+    def _projected(self, taken: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        if not taken.any():
+            return None
+        # not by a library for matrices, whose sums depend on how many rows and threads there are
+        vector: NDArray[np.float32] = np.einsum("k,kd->d", taken, self.table)
+        return vector
 
 
-def _known(field: NDArray[np.float64], told: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Whether a field is known, and what it says where it is."""
-    known = ~np.isnan(field)
-    return [known.astype(np.float64), *(np.where(known, one, 0.0) for one in told)]
+def save(path: Path, matrix: NDArray[np.floating[Any]]) -> None:
+    """Write a projection as ``score.safetensors``, in half precision.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    matrix
+        (d, `FEATURES`): of a linear layer without bias, as torch has its weight.
+    """
+    about = {"format": "np", "version": VERSION, "fields": ",".join(FIELDS)}
+    save_file({WEIGHT: np.ascontiguousarray(matrix, np.float16)}, path, about)
+
+
+def load(folder: Path, hidden: int) -> ScoreEmbedding | None:
+    """The projection in a model's folder; None where there is none.
+
+    Parameters
+    ----------
+    hidden
+        The decoder's size d.
+
+    Raises
+    ------
+    ModelError
+        The file is damaged, of another model, or of another version of the features.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "np") as file:
+            _check(path, file.metadata() or {}, file, hidden)
+            table = np.ascontiguousarray(file.get_tensor(WEIGHT).T, np.float32)
+    except (OSError, SafetensorError) as error:
+        raise unreadable(path, "cannot be read: download or export the model again") from error
+    if not np.isfinite(table).all():
+        raise ModelError(f"{path} has values that are no numbers, NaN or infinity: download or export the model again.")
+    return ScoreEmbedding(table)
+
+
+def _check(path: Path, about: dict[str, str], file: Any, hidden: int) -> None:
+    """Refuse what this version cannot follow, before anything is read."""
+    if WEIGHT not in file.keys():  # noqa: SIM118 (no dictionary)
+        raise ModelError(
+            f"{path} holds no {WEIGHT}: it is no score projection, so remove it or export the model again."
+        )
+    if (about.get("version"), about.get("fields")) != (VERSION, ",".join(FIELDS)):
+        raise ModelError(
+            f"{path} was made for other score inputs (version {about.get('version', 'unknown')}, this is {VERSION}): "
+            "export the model again with this version, or remove the file to play without a score."
+        )
+    weight = file.get_slice(WEIGHT)
+    if tuple(weight.get_shape()) != (hidden, FEATURES) or weight.get_dtype() not in ("F16", "F32"):
+        raise ModelError(
+            f"{path} does not fit the model: its {WEIGHT} must be ({hidden}, {FEATURES}) in float16 or float32, "
+            f"not {tuple(weight.get_shape())} in {weight.get_dtype()}."
+        )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from musicgen.conditions import Scene
 from musicgen.past import Remembered
 from musicgen.sampling import Sampling
+from musicgen.score import FIELDS, Fields, unknown
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,13 @@ class Trace:
     entropy
         (F,) float64, nats: how undecided the model was, in the conditional distribution of codebook 0 as it was last
         drawn for each frame. Before guidance, temperature and top-k, so that it tells of the model and its past alone.
+    fields
+        (F, fields) float32: the score that each frame was told, see :data:`musicgen.score.FIELDS`.
     """
 
     frames: NDArray[np.int64]
     entropy: NDArray[np.float64]
+    fields: Fields
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,13 @@ class StreamState:
     retracted: NDArray[np.int64]
 
     def to_bytes(self) -> bytes:
-        """The state as bytes, some 13 kB: a header in JSON with its length before it, the columns, the random state."""
+        """The state as bytes, some 13 kB, 30 with a score.
+
+        A header in JSON with its length before it, the columns, the fields of the score that are known at all, the
+        random state.
+        """
         past = self.remembered
+        told = np.flatnonzero(~np.isnan(past.fields).all(0))
         header = {
             "steps": past.steps,
             "columns": past.columns.shape,
@@ -75,10 +84,12 @@ class StreamState:
             "sampling": asdict(self.sampling),
             "frames_done": self.frames_done,
             "retracted": self.retracted.tolist(),
+            "fields": [FIELDS[field] for field in told],
         }
         head = json.dumps(header).encode()
         columns = np.ascontiguousarray(past.columns, "<i4").tobytes()
-        return struct.pack("<I", len(head)) + head + columns + self.random.tobytes()
+        fields = np.ascontiguousarray(past.fields[:, told], "<f4").tobytes()
+        return struct.pack("<I", len(head)) + head + columns + fields + self.random.tobytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StreamState:
@@ -94,14 +105,18 @@ class StreamState:
             header = json.loads(data[4:start])
             turns, codebooks = header["columns"]
             columns = np.frombuffer(data, "<i4", turns * codebooks, start).reshape(turns, codebooks)
+            told = [FIELDS.index(name) for name in header.get("fields", ())]  # older states have none
+            values = np.frombuffer(data, "<f4", turns * len(told), start + columns.nbytes)
+            fields = unknown(turns)
+            fields[:, told] = values.reshape(turns, len(told))
             scenes = tuple((int(first), _scene(scene)) for first, scene in header["scenes"])
             lanes = tuple(int(lane) for lane in header["lanes"])
             return cls(
-                Remembered(int(header["steps"]), columns.astype(np.int64), scenes, lanes),
+                Remembered(int(header["steps"]), columns.astype(np.int64), scenes, lanes, fields),
                 _scene(header["scene"]),
                 int(header["melody_start"]),
                 Sampling(**header["sampling"]),
-                np.frombuffer(data, np.uint8, offset=start + columns.nbytes).copy(),
+                np.frombuffer(data, np.uint8, offset=start + columns.nbytes + values.nbytes).copy(),
                 int(header["frames_done"]),
                 np.array(header["retracted"], np.int64).reshape(-1, codebooks),
             )

@@ -22,6 +22,7 @@ from musicgen.errors import ModelError
 from musicgen.melody import Melody
 from musicgen.past import StreamingPolicy
 from musicgen.sampling import Sampling, Twister, entropy, sample
+from musicgen.score import Fields, Score, unknown
 from musicgen.state import StreamState, Trace
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ HEARD = 1.0  # seconds that the codec of a stream hears that goes on elsewhere: 
 
 _OF_THE_MUSIC = (
     *("conditions", "past", "decoder", "sampling", "frames_done", "entropy", "trace"),
-    *("_twister", "_frame", "_made", "_ahead", "_lora", "_retracted"),
+    *("_twister", "_frame", "_made", "_ahead", "_lora", "_retracted", "_before"),
 )
 """What two streams trade."""
 
@@ -57,6 +58,8 @@ class Stream:
         Of codebook 0 as it was last drawn, see :class:`Trace`; 0 before the first step.
     trace
         Of the last chunk; empty before the first one.
+    score
+        What its frames are told beside the prompt, see :meth:`set_score`; None for nothing.
     """
 
     def __init__(
@@ -74,8 +77,10 @@ class Stream:
         self.past = model.new_past(policy, self.conditions)
         self.decoder = model.new_decoder(codec) if isinstance(codec, str) else codec
         self._twister = Twister()
+        self.score: Score | None = None
         self._frame: Tokens | None = None  # whole, not given yet: a neighbour in the batch takes more steps, or failed
-        self._made: list[tuple[Tokens, float]] = []  # frames and their entropy, not decoded yet for the same reason
+        # frames, their entropy and what they were told, not decoded yet for the same reason
+        self._made: list[tuple[Tokens, float, Fields]] = []
         self._retracted: list[Tokens] = []  # columns whose steps are to be made anew, -1 where the token is, too
         self._lora = model.lora_strength  # that its conditions were encoded with
         self.reset(seed)
@@ -176,6 +181,41 @@ class Stream:
         self.conditions.melody_start = self.frames_begun + begins
         self.past.change()
 
+    def set_score(self, score: Score | None) -> None:
+        """Ask this for the score of every frame from the next step on; None for none.
+
+        It is called with the number of a frame when the step is made that draws the frame's first codebook: on the
+        thread that steps, once a frame, and once more where :meth:`redraw` draws a frame anew. Numbers count as
+        ``frames_done`` does: the frame that is given next has the number ``frames_done``, wherever a replay, a turn or
+        a successor has set the stream down; the frame that is being begun lies up to the largest delay behind that. In
+        the first steps, and in those that make the last frames of a past whole, they are those of that frame too.
+
+        It gives float32 (fields,), see :data:`musicgen.score.FIELDS`, NaN where nothing is known, or None for nothing.
+        What it gives is remembered with the frame, so that a re-anchor, a redraw's neighbours and a successor know it
+        again; what it raises, the call for the next frame or chunk raises, and nothing has moved.
+
+        Parameters
+        ----------
+        score
+            Answers at once, and alike as long as what was asked for is the same. A reset keeps it, a trade too: what
+            is asked for stays with the stream that is asked.
+
+        Raises
+        ------
+        ModelError
+            The model follows no score.
+        """
+        if score is not None and not self.model.follows_score:
+            raise ModelError(f"{self.model.name} follows no score, words only: say it in the prompt, or use 'nano'.")
+        self.score = score
+
+    def asked(self) -> Fields | None:
+        """The score of the frame whose first codebook the next step draws; None where there is none, or no such."""
+        line = self.past.line
+        if self.score is None or line.steps % line.turns_a_frame:
+            return None
+        return self.score(self.frames_begun - self._before)
+
     @property
     def frames_begun(self) -> int:
         """Frames that a step has drawn a token of, given or not."""
@@ -199,8 +239,9 @@ class Stream:
         self.decoder.reset()
         self._ahead = np.zeros((0, self.model.channels), np.float32)  # decoded, not given yet
         self.frames_done = 0
+        self._before = 0  # frames of the past before the one that counts as number 0
         self.entropy = 0.0
-        self.trace = Trace(np.zeros((self.model.codebooks, 0), np.int64), np.zeros(0))
+        self.trace = Trace(np.zeros((self.model.codebooks, 0), np.int64), np.zeros(0), unknown(0))
 
     def forget(self) -> None:
         """What was made and not given; of the past that a replay takes the place of nothing else is left."""
@@ -214,7 +255,7 @@ class Stream:
         policy = self.past.state.policy
         return (policy.life - policy.keep) // self.past.line.turns_a_frame
 
-    def continue_from(self, frames: NDArray[np.int64], seed: int) -> Audio:
+    def continue_from(self, frames: NDArray[np.int64], seed: int, fields: Fields | None = None) -> Audio:
         """Start the piece anew as the continuation of frames.
 
         The tokens that follow are those of transformers' ``generate(decoder_input_ids=frames)``.
@@ -223,6 +264,8 @@ class Stream:
         ----------
         frames
             (K, F) int64, see :meth:`musicgen.MusicGen.encode`; F >= 1.
+        fields
+            (F, fields): the score that these frames follow, as far as it is known; None for unknown.
 
         Returns
         -------
@@ -238,11 +281,13 @@ class Stream:
         self.model.pattern.check(frames)
         self.reset(seed)
         sound = self.decoder.decode(frames)
-        self._replay(frames[:, -self.memory_frames :])
+        self._replay(frames, fields)
         return sound
 
-    def reanchor(self, frames: NDArray[np.int64], seed: int) -> None:
+    def reanchor(self, frames: NDArray[np.int64], seed: int, fields: Fields | None = None) -> None:
         """Go on as if these frames (K, F), F >= 1, had been played last; the sound goes on without a seam.
+
+        fields: as :meth:`continue_from` takes them.
 
         It takes about as long as an answer to a prompt of so many tokens: some steps.
 
@@ -252,14 +297,14 @@ class Stream:
             The frames are not the model's.
         """
         self.model.pattern.check(frames)
-        frames = frames[:, -self.memory_frames :]
         self.reseed(seed)
         # a melody goes on where it is, while the frames are counted anew
-        self.conditions.melody_start += frames.shape[1] + int(self.past.line.delays.max()) - self.frames_begun
-        self._replay(frames)
+        count = min(frames.shape[1], self.memory_frames)
+        self.conditions.melody_start += count + int(self.past.line.delays.max()) - self.frames_begun
+        self._replay(frames, fields)
 
     def another(self) -> Stream:
-        """A fresh stream of the same model, which is asked to play the same.
+        """A fresh stream of the same model, which is asked to play the same; its score is its own to be set.
 
         Raises
         ------
@@ -273,13 +318,17 @@ class Stream:
         stream.conditions.melody = self.conditions.melody
         return stream
 
-    def approach(self, frames: NDArray[np.int64], seed: int, parts: int, heard: int) -> Iterator[Audio]:
+    def approach(
+        self, frames: NDArray[np.int64], seed: int, parts: int, heard: int, fields: Fields | None = None
+    ) -> Iterator[Audio]:
         """As :meth:`continue_from`, in so many parts, each about as long: for a stream that is to play later.
 
         Parameters
         ----------
         heard
             How many of the frames are decoded, the last ones, at least 1.
+        fields
+            As :meth:`continue_from` takes them.
 
         Yields
         ------
@@ -294,15 +343,14 @@ class Stream:
         self.model.pattern.check(frames)
         self.reset(seed)
         self.renew()
-        recent, line = frames[:, -self.memory_frames :], self.past.line
-        sampled, whole = line.sampled(recent), recent.shape[1] * line.turns_a_frame
-        columns = np.array_split(sampled[:whole], parts)
+        known, rest, told = self._recent(frames, fields)
+        columns, scores = np.array_split(known, parts), np.array_split(told, parts)
         codes = np.array_split(frames[:, -heard:], parts, axis=1)
         for part in range(parts):
-            self.past.follow(columns[part])
+            self.past.follow(columns[part], scores[part])
             sound = self.decoder.decode(codes[part]) if codes[part].shape[1] else self._ahead[:0]
             if part == parts - 1:
-                self._finish(sampled[whole:])
+                self._finish(rest)
             yield sound
 
     def trade(self, other: Stream, back: int | None) -> None:
@@ -332,15 +380,27 @@ class Stream:
         if frames.shape[1]:
             self.decoder.decode(frames[:, -round(HEARD * self.model.frame_rate) :])
 
-    def _replay(self, frames: NDArray[np.int64]) -> None:
+    def _replay(self, frames: NDArray[np.int64], fields: Fields | None) -> None:
         """Make these frames the past, at most as many as fit."""
         self.forget()
         self.renew()
-        line = self.past.line
-        sampled = line.sampled(frames)
-        whole = frames.shape[1] * line.turns_a_frame  # steps that know all they consume
-        self.past.replay(sampled[:whole])
-        self._finish(sampled[whole:])
+        known, rest, told = self._recent(frames, fields)
+        self.past.replay(known, told)
+        self._finish(rest)
+
+    def _recent(
+        self, frames: NDArray[np.int64], fields: Fields | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Fields]:
+        """The last frames, as many as fit: columns of the steps that know all they consume, the others, and what each
+        of the first ones is told. Numbers of frames count from their end on."""
+        frames = frames[:, -self.memory_frames :]
+        line, count = self.past.line, frames.shape[1]
+        self._before = count - self.frames_done
+        sampled, whole = line.sampled(frames), count * line.turns_a_frame
+        told = unknown(whole)
+        if fields is not None:
+            told[:: line.turns_a_frame] = fields[-count:]
+        return sampled[:whole], sampled[whole:], told
 
     def _finish(self, columns: NDArray[np.int64]) -> None:
         """Take the last columns (T, K) of a past, which know only a part of what they hold: the rest is drawn."""
@@ -383,6 +443,8 @@ class Stream:
         self._twister.state = state.random
         self.frames_done = state.frames_done
         self._retracted = list(state.retracted)
+        given = (self.past.line.steps + len(self._retracted)) // self.past.line.turns_a_frame
+        self._before = max(0, given - int(self.past.line.delays.max())) - self.frames_done
         self._hear(self.model.pattern.whole(state.remembered.columns, state.remembered.steps))
 
     def _draw(self, logits: Logits) -> Tokens:
@@ -418,13 +480,13 @@ class Stream:
 
     def keep(self, frame: Tokens) -> None:
         """Have a frame that was given wait for those that it is decoded with."""
-        self._made.append((frame, self.entropy))
+        self._made.append((frame, self.entropy, self.past.told(self.past.line.steps - self.past.line.depth)))
 
     def let_go(self, frames: int) -> NDArray[np.int64]:
         """So many of the frames that wait, (K, frames) int64, to be decoded now: they are what :attr:`trace` tells."""
-        own, entropies = zip(*self._made[:frames], strict=True)
+        own, entropies, fields = zip(*self._made[:frames], strict=True)
         del self._made[:frames]
-        self.trace = Trace(np.stack(own, axis=1), np.array(entropies))
+        self.trace = Trace(np.stack(own, axis=1), np.array(entropies), np.stack(fields))
         return self.trace.frames
 
     def joined(self, sound: Audio) -> Audio:

@@ -97,7 +97,11 @@ class Backend(Protocol):
         """An empty past for one stream, its memory allocated once."""
 
     def step(
-        self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]
+        self,
+        states: Sequence[State],
+        columns: Sequence[NDArray[np.int64]],
+        prompts: Sequence[Prompts],
+        added: Sequence[NDArray[np.float32] | None] | None = None,
     ) -> NDArray[np.float32]:
         """One step of every stream at once: the weights are read once for all of them.
 
@@ -112,6 +116,9 @@ class Backend(Protocol):
             For each stream (lanes, K), for the active lanes in the state's order.
         prompts
             For each stream.
+        added
+            For each stream (d,) float32, added to its columns' embeddings in the conditional rows of all lanes; None
+            for nothing.
 
         Returns
         -------

@@ -42,6 +42,8 @@ class Slots:
         (N, 2 lanes) int64.
     live
         (N,) int64: the live lanes.
+    added
+        (N, 2 conditional and null, d) to what columns are embedded as; the null row's is zero always.
     cross
         (layers, 2 keys and values, 4 N, heads, longest prompt, head size).
     cross_bias
@@ -53,6 +55,7 @@ class Slots:
     tokens: Tensor
     positions: Tensor
     live: Tensor
+    added: Tensor
     cross: Tensor
     cross_bias: Tensor
 
@@ -63,6 +66,7 @@ class _Set:
 
     slots: Slots
     prompts: list[Prompts]
+    added: bool = False  # whether anything is
     graph: torch.cuda.CUDAGraph | None = None
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
 
@@ -88,7 +92,11 @@ class CudaBackend(TorchBackend):
 
     @torch.inference_mode()
     def step(
-        self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]
+        self,
+        states: Sequence[State],
+        columns: Sequence[NDArray[np.int64]],
+        prompts: Sequence[Prompts],
+        added: Sequence[NDArray[np.float32] | None] | None = None,
     ) -> NDArray[np.float32]:
         """See :meth:`musicgen.backends.Backend.step`."""
         together = self._together(states, self._room(prompts))
@@ -102,6 +110,7 @@ class CudaBackend(TorchBackend):
         slots.live.copy_(torch.tensor([state.lanes[0] for state in states]))
         for index, pair in enumerate(prompts):
             self._set_prompts(together, index, pair)
+        _set_added(together, added or ())
         if not self.weights.device.startswith("cuda"):
             return on_host(static_step(self.weights, slots))
         if together.graph is None:
@@ -140,6 +149,7 @@ class CudaBackend(TorchBackend):
             tokens=torch.zeros(count, 2, weights.codebooks, dtype=torch.int64, device=device),
             positions=torch.zeros(count, 2, dtype=torch.int64, device=device),
             live=torch.zeros(count, dtype=torch.int64, device=device),
+            added=torch.zeros(count, 2, weights.hidden, dtype=weights.dtype, device=device),
             cross=torch.zeros(
                 (len(weights.layers), 2, 4 * count, weights.head_count, longest, size),
                 device=device,
@@ -172,6 +182,17 @@ class CudaBackend(TorchBackend):
         together.graph = graph
 
 
+def _set_added(together: _Set, added: Sequence[NDArray[np.float32] | None]) -> None:
+    """Write what is added to the streams' columns, where anything is or was."""
+    if together.added:
+        together.slots.added[:, 0] = 0
+    together.added = False
+    for place, vector in zip(together.slots.added, added, strict=False):
+        if vector is not None:
+            place[0] = torch.from_numpy(vector).to(place)
+            together.added = True
+
+
 def _write_prompt(slots: Slots, row: int, prompt: TorchPrompt | None, *, weights_alone: bool) -> None:
     size = 1 if prompt is None else sum(prompt.sizes)
     if not weights_alone:
@@ -191,8 +212,9 @@ def static_step(weights: DecoderWeights, slots: Slots) -> Tensor:
         Logits of the live lanes, (N, 2, K, V) float32.
     """
     streams, hidden = len(slots.memories), (weights.hidden,)
-    x = embed(weights, slots.tokens) + weights.positions[slots.positions]
-    x = x[:, :, None].expand(-1, -1, 2, -1).reshape(4 * streams, -1)  # rows: stream, lane, conditional and null
+    x = embed(weights, slots.tokens)[:, :, None] + slots.added[:, None]
+    x = x + weights.positions[slots.positions][:, :, None]
+    x = x.reshape(4 * streams, -1)  # rows: stream, lane, conditional and null
     positions = slots.positions.repeat_interleave(2, 1)  # (N, 4)
     seen = [
         (torch.arange(memory.shape[4], device=x.device) <= own[:, None])[:, None, None]

@@ -44,6 +44,7 @@ class _Row(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("capacity", "position", "prompt_size")),
         ("logits", ctypes.c_void_p),
         ("prompt_bias", ctypes.c_void_p),
+        ("added", ctypes.c_void_p),
     ]
 
 
@@ -269,17 +270,26 @@ class NativeBackend:
         size = self._library.native_memory_size(self._layers, self._heads, policy.max_position)
         return State(policy, pages(policy.lanes * 2 * size).reshape(policy.lanes, 2, size))
 
-    def step(self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]) -> Floats:
+    def step(
+        self,
+        states: Sequence[State],
+        columns: Sequence[NDArray[np.int64]],
+        prompts: Sequence[Prompts],
+        added: Sequence[Floats | None] | None = None,
+    ) -> Floats:
         """See :meth:`musicgen.backends.Backend.step`."""
         logits = np.empty((len(states), 2, self._codebooks, self._vocabulary), np.float32)
         column = np.ascontiguousarray(np.concatenate(columns))
         rows: list[_Row] = []
         at = column.ctypes.data
-        for index, (state, pair) in enumerate(zip(states, prompts, strict=True)):
+        vectors = [None] * len(states) if added is None else [own if own is None else contiguous(own) for own in added]
+        for index, (state, pair, vector) in enumerate(zip(states, prompts, vectors, strict=True)):
             for lane in state.lanes:
                 for row, prompt in enumerate(pair):
                     made = self._row(state, lane, row, prompt)
                     made.column = at
+                    if vector is not None and row == 0:
+                        made.added = vector.ctypes.data
                     if lane == state.lanes[0]:
                         made.logits = logits[index, row].ctypes.data
                     rows.append(made)

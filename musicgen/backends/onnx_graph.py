@@ -140,7 +140,7 @@ def _declare(graph: Graph, streams: int) -> None:
     exported = graph.exported
     graph.input("tokens", TensorProto.INT64, ["R", "T", exported.codebooks])
     graph.input("positions", TensorProto.INT64, ["R", "T"])
-    graph.input("extra", TensorProto.FLOAT, ["R or 1", "T or 1", "d or 1"])
+    graph.input("extra", TensorProto.FLOAT, ["R", "T", exported.hidden])
     graph.input("wanted", TensorProto.INT64, ["W"])
     if streams > 1:
         graph.input("sections", TensorProto.INT64, [streams])

@@ -166,15 +166,23 @@ class OnnxBackend:
         shape = (exported.layers, 2, 2 * policy.lanes, exported.heads, policy.max_position, exported.head_size)
         return State(policy, Memory(np.empty(shape, np.int8)))
 
-    def step(self, states: Sequence[State], columns: Sequence[Integers], prompts: Sequence[Prompts]) -> Floats:
+    def step(
+        self,
+        states: Sequence[State],
+        columns: Sequence[Integers],
+        prompts: Sequence[Prompts],
+        added: Sequence[Floats | None] | None = None,
+    ) -> Floats:
         """See :meth:`musicgen.backends.Backend.step`."""
         batch = self._batch(states, prompts)
         positions = np.concatenate([[state.positions[lane] for lane in state.lanes] for state in states])
         batch.feeds["tokens"][:, 0] = (np.concatenate(columns) + self._offsets)[batch.columns]
         batch.feeds["positions"][:, 0] = positions[batch.columns]
+        vectors = [None] * len(states) if added is None else added
         start = 0
-        for stream, (_, lanes, _) in enumerate(batch.members):
+        for stream, ((_, lanes, _), vector) in enumerate(zip(batch.members, vectors, strict=True)):
             end = start + 2 * len(lanes)
+            batch.feeds["extra"][start:end:2, 0] = 0 if vector is None else vector
             batch.feeds[f"last.{stream}"][:] = batch.feeds["positions"][start:end, 0]
             batch.feeds[f"total.{stream}"][:] = batch.feeds[f"last.{stream}"].max() + 1
             start = end
@@ -204,7 +212,7 @@ class OnnxBackend:
         feeds: dict[str, NDArray[Any]] = {
             "tokens": np.zeros((len(columns), 1, self.exported.codebooks), np.int64),
             "positions": np.zeros((len(columns), 1), np.int64),
-            "extra": np.zeros((1, 1, 1), np.float32),
+            "extra": np.zeros((len(columns), 1, self.exported.hidden), np.float32),
             "wanted": np.array(wanted, np.int64),
         }
         for stream, (_, lanes, _) in enumerate(members):

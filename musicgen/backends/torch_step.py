@@ -101,10 +101,14 @@ class TorchBackend:
         return State(policy, torch.empty(shape, device=weights.device, dtype=weights.dtype))
 
     def step(
-        self, states: Sequence[State], columns: Sequence[NDArray[np.int64]], prompts: Sequence[Prompts]
+        self,
+        states: Sequence[State],
+        columns: Sequence[NDArray[np.int64]],
+        prompts: Sequence[Prompts],
+        added: Sequence[NDArray[np.float32] | None] | None = None,
     ) -> NDArray[np.float32]:
         """See :meth:`musicgen.backends.Backend.step`."""
-        return on_host(step(self.weights, states, columns, prompts))
+        return on_host(step(self.weights, states, columns, prompts, added))
 
     def take_over(self, other: TorchBackend) -> None:
         """Go on with the weights of another one of the same shape; pasts stay. Between two steps."""
@@ -202,6 +206,7 @@ def step(
     states: Sequence[State],
     columns: Sequence[NDArray[np.int64]],
     prompts: Sequence[Prompts],
+    added: Sequence[NDArray[np.float32] | None] | None = None,
 ) -> Tensor:
     """See :meth:`musicgen.backends.Backend.step`. Rows: the conditional lanes of every stream, then the null ones."""
     lanes = [len(state.lanes) for state in states]
@@ -211,9 +216,11 @@ def step(
     size = (weights.hidden,)
 
     tokens = torch.from_numpy(np.concatenate(columns)).to(weights.device)
-    x = embed(weights, tokens)
-    x = x + torch.stack([weights.positions[position] for position in positions])
-    x = x.repeat(2, 1)
+    x = embed(weights, tokens).repeat(2, 1)
+    for start, lane_count, vector in zip(np.cumsum([0, *lanes[:-1]]), lanes, added or (), strict=False):
+        if vector is not None:
+            x[start : start + lane_count] += torch.from_numpy(vector).to(x)
+    x = x + torch.stack([weights.positions[position] for position in positions]).repeat(2, 1)
     for index, layer in enumerate(weights.layers):
         x = torch.addmm(x, _self_attention(layer, weights.head_count, pasts, positions, index, x), layer.self_out)
         for run in runs:

@@ -30,6 +30,8 @@ from musicgen.load.tensors import Tensors, stored
 from musicgen.melody import MelodyEncoder
 from musicgen.past.policy import StreamingPolicy
 from musicgen.sampling import Sampling
+from musicgen.score import ScoreEmbedding
+from musicgen.score import load as load_score
 from musicgen.text.bert import bert_states, is_plain, read_bert
 from musicgen.text.conditioning import LONGEST_PROMPT, Projection, PromptEncoder, TextEncoder
 
@@ -71,6 +73,7 @@ class Checkpoint:
     encoder: CodecEncoder
     defaults: Sampling
     policy: StreamingPolicy
+    score: ScoreEmbedding | None
     adapted: Callable[[float], Adaptable] | None = None
 
     @property
@@ -189,7 +192,8 @@ def _with_adapter(
     licence = _licence(adapter.base, files)
     if licence != "CC-BY-NC-4.0":  # the adapter's own card counts, unless what it stands on says more
         licence = _licence(name, replace(files, folder=adapter.folder))
-    return replace(made, licence=licence, adapted=lambda strength: _adaptable(at(strength), policy, same))
+    score = load_score(adapter.folder, files.decoder.hidden_size) or made.score  # trained with it, or the base model's
+    return replace(made, licence=licence, score=score, adapted=lambda strength: _adaptable(at(strength), policy, same))
 
 
 def _adaptable(files: _Files, policy: StreamingPolicy, text_encoder: TextEncoder | None = None) -> Adaptable:
@@ -236,6 +240,7 @@ def _checkpoint(
         encoder=CodecEncoder(lambda: _codec_model(config, sounds, files.device), own_codebooks),
         defaults=_sampling(files),
         policy=policy,
+        score=load_score(files.folder, shape.hidden_size),
     )
     left = tensors.untaken("text_encoder.", "audio_encoder.encoder.", "audio_encoder.quantizer.")
     if left and is_audiocraft(files.folder):  # transformers' files may hold what can be computed, such as positions

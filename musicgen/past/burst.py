@@ -10,6 +10,7 @@ from musicgen.decoder import Embedding
 from musicgen.delay import DelayLine, Tokens
 from musicgen.past.base import BasePast, Conditions, Prefills
 from musicgen.past.state import State
+from musicgen.score import Fields
 
 
 class BurstPast(BasePast):
@@ -31,9 +32,8 @@ class BurstPast(BasePast):
                 self._scenes[step % len(self._scenes)] = self._conditions.scene
         return frame
 
-    def replay(self, columns: NDArray[np.int64]) -> None:
+    def replay(self, columns: NDArray[np.int64], fields: Fields | None = None) -> None:
         """See :meth:`musicgen.past.base.Past.replay`."""
         self.reset()
-        for column in columns:
-            self._remember(column)
+        self._remember_all(columns, fields)
         self._consume(len(columns))

@@ -13,6 +13,7 @@ from musicgen.decoder import Embedding
 from musicgen.delay import DelayLine, Tokens
 from musicgen.past.base import BasePast, Conditions, Prefills, Remembered
 from musicgen.past.state import State
+from musicgen.score import Fields
 
 CATCH_UP = 32
 """Positions of a new lane that are consumed before each step: a prefix of 250 and the last 600 frames then need 28
@@ -54,16 +55,14 @@ class PrefixPast(BasePast):
             self.state.lanes = self.state.lanes[1:]
         return self._remember(column)
 
-    def replay(self, columns: NDArray[np.int64]) -> None:
+    def replay(self, columns: NDArray[np.int64], fields: Fields | None = None) -> None:
         """See :meth:`musicgen.past.base.Past.replay`. The lane is built before the next step, behind its prefix."""
         self.reset()
-        for column in columns:
-            self._remember(column)
+        self._remember_all(columns, fields)
 
-    def follow(self, columns: NDArray[np.int64]) -> None:
+    def follow(self, columns: NDArray[np.int64], fields: Fields | None = None) -> None:
         """See :meth:`musicgen.past.base.Past.follow`. The lane is built before the next step, as after a replay."""
-        for column in columns:
-            self._remember(column)
+        self._remember_all(columns, fields)
 
     def remember(self, remembered: Remembered) -> None:
         """See :meth:`musicgen.past.base.Past.remember`. The prefix is that of now, whatever it was then.
@@ -123,7 +122,7 @@ class PrefixPast(BasePast):
         if most is not None:
             until = min(until, done + most - inputs.shape[1])
         frames = self._inputs(self._begins[lane], done, until)
-        inputs = np.concatenate([inputs, frames.repeat(2, 0)], 1)
+        inputs = np.concatenate([inputs, frames], 1)
         if inputs.shape[1]:
             self._backend.prefill(state.only(lane), inputs, (None, None))
         if state.positions[lane] - state.starts[lane] == self.line.steps - self._begins[lane]:

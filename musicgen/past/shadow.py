@@ -13,6 +13,7 @@ from musicgen.decoder import Embedding
 from musicgen.delay import DelayLine, Tokens
 from musicgen.past.base import BasePast, Conditions, Prefills
 from musicgen.past.state import State
+from musicgen.score import Fields
 
 
 class ShadowPast(BasePast):
@@ -28,17 +29,16 @@ class ShadowPast(BasePast):
         advance(self.state)
         return self._remember(column)
 
-    def replay(self, columns: NDArray[np.int64]) -> None:
+    def replay(self, columns: NDArray[np.int64], fields: Fields | None = None) -> None:
         """See :meth:`musicgen.past.base.Past.replay`."""
         self.reset()
-        for column in columns:
-            self._remember(column)
+        self._remember_all(columns, fields)
         self._consume(len(columns))
         start_shadow(self.state)
 
-    def follow(self, columns: NDArray[np.int64]) -> None:
+    def follow(self, columns: NDArray[np.int64], fields: Fields | None = None) -> None:
         """See :meth:`musicgen.past.base.Past.follow`."""
-        super().follow(columns)
+        super().follow(columns, fields)
         start_shadow(self.state)
 
 

@@ -82,6 +82,7 @@ std::vector<float> play(const Model& model, const std::string& kernels, int thre
     native_fill(decoder, keys.data(), values.data(), kPrompt, prompt.at);
     std::vector<float> bias(32, -1e30f);  // as a blend has it, its second part out of hearing
     for (int i = 0; i < kPrompt - 5; ++i) bias[size_t(i)] = i < 9 ? -0.5f : -1.2f;
+    const std::vector<float> added = normal(kHidden, 1);
     std::vector<Bytes*> memories;
     for (int i = 0; i < kMost; ++i) memories.push_back(new Bytes(native_memory_size(kLayers, kHeads, kSteps)));
     std::vector<float> all, ignored(kLogits);
@@ -94,7 +95,7 @@ std::vector<float> play(const Model& model, const std::string& kernels, int thre
             const bool prompted = i % 3 == 0;
             rows.push_back({column.data(), nullptr, memories[size_t(i)]->at, prompted ? prompt.at : nullptr, kSteps, step,
                             prompted ? kPrompt : 0, i == 0 ? logits.data() : i == 1 ? ignored.data() : nullptr,
-                            prompted && step % 2 ? bias.data() : nullptr});
+                            prompted && step % 2 ? bias.data() : nullptr, step % 3 ? added.data() : nullptr});
         }
         native_step(decoder, rows.data(), int(rows.size()));
         all.insert(all.end(), logits.begin(), logits.end());
@@ -103,7 +104,7 @@ std::vector<float> play(const Model& model, const std::string& kernels, int thre
     std::vector<NativeRow> rows;
     for (int i = 0; i < kSteps; ++i) {
         rows.push_back({nullptr, inputs.data() + i * kHidden, memories[0]->at, prompt.at, kSteps, i, kPrompt,
-                        i == kSteps - 1 ? last.data() : nullptr, bias.data()});
+                        i == kSteps - 1 ? last.data() : nullptr, bias.data(), nullptr});
     }
     native_step(decoder, rows.data(), int(rows.size()));
     all.insert(all.end(), last.begin(), last.end());

@@ -27,8 +27,8 @@ class Poisoned:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
-    def step(self, states: Sequence[Any], columns: Any, prompts: Any) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = self._backend.step(states, columns, prompts)
+    def step(self, states: Sequence[Any], *given: Any) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = self._backend.step(states, *given)
         for state, own in zip(states, logits, strict=True):
             if state in self._sick:
                 self._steps[state] += 1

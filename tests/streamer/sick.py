@@ -42,9 +42,9 @@ class SickStream(SineStream):
         """Of chunks of one frame: what the sine played, or what a sick model would."""
         healthy = super().trace
         if self._sick() and self.model.sickness == "frozen loop":
-            return Trace(np.array([[self.since % BEAT]]), healthy.entropy)
+            return Trace(np.array([[self.since % BEAT]]), healthy.entropy, healthy.fields)
         if self._sick() and self.model.sickness == "low entropy":
-            return Trace(healthy.frames, healthy.entropy * 0.1)
+            return Trace(healthy.frames, healthy.entropy * 0.1, healthy.fields)
         return healthy
 
     def reanchor(self, frames: NDArray[np.int64], seed: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musicgen import Melody, ModelError, StreamingPolicy, Trace
+from musicgen.score import unknown
 from streamer.sound.dynamics import Samples
 
 LEVEL = 0.2
@@ -107,7 +108,8 @@ class SineStream:
     @property
     def trace(self) -> Trace:
         """The notes of the last chunk, as one codebook."""
-        return Trace(np.array([self.notes], np.int64), np.full(len(self.notes), np.log(12)))
+        count = len(self.notes)
+        return Trace(np.array([self.notes], np.int64), np.full(count, np.log(12)), unknown(count))
 
     def next_chunk(self, frames: int) -> Samples:
         self.notes.clear()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import musicgen
 from musicgen import MusicGen, Trace
+from musicgen.score import unknown
 from osc.values import Value
 from streamer import Controls, Engine, UserError
 from streamer.engine.events import Collapsed, Event
@@ -45,7 +46,7 @@ def hear(
     entropies, levels = np.broadcast_to(entropy, count), np.broadcast_to(level, count)
     said = []
     for at in range(count):
-        trace = Trace(frames[:, at : at + 1], np.array(entropies[at : at + 1]))
+        trace = Trace(frames[:, at : at + 1], np.array(entropies[at : at + 1]), unknown(1))
         found = guard.hear(trace, NOISE * np.float32(levels[at]), loops=loops)
         if found is not None:
             said.append((at + 1, found))
@@ -180,7 +181,7 @@ def test_what_does_not_help_is_not_repeated_for_ever() -> None:
 
 def test_a_week_of_silence_is_survived() -> None:
     guard, rest = Guard(8000, 160), 480 * SECOND
-    trace = Trace(np.zeros((1, rest), np.int64), np.ones(rest))
+    trace = Trace(np.zeros((1, rest), np.int64), np.ones(rest), unknown(rest))
     said = [guard.hear(trace, np.zeros((16_000, 1), np.float32)) for _ in range(1300)]
     assert all(found is not None for found in said[3:])
 

@@ -115,6 +115,7 @@ void embed(const NativeWeights& w, const NativeRow& row, float* x) {
         const float* from = row.column ? w.embed + size_t(w.offsets[k] + row.column[k]) * w.hidden : row.input;
         for (int i = 0; i < w.hidden; ++i) x[i] += from[i];
     }
+    for (int i = 0; row.added && i < w.hidden; ++i) x[i] += row.added[i];
     for (int i = 0; i < w.hidden; ++i) x[i] += position[i];
 }
 

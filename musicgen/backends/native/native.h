@@ -41,6 +41,7 @@ struct NativeRow {
     int32_t prompt_size;  // positions of the prompt
     float* logits;        // (codebooks * V,), or null where none are wanted
     const float* prompt_bias;  // added to its scores: (prompt_size padded to 16,); null for none
+    const float* added;        // (hidden,) to what the row is embedded as; null for nothing
 };
 
 struct NativeDecoder;
