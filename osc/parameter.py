@@ -45,6 +45,8 @@ class Parameter:
         The texts that it can have, where they can be counted.
     read : callable, optional
         Makes of a text the one that is kept, or raises `BadValue` where there is none.
+    words : tuple of (str, float)
+        Numbers that have a name: it may come in place of the number, and is shown in its place.
 
     Raises
     ------
@@ -64,6 +66,7 @@ class Parameter:
     also: str = ""
     choices: tuple[str, ...] = ()
     read: Callable[[str], str] | None = None
+    words: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
@@ -92,7 +95,18 @@ class Parameter:
             return " ".join(text(argument) for argument in arguments)
         if len(arguments) != 1:
             raise BadValue(f"takes one number, not {len(arguments)} arguments")
-        return number(arguments[0])
+        return self._number(arguments[0])
+
+    def _number(self, argument: Any) -> float | int:
+        """A number, or one that has a name."""
+        names = dict(self.words)
+        if names and isinstance(argument, str):
+            name = argument.strip().lower()
+            if name in names:
+                return names[name]
+            if not any(letter.isdigit() for letter in name):
+                raise BadValue(f"takes {', '.join(names)} or a number, not {argument[:40]!r}")
+        return number(argument)
 
     def clamp(self, value: Value) -> Value:
         """The nearest value this parameter can have, in its own type.
@@ -106,7 +120,7 @@ class Parameter:
             if not isinstance(value, str):
                 raise BadValue(f"{self.name} takes a text, not {value!r}")
             return self.read(clean(value)) if self.read else clean(value)
-        numeric = number(value)
+        numeric = self._number(value)
         if self.kind == "bool":
             return numeric != 0
         bounded = min(max(numeric, self.low), self.high)
@@ -136,5 +150,8 @@ class Parameter:
             return str(value)
         if self.kind == "bool":
             return "on" if value else "off"
+        for word, named in self.words:
+            if value == named:
+                return word
         shown = str(value) if self.kind == "int" else f"{value:.4g}"
         return f"{shown} {self.unit}".rstrip()

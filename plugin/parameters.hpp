@@ -27,6 +27,12 @@ static const Number NUMBERS[] = {
     {"seed", "Seed", "", "Seeds the random choice anew from the next frame on; with reset the same seed plays the same music.", 0.0f, 16777215.0f, 0.0f, WHOLE},
     {"lora", "LoRA", "", "How strongly a LoRA adapter acts: 0 is its base model, 1 as it was trained. Models with an adapter only.", 0.0f, 1.5f, 1.0f, LINEAR},
     {"tempo", "Tempo", "bpm", "The tempo to play in, worded into every prompt; 0: what the prompts say.", 0.0f, 300.0f, 0.0f, LINEAR},
+    {"grid", "Grid", "", "Whether the music falls on the beat that is counted: auto (once a tempo is known), off (words decide) or on.", -1.0f, 1.0f, -1.0f, WHOLE},
+    {"player_drums", "Player drums", "", "Whether the drums play: auto (as the prompt has it), off or on.", -1.0f, 1.0f, -1.0f, WHOLE},
+    {"player_bass", "Player bass", "", "Whether the bass plays: auto (as the prompt has it), off or on.", -1.0f, 1.0f, -1.0f, WHOLE},
+    {"player_chords", "Player chords", "", "Whether chords are played: auto (as the prompt has it), off or on.", -1.0f, 1.0f, -1.0f, WHOLE},
+    {"player_lead", "Player lead", "", "Whether a lead plays: auto (as the prompt has it), off or on.", -1.0f, 1.0f, -1.0f, WHOLE},
+    {"energy", "Energy", "", "How much is going on, from 0 to 1; auto, or below 0: as the prompt has it.", -0.1f, 1.0f, -0.1f, LINEAR},
     {"volume", "Volume", "dB", "Output gain.", -60.0f, 12.0f, 0.0f, LINEAR},
     {"mute", "Mute", "", "Silence, while the music goes on unheard.", 0.0f, 1.0f, 0.0f, SWITCH},
     {"lead", "Lead", "ms", "Sound queued ahead: small answers fast, large survives a busy machine.", 20.0f, 2000.0f, 80.0f, LOG},
@@ -38,7 +44,7 @@ static const Number NUMBERS[] = {
     {"width", "Width", "", "How far mono music is opened to both sides; on one loudspeaker nothing changes.", 0.0f, 1.0f, 0.0f, LINEAR},
     {"guard", "Guard", "", "Brings the music back by itself where the model falls silent, freezes in a loop or loses its variety.", 0.0f, 1.0f, 1.0f, SWITCH},
 };
-enum { NUMBER_COUNT = 25 };
+enum { NUMBER_COUNT = 31 };
 
 static const Text TEXTS[] = {
     {"prompt", "Prompt 1", "What to play, in words. Empty: the model plays what it likes.", ""},
@@ -52,11 +58,14 @@ static const Text TEXTS[] = {
     {"negative", "Negative", "What to steer away from, in words. Empty: nothing.", ""},
     {"melody", "Melody", "A sound file whose tune is followed, or `input` (`input:DEVICE`) for what is played live; empty: none. Melody models only.", ""},
     {"key", "Key", "The key to play in, such as D minor, worded into every prompt; empty: what the prompts say.", ""},
+    {"chord", "Chord", "The chord to play, such as Am7, F#m, Bb or C/E; N or empty: the progression's, else the music's own.", ""},
+    {"progression", "Progression", "Chords that go round from the next bar on: a bar each (Am F C G), a beat each with dots that hold them (Am . F .), or sharing what lies between bar lines; empty: none.", ""},
+    {"notes", "Notes", "Notes that are held, as MIDI numbers such as 57 60 64: the chord until they are let go; empty: none.", ""},
     {"quantise", "Quantise", "What changes of prompts, snapshots and resets wait for: off, beat, bar, 2 bars or 4 bars.", "off"},
 };
-enum { TEXT_COUNT = 12 };
+enum { TEXT_COUNT = 15 };
 
 /** Where the numbers are that the plug-in itself has a use for. */
-enum { WEIGHT1 = 0, TEMPO = 14, LEAD = 17 };
+enum { WEIGHT1 = 0, TEMPO = 14, LEAD = 23 };
 
 }  // namespace mg

@@ -223,6 +223,8 @@ def _row(parameter: Parameter) -> list[str]:
     if parameter.name in SAMPLING:
         default = f"the model's ({default})"
     spread = f"{parameter.format(parameter.low)} .. {parameter.format(parameter.high)}"
+    if parameter.kind == "int" and parameter.words:
+        spread = ", ".join(word for word, _ in parameter.words)
     texts = ", ".join(parameter.choices) or f"up to {TEXT_BYTES} bytes"
     span = {"bool": "0 or 1", "text": texts, "path": "a file"}.get(parameter.kind, spread)
     curve = parameter.curve if parameter.kind in ("float", "int") else ""

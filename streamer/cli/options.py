@@ -31,6 +31,8 @@ LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 MODELS_RATE = 32_000
 """Samples a second of nano and of every released model."""
 
+_ALSO = {"tempo": "--bpm", "progression": "--chords"}
+"""Options that have a second name."""
 _OF_SOUND = {"volume", "mute", "lead", "loudness", *EFFECTS}
 """The parameters that change no token: the others are about the music."""
 # None: not asked for, so that the model's own default stands.
@@ -107,17 +109,22 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 def _option(parameter: Parameter) -> inspect.Parameter:
     """The command line's option for a parameter of the table; one that is on or off has a form for each."""
     bounds: dict[str, Any] = {}
-    if parameter.kind in ("float", "int"):
+    if parameter.words:
+        words = [word for word, _ in parameter.words] + ["N"] * (parameter.kind == "float")
+        bounds = {"metavar": "|".join(words)}
+    elif parameter.kind in ("float", "int"):
         number = float if parameter.kind == "float" else int
         bounds = {"min": number(parameter.low), "max": number(parameter.high), "metavar": "N"}
     elif parameter.kind in TEXTS:
         bounds = {"metavar": "TEXT"}
-    name = f"--{parameter.name}/--no-{parameter.name}" if parameter.kind == "bool" else f"--{parameter.name}"
+    plain_name = f"--{parameter.name.replace('_', '-')}"
+    names = [f"{plain_name}/--no-{parameter.name}" if parameter.kind == "bool" else plain_name]
+    names += [_ALSO[parameter.name]] if parameter.name in _ALSO else []
     unit = f" [{parameter.unit}]" if parameter.unit else ""
     slot = parameter.name in (*SLOTS, *SLOTS.values()) and parameter.name != "prompt"
     panel = SLOT if slot else SOUND if parameter.name in _OF_SOUND else MUSIC
-    option: Any = typer.Option(None, name, help=plain(parameter.doc + unit), rich_help_panel=panel, **bounds)
-    kind = _KINDS[parameter.kind]
+    option: Any = typer.Option(None, *names, help=plain(parameter.doc + unit), rich_help_panel=panel, **bounds)
+    kind = str | None if parameter.words else _KINDS[parameter.kind]
     return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
 
 

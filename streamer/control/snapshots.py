@@ -24,7 +24,7 @@ from streamer.errors import UserError
 SUFFIX = ".json"
 NAME_BYTES = 100
 LARGEST_BYTES = 1_000_000
-KEPT_OUT = frozenset({"lead", "sync", "clock"})
+KEPT_OUT = frozenset({"lead", "sync", "clock", "keyboard"})
 """What belongs to a machine, not to a sound: a snapshot neither holds nor moves it."""
 
 _FORBIDDEN = frozenset('/\\:*?"<>|')

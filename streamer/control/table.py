@@ -13,6 +13,7 @@ from osc.values import BadValue, Value
 from streamer.control.knobs import map_text
 from streamer.control.moves import CONTINUE, REWIND, move
 from streamer.control.pulse import PULSE, Pulse
+from streamer.control.score import NAMES, SCORE
 from streamer.control.tempo import FASTEST, QUANTA
 from streamer.control.wording import key_name
 
@@ -149,6 +150,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         read=key_name,
         doc="The key to play in, such as D minor, worded into every prompt; empty: what the prompts say.",
     ),
+    *SCORE,
     Parameter(
         "quantise",
         "text",
@@ -171,6 +173,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         default=False,
         path="midi/clock",
         doc="Sends MIDI clock, start, stop and song position to the MIDI outputs.",
+    ),
+    Parameter(
+        "keyboard",
+        "int",
+        0,
+        16,
+        default=0,
+        path="midi/chords",
+        doc="The MIDI channel whose held notes are the chord, see `notes`; 0: none.",
     ),
     Parameter(
         "knobs",
@@ -269,8 +280,8 @@ WORDED: frozenset[str] = frozenset({*SLOTS, *SLOTS.values(), "tempo", "key"})
 TURNS: frozenset[str] = frozenset({"reset", CONTINUE, REWIND})
 """What has the music go on elsewhere. Each takes the place of all music before it, so the last one counts."""
 
-QUANTISED: frozenset[str] = frozenset({*SLOTS, "key", *TURNS})
-"""What waits for the beat that `quantise` names."""
+QUANTISED: frozenset[str] = frozenset({*SLOTS, "key", *TURNS, *NAMES} - {"notes", "energy"})
+"""What waits for the beat that `quantise` names; keys that are held and faders do not."""
 
 GAINS: frozenset[str] = frozenset({"volume", "mute", "loudness"})
 """What acts by the sample: everything else that the engine plays acts by the frame."""
@@ -282,10 +293,11 @@ JUMPS: dict[str, str] = {
     "seed": "has nothing between two of its numbers",
     "lora": "takes new weights for each value, which take too long to make for a glide",
     "lead": "is how far ahead sound is queued, and not heard",
+    **{own.name: "is auto, off or on" for own in SCORE if own.kind == "int"},
 }
 """The numbers that do not glide, and why."""
 
-DESK: frozenset[str] = frozenset({"sync", "clock", "knobs"})
+DESK: frozenset[str] = frozenset({"sync", "clock", "keyboard", "knobs"})
 """What belongs to the instrument's own desk, its clocks and its MIDI: files and plug-in hosts have no use for it."""
 
 GATE: frozenset[str] = frozenset({"play", "stop", "panic", "lead"})

@@ -84,7 +84,7 @@ def _label(one: Parameter) -> str:
     for number, (text, weight) in enumerate(SLOTS.items(), start=1):
         if one.name in (text, weight):
             return f"{'Prompt' if one.name == text else 'Weight'} {number}"
-    return _LABELS.get(one.name, one.name.capitalize())
+    return _LABELS.get(one.name, one.name.replace("_", " ").capitalize())
 
 
 def _places(numbers: list[Parameter]) -> Iterator[str]:

@@ -73,6 +73,7 @@ def table() -> dict[str, Any]:
                 "unit": own.unit,
                 "curve": own.curve,
                 "doc": own.doc,
+                "words": dict(own.words),
                 "group": "slot" if own.name in slots else "sound" if own.name in _SOUND else "music",
             }
             for own in PARAMETERS
