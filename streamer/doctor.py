@@ -167,6 +167,8 @@ EXTRAS = {
     "demucs": (("demucs",), "melodies without their drums and bass"),
     "evaluate": (("torchaudio", "transformers"), "`streamer evaluate`"),
     "web": (("fastapi", "uvicorn", "websockets", "segno"), "the page, `streamer page`"),
+    "serve": (("fastapi", "uvicorn", "websockets", "av", "prometheus_client"), "many listeners, `streamer serve`"),
+    "webrtc": (("aiortc",), "listening beyond the local network"),
 }
 """Name -> the modules it brings, and what for."""
 

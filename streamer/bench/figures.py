@@ -198,15 +198,20 @@ def begin(
         average, once the shadow has begun.
     """
     stream = model.stream(prompt, policy=policy, guidance=3.0)
+    settle(stream, at)
+    return stream
+
+
+def settle(stream: Stream, at: Sequence[int] | None = None) -> None:
+    """Put a stream where it stands after long playing, see `begin`; one that follows melodies stays where it is."""
     state = stream.past.state
     touch(state.memory)
-    if model.follows_melody:
-        return stream
+    if stream.model.follows_melody:
+        return
     if at is None:
         at = (state.policy.life - state.policy.keep // 2, state.policy.keep // 2)
     state.lanes = list(range(len(at)))
     state.positions[: len(at)] = at
-    return stream
 
 
 def touch(memory: Any) -> None:

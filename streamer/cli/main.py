@@ -27,6 +27,7 @@ from streamer.cli.play import play
 from streamer.cli.plugin import plugin
 from streamer.cli.render import render
 from streamer.cli.replay import replay
+from streamer.cli.serve import serve
 from streamer.errors import UserError
 from streamer.reporting import complain, explained, harmless, silence_harm, traced
 
@@ -63,7 +64,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (play, background, page, render, loop, replay, models, devices, convert, bench, evaluate, doctor)
+COMMANDS = (play, background, page, serve, render, loop, replay, models, devices, convert, bench, evaluate, doctor)
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(plugin, name="plugin")

@@ -30,6 +30,10 @@ def page(
         str, typer.Option(metavar="HOST", help="Serve the page here; 0.0.0.0 lets other machines in, with a token.")
     ] = "127.0.0.1",
     web_port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="The page's port.")] = 7771,
+    web_ice: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="A STUN or TURN server for WebRTC, such as stun:HOST; repeatable."),
+    ] = None,
 ) -> None:
     """Serve a page on which a running `streamer play` is played by mouse, keyboard or touch."""
     check_installed()
@@ -44,6 +48,7 @@ def page(
         web_port,
         token,
         lambda address: show(f"{SAYS}{address}"),
+        web_ice or (),
     )
     console.print("The instrument has ended.")
 

@@ -309,7 +309,7 @@ def test_a_number_that_is_none_costs_a_page_a_sentence_and_not_its_connection(st
 
 
 def test_who_connects_and_asks_for_nothing_is_let_go(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.surfaces.page.serve.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("streamer.surfaces.page.web.PATIENCE_SECONDS", 0.3)
     for begun in (b"", b"GET / HTTP/1.1\r\nHost: local"):
         with socket.create_connection(("127.0.0.1", stage.port)) as slow:
             slow.settimeout(60)
@@ -327,7 +327,7 @@ def test_who_connects_and_asks_for_nothing_is_let_go(stage: Stage, monkeypatch: 
 
 def test_many_that_ask_for_nothing_keep_no_page_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of them give way, without delay."""
-    monkeypatch.setattr("streamer.surfaces.page.serve.IDLE", 5)
+    monkeypatch.setattr("streamer.surfaces.page.web.IDLE", 5)
     with contextlib.ExitStack() as there:
         slow = []
         for _ in range(12):

@@ -12,18 +12,20 @@ import contextlib
 import hmac
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, JSONResponse
 
 from osc.packet import TEXT_BYTES
+from osc.values import Value
 from streamer.control.table import ACTIONS, EFFECTS, PARAMETERS, SLOTS, STATUS, TABLE
+from streamer.errors import UserError
 from streamer.process.broadcast import Place
 from streamer.surfaces.commands import BROADCAST, COMMANDS
-from streamer.surfaces.page.link import Link
+from streamer.surfaces.page.rtc import Peers
 from streamer.surfaces.page.sound import Listener, Sound
 
 STATIC = Path(__file__).parent / "static"
@@ -35,6 +37,8 @@ FILES = {
 MOST = 64
 """Pages at a time; and listeners."""
 MESSAGE_BYTES = 2 * TEXT_BYTES
+OFFER_BYTES = 32_768
+"""Of a WebRTC offer."""
 VALUES = 16
 """Of one message."""
 FRAME = 1 / 30
@@ -58,8 +62,36 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-def table() -> dict[str, Any]:
-    """What the page is made from: the parameters, the actions and the status values."""
+class Way(Protocol):
+    """To what is played: `streamer.surfaces.page.link.Link`, or another.
+
+    Attributes
+    ----------
+    state : dict
+        Path -> values, as they stand.
+    hear : callable
+        Called with every path and its values, as they change; set by whoever listens.
+    """
+
+    state: dict[str, list[Any]]
+    hear: Callable[[str, list[Any]], None]
+
+    def send(self, path: str, *values: Value) -> None:
+        """Ask for something."""
+        ...
+
+
+def allowed(trusted: bool) -> set[str]:
+    """The paths that a page may use: those that name files only where it is this machine's."""
+    files = {own.path for own in PARAMETERS if own.kind == "path"}
+    files |= {own.path for own in COMMANDS if own.keeps or own.names_a_file}
+    known = {own.path for own in PARAMETERS} | {own.name for own in ACTIONS} | {own.path for own in COMMANDS}
+    known -= {BROADCAST.path}
+    return known if trusted else known - files
+
+
+def table(paths: Container[str] | None = None) -> dict[str, Any]:
+    """What the page is made from: the parameters (those at the paths, where they are given), actions, status values."""
     slots = {*SLOTS, *SLOTS.values()}
     return {
         "parameters": [
@@ -77,10 +109,12 @@ def table() -> dict[str, Any]:
                 "group": "slot" if own.name in slots else "sound" if own.name in _SOUND else "music",
             }
             for own in PARAMETERS
+            if paths is None or own.path in paths
         ],
         "slots": [{"text": TABLE[text].path, "weight": TABLE[weight].path} for text, weight in SLOTS.items()],
         "actions": [{"name": action.name, "doc": action.doc} for action in ACTIONS],
         "status": STATUS,
+        "commands": [own.path for own in COMMANDS if paths is None or own.path in paths],
     }
 
 
@@ -89,10 +123,10 @@ class Hall:
 
     Parameters
     ----------
-    link : Link
+    link : Way
         To the instrument.
-    trusted : bool
-        Whether the pages are this machine's: others may name no files.
+    paths : set of str
+        That they may use.
 
     Attributes
     ----------
@@ -100,15 +134,11 @@ class Hall:
         What plays, for pages that listen and look.
     """
 
-    def __init__(self, link: Link, trusted: bool) -> None:
-        files = {own.path for own in PARAMETERS if own.kind == "path"}
-        files |= {own.path for own in COMMANDS if own.keeps or own.names_a_file}
-        known = {own.path for own in PARAMETERS} | {own.name for own in ACTIONS} | {own.path for own in COMMANDS}
-        known -= {BROADCAST.path}
-        self.allowed = known if trusted else known - files
+    def __init__(self, link: Way, paths: set[str]) -> None:
+        self.allowed = paths
         self._link = link
         self._pages: set[Page] = set()
-        self.sound = Sound(self._show)
+        self.sound = Sound(self._show, lambda: bool(self._pages))
         link.hear = self._hear
 
     def __len__(self) -> int:
@@ -204,7 +234,9 @@ class Page:
             await asyncio.sleep(FRAME)
 
 
-def create(hall: Hall, hosts: Iterable[str], token: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+def create(
+    hall: Hall, hosts: Iterable[str], token: str, peers: Peers | None = None
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The server as an ASGI application.
 
     Parameters
@@ -214,9 +246,11 @@ def create(hall: Hall, hosts: Iterable[str], token: str) -> Callable[[Scope, Rec
         Under which it may be asked for: "localhost:7771".
     token : str
         That a page has to know; "" for pages of this machine alone.
+    peers : Peers, optional
+        Those that listen by WebRTC, where it is there.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    described = table()
+    described = table(hall.allowed) | {"webrtc": peers is not None}
 
     @app.get("/table.json")
     async def parameters() -> JSONResponse:
@@ -228,24 +262,72 @@ def create(hall: Hall, hosts: Iterable[str], token: str) -> Callable[[Scope, Rec
     @app.websocket("/ws")
     async def converse(socket: WebSocket) -> None:
         if await _admitted(socket, token, len(hall)):
-            page = Page(socket)
-            hall.enter(page)
-            try:
-                await _hold(socket, page.run(), lambda text: hall.ask(page, text))
-            finally:
-                hall.leave(page)
+            await visit(socket, hall)
 
     @app.websocket("/sound")
     async def listen(socket: WebSocket) -> None:
         if await _admitted(socket, token, len(hall.sound.listeners)):
-            listener = Listener()
-            hall.sound.listeners.add(listener)
-            try:
-                await _hold(socket, _play(socket, listener), listener.echo)
-            finally:
-                hall.sound.listeners.discard(listener)
+            await play_to(socket, hall.sound)
+
+    @app.post("/webrtc")
+    async def call(request: Request) -> Response:
+        offered = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if token and not hmac.compare_digest(offered.encode(), token.encode()):
+            return JSONResponse({"detail": "This page needs the whole address, with its token."}, 403)
+        if peers is None or hall.sound.place is None:
+            return JSONResponse({"detail": "Nothing can be heard here by WebRTC."}, 503)
+        try:
+            offer = str(json.loads(await _read(request))["sdp"])
+            return JSONResponse({"sdp": await peers.answer(hall.sound.place, offer), "type": "answer"})
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return JSONResponse({"detail": "An offer is JSON, with its description as `sdp`."}, 422)
+        except UserError as error:
+            return JSONResponse({"detail": str(error)}, 422)
 
     return Guarded(app, hosts)
+
+
+async def _read(request: Request) -> bytes:
+    """The body of a request.
+
+    Raises
+    ------
+    ValueError
+        It is too long.
+    """
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > OFFER_BYTES:
+            raise ValueError("too long")
+    return body
+
+
+async def visit(socket: WebSocket, hall: Hall, steers: bool = True) -> None:
+    """Be a page's server, over a socket that was accepted, until it goes; one that may not steer is told so."""
+    page = Page(socket)
+
+    def ask(text: str) -> None:
+        if steers:
+            hall.ask(page, text)
+        else:
+            page.tell("error", ["", "This address looks and listens: whoever opened the session has one that steers."])
+
+    hall.enter(page)
+    try:
+        await _hold(socket, page.run(), ask)
+    finally:
+        hall.leave(page)
+
+
+async def play_to(socket: WebSocket, sound: Sound) -> None:
+    """Send sound over a socket that was accepted, until it goes."""
+    listener = Listener()
+    sound.listeners.add(listener)
+    try:
+        await _hold(socket, _play(socket, listener), listener.echo)
+    finally:
+        sound.listeners.discard(listener)
 
 
 async def _admitted(socket: WebSocket, token: str, others: int) -> bool:
@@ -291,9 +373,10 @@ def _serve_file(app: FastAPI, address: str, file: Path, kind: str) -> None:
 class Guarded:
     """Refuses whatever was not meant for this server: other sites' pages, and names that were made to point here."""
 
-    def __init__(self, app: FastAPI, hosts: Iterable[str]) -> None:
+    def __init__(self, app: Any, hosts: Iterable[str], origins: Iterable[str] = ()) -> None:
         self._app = app
         self._hosts = {host.encode() for host in hosts}
+        self._origins = {origin.encode() for origin in origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -303,7 +386,7 @@ class Guarded:
         host = [value for name, value in headers if name == b"host"]
         origin = [value for name, value in headers if name == b"origin"]
         own = len(host) == 1 and host[0] in self._hosts
-        same = origin == [b"http://" + host[0]] if own else False
+        same = own and len(origin) == 1 and (origin[0] == b"http://" + host[0] or origin[0] in self._origins)
         if not own or (scope["type"] == "websocket" and not same) or (origin and not same):
             await _refuse(scope, send)
             return

@@ -76,6 +76,8 @@ class Sound:
     ----------
     show : callable
         Called with every column: bytes, two peaks and `BANDS` levels, 0..255 for -90..0 dB.
+    looks : callable
+        Whether anybody looks: else there are no columns.
 
     Attributes
     ----------
@@ -85,10 +87,10 @@ class Sound:
         To whom packets go; they come and leave by themselves.
     """
 
-    def __init__(self, show: Callable[[bytes], None]) -> None:
+    def __init__(self, show: Callable[[bytes], None], looks: Callable[[], bool]) -> None:
         self.place: Place | None = None
         self.listeners: set[Listener] = set()
-        self._show = show
+        self._show, self._looks = show, looks
         self._hearing: Hearing | None = None
         self._columns: Columns | None = None
 
@@ -112,20 +114,21 @@ class Sound:
         while True:
             due = max(due + PACKET_SECONDS, loop.time())
             await asyncio.sleep(due - loop.time())
-            if self._hearing is not None:
-                self._pass_on(self._hearing)
+            self.pass_on()
 
-    def _pass_on(self, hearing: Hearing) -> None:
-        block = hearing.read()
-        if not len(block):
+    def pass_on(self) -> None:
+        """Pass on what was heard since the last time."""
+        hearing = self._hearing
+        if hearing is None or not len(block := hearing.read()):
             return
         if self.listeners:
             packet = packed(hearing.at - len(block), block)
             for listener in self.listeners:
                 listener.put(packet)
         assert self._columns is not None
-        for column in self._columns.take(block):
-            self._show(column)
+        if self._looks():
+            for column in self._columns.take(block):
+                self._show(column)
 
     def close(self) -> None:
         """Hear nothing any more."""

@@ -12,7 +12,7 @@ function plainEar() {
     const script = document.createElement("script");
     script.onload = done;
     script.onerror = () => fail(new Error("its script could not be loaded"));
-    script.src = "/ear.js";
+    script.src = "ear.js";
     document.head.append(script);
   });
   return loading;
@@ -35,10 +35,9 @@ class Listening {
     const { port1, port2 } = new MessageChannel();
     this.node.port.onmessage = (event) => { this.told = event.data; showListening(); };
     this.node.port.postMessage({ feed: port2 }, [port2]);
-    this.worker = new Worker("/feed.js");
+    this.worker = new Worker("feed.js");
     this.worker.onmessage = (event) => { if ("way" in event.data) this.way = event.data.way; };
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    this.worker.postMessage({ address: `${scheme}://${location.host}/sound`, token: token(), ear: port1 }, [port1]);
+    this.worker.postMessage({ address: socketAddress("sound"), token: token(), ear: port1 }, [port1]);
     await resumed;
   }
 
@@ -48,7 +47,7 @@ class Listening {
   }
 
   async workletNode() {
-    await this.context.audioWorklet.addModule("/ear.js");
+    await this.context.audioWorklet.addModule("ear.js");
     return new AudioWorkletNode(this.context, "ear", {
       numberOfInputs: 0,
       outputChannelCount: [Math.min(2, this.channels)],
@@ -79,6 +78,67 @@ class Listening {
   }
 }
 
+// By WebRTC: opus over UDP, for networks that lose and delay packets. The browser's own queue is its buffer.
+class Call {
+  constructor(rate, channels) {
+    this.rate = rate;
+    this.channels = channels;
+    this.told = null;
+    this.before = { jitterBufferDelay: 0, jitterBufferEmittedCount: 0 };
+    this.latency = 0;
+  }
+
+  async begin() {
+    this.peer = new RTCPeerConnection();
+    this.audio = new Audio();
+    this.peer.ontrack = (event) => {
+      this.audio.srcObject = new MediaStream([event.track]);
+      this.audio.play().catch((error) => word(`This browser does not play yet: ${error.message}`));
+    };
+    this.receiver = this.peer.addTransceiver("audio", { direction: "recvonly" }).receiver;
+    const offer = await this.peer.createOffer();
+    const stereo = offer.sdp.replace(/(a=fmtp:\d+ [^\r\n]*useinbandfec=1)/g, "$1;stereo=1");
+    await this.peer.setLocalDescription({ type: "offer", sdp: stereo });
+    await this.gathered();
+    const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token()}` };
+    const body = JSON.stringify({ type: "offer", sdp: this.peer.localDescription.sdp });
+    const answer = await fetch("webrtc", { method: "POST", headers, body });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.detail);
+    await this.peer.setRemoteDescription({ type: "answer", sdp: told.sdp });
+    this.setBuffer(buffer());
+    this.looking = setInterval(() => this.look(), 500);
+  }
+
+  gathered() {
+    return new Promise((done) => {
+      const look = () => { if (this.peer.iceGatheringState === "complete") done(); };
+      this.peer.onicegatheringstatechange = look;
+      setTimeout(done, 2000);
+      look();
+    });
+  }
+
+  async look() {
+    for (const own of (await this.peer.getStats(this.receiver.track)).values()) {
+      if (own.type !== "inbound-rtp") continue;
+      const count = own.jitterBufferEmittedCount - this.before.jitterBufferEmittedCount;
+      if (count > 0) this.latency = 0.04 + (own.jitterBufferDelay - this.before.jitterBufferDelay) / count;
+      this.told = { sounding: count > 0, underruns: own.concealmentEvents || 0 };
+      this.before = own;
+    }
+    showListening();
+  }
+
+  setBuffer(seconds) { if (this.receiver) this.receiver.jitterBufferTarget = 1000 * seconds; }
+
+  end() {
+    clearInterval(this.looking);
+    this.audio.srcObject = null;
+    this.peer.close();
+  }
+}
+
 const buffer = () => Number(byId("buffer").value) / 1000;
 
 function showListening() {
@@ -97,7 +157,7 @@ async function listen(on) {
     listening = null;
   }
   if (on && rate) {
-    listening = new Listening(rate, channels);
+    listening = new (byId("through").value === "call" ? Call : Listening)(rate, channels);
     showListening();
     try {
       await listening.begin();
@@ -119,6 +179,7 @@ function makeListening() {
     if (listening) listening.setBuffer(buffer());
   };
   show();
+  byId("through").onchange = () => { if (listening) listen(true); };
   byId("listen").onclick = () => listen(!listening);
   shown.sound = (rate) => {
     byId("listen").disabled = !rate;

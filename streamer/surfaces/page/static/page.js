@@ -1,7 +1,7 @@
 // The page: everything on it is made from /table.json, and says and hears its values over one WebSocket.
 "use strict";
 
-const TOKEN_KEY = "musicgen-streamer-token";
+const TOKEN_KEY = `musicgen-streamer-token${location.pathname}`;
 const byId = (id) => document.getElementById(id);
 const values = {};           // path -> list of values, as last told
 const shown = {};            // path -> what shows a value
@@ -18,6 +18,14 @@ function token() {
     history.replaceState(null, "", location.pathname);
   }
   return sessionStorage.getItem(TOKEN_KEY) || "";
+}
+
+// Everything lies beside this page, whatever it lies below.
+function socketAddress(name) {
+  const address = new URL(name, location.href);
+  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  address.hash = "";
+  return address.href;
 }
 
 function ask(path, ...given) {
@@ -44,7 +52,7 @@ function word(sentence) {
 
 function connect() {
   const known = token();
-  const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
+  const address = socketAddress("ws");
   socket = known ? new WebSocket(address, known) : new WebSocket(address);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => word("Connected.");
@@ -63,14 +71,26 @@ function connect() {
 
 function hear(path, list) {
   values[path] = list;
-  if (path.startsWith("status/")) showStatus();
+  if (path.startsWith("status/") || path === "place") showStatus();
   if (path === "status/collapse" && list[0]) word(list[0]);
   if (path === "snapshot/names") showSnapshots(list);
   if (path === "record") showRecording(list[0] || "");
   if (shown[path]) shown[path](list[0]);
 }
 
+// What this page's instrument cannot do is not shown.
+function hideWhatIsMissing() {
+  const can = (path) => table.commands.includes(path);
+  byId("record").hidden = !can("record");
+  byId("save-form").closest("section").hidden = !can("snapshot/load");
+  byId("through").hidden = byId("through-label").hidden = !table.webrtc;
+}
+
 function showStatus() {
+  if ((values.place || [""])[0]) {  // of a session that waits or sleeps
+    byId("state").textContent = values.place[0];
+    return;
+  }
   const of = (name, digits) => {
     const value = (values[`status/${name}`] || [])[0];
     return typeof value === "number" ? value.toFixed(digits) : "-";
@@ -285,7 +305,7 @@ function tap() {
 
 // ---- keys, where no hand is on something that takes keys itself
 
-const KEYS = { " ": () => ask((values["status/playing"] || [1])[0] ? "stop" : "play"), t: tap, r: record, u: () => ask("undo"),
+const KEYS = { " ": () => ask((values["status/playing"] || [1])[0] ? "stop" : "play"), t: tap, r: () => { if (!byId("record").hidden) record(); }, u: () => ask("undo"),
   l: () => byId("listen").click(), Escape: () => ask("panic") };
 
 function makeKeys() {
@@ -300,10 +320,11 @@ function makeKeys() {
 // ---- begin
 
 async function begin() {
-  table = await (await fetch("/table.json")).json();
+  table = await (await fetch("table.json")).json();
   for (const p of table.parameters) {
     if (p.group !== "slot") byId(p.group).append(dial(p));
   }
+  hideWhatIsMissing();
   makeSlots();
   makePlane();
   makeListening();

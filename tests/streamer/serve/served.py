@@ -1,0 +1,103 @@
+"""A server of sessions in this process, and what asks it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from http.client import HTTPConnection
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from musicgen import MusicGen
+from streamer.audio.sinks.icecast import Mount
+from streamer.serve.keys import NOBODY, Key, Keys
+from streamer.serve.run import Place, Server
+from streamer.serve.stage import Stage
+
+PATIENCE = 90.0  # seconds: a machine may be busy
+ANYBODY = Key(NOBODY, "", sessions=40)
+
+
+class Served:
+    """It serves while it is open."""
+
+    def __init__(
+        self, model: MusicGen, places: int, keys: Sequence[Key] = (ANYBODY,), icecast: Mount | None = None
+    ) -> None:
+        self.stage = Stage(model, places, Keys(keys))
+        self.server = Server(self.stage, Place(icecast=icecast))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self.server.run()
+
+    def __enter__(self) -> Served:
+        self._thread.start()
+        eventually(self._answers)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            return self.ask("GET", "/api/server")[0] == 200
+        except OSError:
+            return False
+
+    def __exit__(self, *_: object) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self.server.stop)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.server.port}"
+
+    def ask(self, method: str, path: str, body: object = None, key: str = "", **headers: str) -> tuple[int, Any]:
+        """The status of an answer, and what it says; texts and bytes go as they are."""
+        connection = HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
+        sent = body if isinstance(body, (str, bytes)) or body is None else json.dumps(body)
+        every = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}) | headers
+        connection.request(method, path, sent, every)
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        try:
+            return answer.status, json.loads(data)
+        except ValueError:
+            return answer.status, data
+
+    def open(self, key: str = "", **values: object) -> dict[str, Any]:
+        """A new session."""
+        status, told = self.ask("POST", "/api/sessions", {"values": values}, key)
+        assert status == 201, told
+        session: dict[str, Any] = told
+        return session
+
+    def drop(self, session: dict[str, Any]) -> None:
+        assert self.ask("DELETE", f"/api/sessions/{session['id']}", key=session["secret"])[0] == 204
+
+    @asynccontextmanager
+    async def socket(
+        self, session: dict[str, Any], name: str, secret: str = "", origin: str = ""
+    ) -> AsyncIterator[ClientConnection]:
+        """A WebSocket of a session's page, as a browser opens it."""
+        own: Any = origin or f"http://{self.host}"
+        protocols: Any = [secret] if secret else None
+        async with connect(
+            f"ws://{self.host}/s/{session['id']}/{name}", origin=own, subprotocols=protocols, proxy=None
+        ) as socket:
+            yield socket
+
+
+def eventually(done: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
