@@ -47,7 +47,7 @@ def test_what_is_wrong_with_a_file_is_a_sentence(tmp_path: Path, text: str, says
         read_keys(file)
 
 
-@given(st.lists(st.floats(0.0, 3.0), max_size=200))
+@given(st.lists(st.floats(0.0, 3.0), max_size=60))
 def test_nobody_gets_more_requests_than_their_rate_whenever_they_ask(pauses: list[float]) -> None:
     now = [0.0]
     account = Account(Key("cafe", SECRET, requests=2.0), lambda: now[0])
