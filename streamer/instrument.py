@@ -29,12 +29,25 @@ from streamer.control.tempo import BEATS_PER_BAR
 from streamer.control.timeline import Timeline
 from streamer.engine.events import to_repeat
 from streamer.engine.prompts import tempo_of
-from streamer.process.events import Applied, Collapsed, Event, Failed, Moved, Noted, Ready, Refused, Report, Turned
+from streamer.process.events import (
+    Applied,
+    Collapsed,
+    Event,
+    Failed,
+    Locked,
+    Moved,
+    Noted,
+    Ready,
+    Refused,
+    Report,
+    Turned,
+)
 from streamer.process.job import Job
 from streamer.process.playhead import Playhead
 from streamer.process.ring import Ring
 from streamer.process.supervisor import Supervisor
 from streamer.reporting import Voice, complain
+from streamer.sound.lock import OFF
 from streamer.surfaces.commands import Commands
 from streamer.surfaces.company import Company
 from streamer.surfaces.copies import Copies
@@ -47,7 +60,7 @@ _STATUS_SECONDS = 0.05
 RECORDINGS = Path("recordings")
 _PUBLISHED = (
     *("rtf", "buffer_ms", "playing", "xruns", "collapses", "collapse", "recording", "latency_ms", "level", "tempo"),
-    *("beat", "sync"),
+    *("beat", "sync", "lock"),
 )
 
 
@@ -87,6 +100,8 @@ class Status:
         The folder that is recorded into; "" while none is.
     sync : str
         Where the beat comes from.
+    lock : str
+        What has become of the music's own beat, see `streamer.sound.lock`.
     """
 
     prompt: str
@@ -105,6 +120,7 @@ class Status:
     beat: float
     recording: str = ""
     sync: str = "internal"
+    lock: str = OFF
 
 
 class Instrument:
@@ -185,6 +201,7 @@ class Instrument:
         self._lives = 0  # engines that have played
         self._journal = Journal()
         self._collapses, self._collapse = 0, ""
+        self._lock = OFF
         self._closing = threading.Event()
         self._telling = lasting("status", self._publish, self._report)
         with contextlib.ExitStack() as undo:
@@ -259,6 +276,7 @@ class Instrument:
             beat=beat if self.company.source != INTERNAL else max(0.0, beat),
             recording=str(self.recorder.folder or ""),
             sync=self.company.source,
+            lock=self._lock,
         )
 
     def place(self, moment: float) -> Place | None:
@@ -354,6 +372,7 @@ class Instrument:
             case Ready():
                 self._journal.begin(event.sample, event.values, first=self._lives == 0, state=event.state)
                 self._lives += 1
+                self._lock = OFF
                 self.company.renew()
                 self.controls.adopt(**event.facts["defaults"])
             case Applied():
@@ -372,6 +391,10 @@ class Instrument:
                 self._journal.collapsed(event.frame, event.sentence)
                 self._collapses, self._collapse = self._collapses + 1, event.sentence
                 self._report(event.sentence)
+            case Locked():
+                self._lock = event.state
+                if event.sentence:
+                    self._report(event.sentence)
             case Failed() | Report():
                 self._report(event.sentence)
 

@@ -191,6 +191,22 @@ PARAMETERS: tuple[Parameter, ...] = (
         read=map_text,
         doc="Which MIDI knobs and notes do what, as `midi/learn` writes it: volume=cc 1 7; prompt/2=note 10 36.",
     ),
+    Parameter(
+        "lock",
+        "bool",
+        default=False,
+        doc="Hears the music's own beat and brings it onto the one that is counted, a little faster or slower.",
+    ),
+    Parameter(
+        "lockshift",
+        "float",
+        -2.0,
+        2.0,
+        default=0.0,
+        unit="beats",
+        path="lock/shift",
+        doc="How much later than the counted beat the music's is kept; 0.5 where it has settled on the offbeat.",
+    ),
     Parameter("volume", "float", -60.0, 12.0, default=0.0, unit="dB", doc="Output gain."),
     Parameter("mute", "bool", default=False, doc="Silence, while the music goes on unheard."),
     Parameter(
@@ -261,6 +277,7 @@ STATUS: dict[str, str] = {
     "tempo": "Beats a minute that are counted: the tempo asked for, else the prompt's, else 120; or those of `sync`.",
     "beat": "Beats heard since the music began, 0 on the first; or those that `sync` counts.",
     "bar": "Bars of four beats heard, 0 in the first.",
+    "lock": "What has become of the music's own beat: off, listening, locked, or lost while it cannot be heard.",
     "sync": "Where the beat comes from now: internal where nothing is heard of what `sync` asks for.",
 }
 """What the instrument tells about itself, by name; published, never set."""
@@ -297,8 +314,8 @@ JUMPS: dict[str, str] = {
 }
 """The numbers that do not glide, and why."""
 
-DESK: frozenset[str] = frozenset({"sync", "clock", "keyboard", "knobs"})
-"""What belongs to the instrument's own desk, its clocks and its MIDI: files and plug-in hosts have no use for it."""
+DESK: frozenset[str] = frozenset({"sync", "clock", "keyboard", "knobs", "lock", "lockshift"})
+"""What belongs to the instrument's own desk, its clocks, beat and MIDI: files and plug-in hosts have no use for it."""
 
 GATE: frozenset[str] = frozenset({"play", "stop", "panic", "lead"})
 """What the audio callback and the ring obey; the engine has no use for it."""

@@ -20,6 +20,7 @@ from streamer.engine.beginning import Beginning
 from streamer.engine.course import CROSSFADE_FRAMES, TURN_FRAMES, Course
 from streamer.engine.events import Collapsed, Event, Noted
 from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
+from streamer.engine.locking import Locking
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Encoder, Model, Resumable
 from streamer.engine.outlet import Outlet
@@ -31,6 +32,7 @@ from streamer.engine.waiting import Waiting
 from streamer.errors import UserError
 from streamer.sound.dynamics import Samples
 from streamer.sound.effects import Amounts
+from streamer.sound.lock import Lock
 
 
 class Core:
@@ -119,6 +121,15 @@ class Core:
             self._course.open(beginning, int(self.values["seed"]))
             self._guard.begin(beginning.frames)
         self._sounding = Sounding(self._outlet, self._waiting, self.values, model.hop, self._fps, level, tell)
+        self._locking = Locking(
+            Lock(model.sample_rate, model.channels),
+            self.values,
+            self._sounding,
+            self._steering,
+            model.sample_rate,
+            goes_on is None and beginning is None,
+            tell,
+        )
         for note in self._steering.cut(self.values):
             tell(note)
 
@@ -297,9 +308,14 @@ class Core:
 
     def _finish(self, chunk: Samples, frames: int) -> None:
         """From what the stream made of so many frames to what is heard of it."""
-        chunk = self._outlet.colour(chunk, Amounts(*(float(self.values[name]) for name in EFFECTS)), self.tempo.bpm)
+        chunk = self._locking.process(chunk)
         self.frames_done += frames
-        self._sounding.put(chunk)
+        self._put(chunk)
+        self._locking.settle(self.frames_done)
+
+    def _put(self, chunk: Samples) -> None:
+        amounts = Amounts(*(float(self.values[name]) for name in EFFECTS))
+        self._sounding.put(self._outlet.colour(chunk, amounts, self.tempo.bpm))
 
     def _set_out(self, name: str, value: Value) -> None:
         """Have the music go on elsewhere: at once for a reset, else a moment later."""
@@ -321,11 +337,15 @@ class Core:
         else:
             self._steering.rewind_beats(self.frames_done, back)
         self._sounding.restart(self.frames_done)
+        self._locking.turn()
 
     def _reset(self, seed: int) -> None:
         """Begin anew from the seed: one frame of the old music fades out, the new music fades in."""
         self._sounding.fade_out()
         self.play(1)
+        held = self._locking.drop()
+        if self._outlet.fading:  # too little came of that frame
+            self._put(held[: self._model.hop])
         self._course.stay()
         self._guard.begin()
         self._course.begin_anew(seed)
@@ -345,6 +365,7 @@ class Core:
             self._course.leave(old())
             self._course.begin_anew(seed)
             self._sounding.restart(self.frames_done)
+            self._locking.turn()
 
     def _seconds(self, frames: float) -> float:
         return frames / self._fps

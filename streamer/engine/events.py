@@ -138,7 +138,26 @@ class Collapsed:
     sentence: str
 
 
-Event = Applied | Turned | Moved | Noted | Refused | Collapsed
+@dataclass(frozen=True)
+class Locked:
+    """What has become of the music's own beat, see `streamer.sound.lock`; it follows from what is played.
+
+    Parameters
+    ----------
+    frame : float
+        From which.
+    state : str
+        off, listening, locked or lost.
+    sentence : str
+        For a person; empty where there is nothing to say.
+    """
+
+    frame: float
+    state: str
+    sentence: str
+
+
+Event = Applied | Turned | Moved | Noted | Refused | Collapsed | Locked
 
 
 def to_repeat(event: Event) -> Change | None:

@@ -64,6 +64,11 @@ class Outlet:
             self._loudness = Loudness(source_rate, channels).process
             self._limit = Limiter(sample_rate, channels).process
 
+    @property
+    def fading(self) -> bool:
+        """Whether a ramp of the fader is under way."""
+        return self._fader.moving
+
     def fade_to(self, gain: float) -> None:
         """Ramp to this factor, from the next sample on that goes in."""
         self._fader.to(gain)

@@ -88,7 +88,16 @@ class Sounding:
         """The next sample is the beginning of a frame: a stream that begins anew drops what its codec still owed."""
         self._origin = (frame, self._outlet.taken)
 
+    def shift(self, samples: int) -> None:
+        """Frames are heard so many samples later than they would have been."""
+        frame, start = self._origin
+        self._origin = (frame, start + samples)
+
     # ---- time
+
+    def ahead(self, samples: int) -> float:
+        """The frame, with its fraction, of what is heard so many samples after the next."""
+        return self.frame_of(self._outlet.taken + samples)
 
     @property
     def frame(self) -> float:

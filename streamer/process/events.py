@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from osc.values import Value
-from streamer.engine.events import Applied, Collapsed, Moved, Noted, Refused, Turned
+from streamer.engine.events import Applied, Collapsed, Locked, Moved, Noted, Refused, Turned
 
 __all__ = [
     "Applied",
@@ -18,6 +18,7 @@ __all__ = [
     "Facts",
     "Failed",
     "Loaded",
+    "Locked",
     "Moved",
     "Noted",
     "Ready",
@@ -109,4 +110,6 @@ class Report:
     sentence: str
 
 
-Event = Ready | Loaded | Born | Ended | Applied | Turned | Moved | Noted | Refused | Collapsed | Failed | Report
+Event = (
+    Ready | Loaded | Born | Ended | Applied | Turned | Moved | Noted | Refused | Collapsed | Locked | Failed | Report
+)

@@ -17,7 +17,7 @@ from streamer.bench import peers
 from streamer.bench.figures import Figures
 from streamer.bench.peers import Ratio
 from streamer.cli.main import COMMANDS
-from streamer.control.table import PARAMETERS
+from streamer.control.table import DESK, PARAMETERS
 from streamer.offline import evaluate as evaluating
 from streamer.offline.evaluate import Figures as Heard
 from streamer.offline.evaluate import Report
@@ -73,7 +73,7 @@ def test_options_of_play_are_grouped(narrow: Run) -> None:
 
 @pytest.mark.parametrize("name", [parameter.name for parameter in PARAMETERS if parameter.kind == "bool"])
 def test_what_is_on_or_off_has_an_option_for_each(narrow: Run, name: str) -> None:
-    for command in ("play", "render") if name != "clock" else ("play",):  # a file keeps nobody in time
+    for command in ("play", "render") if name not in DESK else ("play",):  # a file keeps nobody in time
         _, out, _ = narrow(command, "--help")
         assert f"--{name} " in out
         assert f"--no-{name} " in out
