@@ -7,8 +7,12 @@ is unknown is zero: without a score such a model is MusicGen and no more.
 
 from __future__ import annotations
 
+from cmath import exp
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate, repeat
+from math import log2, pi
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +44,11 @@ Score = Callable[[int], Fields | None]
 """What is asked of a frame by its number: (fields,), or None for nothing. Asked twice it answers alike, as long as
 nobody changes their mind in between."""
 
+CHORDS_KEPT = 256
+"""With who plays: as many as a song has, so that a past is consumed anew fast, too."""
 _NOTES = np.arange(12)
-_LOW, _HIGH = np.array([(0, 1), (0, 1), (1, 1e4), (0, 4095), (0, 11), *[(0, 1)] * 5]).T
+_SLOWEST, _FASTEST = 1, 10_000  # beats a minute that are a tempo at all
+_LOW, _HIGH = np.array([(0, 1), (0, 1), (_SLOWEST, _FASTEST), (0, 4095), (0, 11), *[(0, 1)] * 5]).T
 _USUALLY = np.array([0, 0, USUAL, *[0] * 7])  # in place of what is unknown: anything that can be computed with
 # The first features are sines of the phases: for each of both a constant 1, that it is known, then cosine and sine.
 _WAVES = [(0, 0.0, 0.25)] + [(0, float(order), shift) for order in BEATS for shift in (0.25, 0.0)]
@@ -50,6 +57,8 @@ _PHASE = np.array([field for field, _, _ in _WAVES])
 _ORDER, _SHIFT = (2 * np.pi * np.array([wave[index] for wave in _WAVES]) for index in (1, 2))
 _FIELD = np.repeat(np.arange(len(FIELDS)), [1 + 2 * len(BEATS), 1 + 2 * len(BARS), 3, 13, 13, 2, 2, 2, 2, 3])
 """Which field each feature tells of."""
+_MOVING = np.array([*range(1, 13), *range(14, 22), 23, 24, 60, 61])
+"""The features that change with every frame: of the phases, the tempo and the energy what they say."""
 
 
 def unknown(frames: int) -> Fields:
@@ -88,41 +97,67 @@ def features(fields: Fields) -> NDArray[np.float32]:
     return taken
 
 
-@dataclass(frozen=True, eq=False)
 class ScoreEmbedding:
     """What a score is to a decoder, as `musicgen.decoder.Embedding` is what columns are.
 
-    Attributes
+    Cheap enough for every step: what chord and players add is found again as long as they stay.
+
+    Parameters
     ----------
     table
         (`FEATURES`, d) float32.
     """
 
-    table: NDArray[np.float32]
+    def __init__(self, table: NDArray[np.float32]) -> None:
+        self.table = table
+        self._moving = table[_MOVING]
+        self._still = lru_cache(maxsize=CHORDS_KEPT)(self._add_still)
 
     def vector(self, fields: Fields) -> NDArray[np.float32] | None:
         """Of one frame's score (fields,): (d,) float32, to be added to its column's embedding; None: nothing is known.
 
-        The same to the bit, alone or among others, in every process.
+        What `features` gives, projected; to the bit the same in every process. To be read only.
         """
-        return self._projected(features(fields[None])[0])
+        beat, bar, bpm, *_, energy = fields.tolist()
+        known = (0 <= beat <= 1, 0 <= bar <= 1, _SLOWEST <= bpm <= _FASTEST, 0 <= energy <= 1)
+        still = self._still(known, fields[3:-1].tobytes())
+        if still is None or True not in known:
+            return still
+        pairs = _turns(beat, BEATS) if known[0] else [0j] * len(BEATS)
+        pairs += _turns(bar, BARS) if known[1] else [0j] * len(BARS)
+        for value in (log2(bpm / USUAL) if known[2] else 0.0, 2 * energy - 1 if known[3] else 0.0):
+            pairs.append(complex(value, value * value))
+        moving = np.array(pairs, np.complex64).view(np.float32)
+        vector: NDArray[np.float32] = _projected(moving, self._moving) + still
+        return vector
 
     def add(self, embedded: NDArray[np.float32], fields: Fields) -> None:
         """Add the vectors of many frames (T, fields) to columns' embeddings (T, d), in place."""
-        told = ~np.isnan(fields).all(1)
-        if not told.any():
-            return
-        for place, taken in zip(np.flatnonzero(told), features(fields[told]), strict=True):
-            vector = self._projected(taken)
+        for place in np.flatnonzero(~np.isnan(fields).all(1)):
+            vector = self.vector(fields[place])
             if vector is not None:
                 embedded[place] += vector
 
-    def _projected(self, taken: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        if not taken.any():
-            return None
-        # not by a library for matrices, whose sums depend on how many rows and threads there are
-        vector: NDArray[np.float32] = np.einsum("k,kd->d", taken, self.table)
-        return vector
+    def _add_still(self, known: tuple[bool, ...], rest: bytes) -> NDArray[np.float32] | None:
+        """What does not move with every frame: which of the others are known, and the bytes of chord and players."""
+        fields = unknown(1)
+        fields[0, [0, 1, 2, -1]] = np.where(known, [0, 0, USUAL, 0], np.nan)
+        fields[0, 3:-1] = np.frombuffer(rest, np.float32)
+        taken = features(fields)[0]
+        taken[_MOVING] = 0
+        return _projected(taken, self.table) if taken.any() else None
+
+
+def _turns(phase: float, orders: tuple[int, ...]) -> list[complex]:
+    """Cosine and sine of a phase's harmonics."""
+    turns = list(accumulate(repeat(exp(2j * pi * phase), orders[-1]), mul))
+    return [turns[order - 1] for order in orders]
+
+
+def _projected(taken: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[np.float32]:
+    # one row alone, always: of several at once the sums would be others
+    projected: NDArray[np.float32] = np.dot(taken, table)
+    return projected
 
 
 def save(path: Path, matrix: NDArray[np.floating[Any]]) -> None:

@@ -282,7 +282,9 @@ class NativeBackend:
         column = np.ascontiguousarray(np.concatenate(columns))
         rows: list[_Row] = []
         at = column.ctypes.data
-        vectors = [None] * len(states) if added is None else [own if own is None else contiguous(own) for own in added]
+        vectors = [
+            own if own is None else np.ascontiguousarray(own, np.float32) for own in added or [None] * len(states)
+        ]
         for index, (state, pair, vector) in enumerate(zip(states, prompts, vectors, strict=True)):
             for lane in state.lanes:
                 for row, prompt in enumerate(pair):

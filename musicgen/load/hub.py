@@ -11,7 +11,7 @@ NANO = Path(__file__).parents[1] / "models" / "nano"
 # Of what transformers saves, no pickled weights: they could run code.
 TRANSFORMERS_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "README.md"]
 # Pickled as well, but read without running anything, see musicgen/load/audiocraft.py.
-AUDIOCRAFT_FILES = ["state_dict.bin", "compression_state_dict.bin", "README.md"]
+AUDIOCRAFT_FILES = ["state_dict.bin", "compression_state_dict.bin", "score.safetensors", "README.md"]
 POINTER = b"version https://git-lfs.github.com/spec/"
 
 

@@ -6,6 +6,7 @@ Importing this module imports transformers, which takes seconds: the way from na
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES, AutoModelForTextEncoding
 
+from musicgen import score
 from musicgen.errors import ModelError, is_failure
 from musicgen.load.audiocraft import AudioCraftFiles, read_audiocraft
 from musicgen.load.checks import check_chroma, check_model, check_tokenizer
@@ -258,6 +260,8 @@ def convert(name: str, target: Path) -> None:
             if config.model_type == "musicgen_melody":
                 rate, bins = config.audio_encoder.sampling_rate, config.num_chroma
                 chroma(check_chroma(files.chroma, rate, bins, str(folder))).save_pretrained(target)
+        if (folder / score.FILE).is_file():
+            shutil.copyfile(folder / score.FILE, target / score.FILE)
         (target / "generation_config.json").write_text(json.dumps(files.settings, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{target} cannot be written ({error.strerror}): choose another place.") from error

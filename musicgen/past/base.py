@@ -162,7 +162,7 @@ class BasePast:
 
     def tell(self, fields: Fields | None) -> NDArray[np.float32] | None:
         """See :meth:`Past.tell`."""
-        self._told = self._nothing if fields is None else np.array(fields, np.float32)
+        self._told = self._nothing if fields is None else np.asarray(fields, np.float32)
         score = self._embedding.score
         return None if fields is None or score is None else score.vector(self._told)
 

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from musicgen import StreamingPolicy
+from musicgen.arrays import as_numpy
 from musicgen.backends import Backend
 from musicgen.backends.torch_step import TorchBackend
-from musicgen.decoder import DecoderWeights
+from musicgen.decoder import DecoderWeights, Embedding
 from musicgen.load.checkpoint import load_checkpoint
 from musicgen.past import State
 from musicgen.past.shadow import advance, start_shadow
@@ -96,14 +97,15 @@ def agree(expected: Floats, found: Floats) -> Agreement:
 
 
 def play(batch: Sequence[Twin], steps: int, random: np.random.Generator) -> Agreement:
-    """Step some streams in one batch with random columns."""
+    """Step some streams in one batch with random columns, and what is added to some of them."""
     results = []
     for _ in range(steps):
         columns = [_columns(twin, random) for twin in batch]
+        added = [_added(twin, random) for twin in batch]
         expected, found = (
             batch[0]
             .backends[side]
-            .step([twin.states[side] for twin in batch], columns, [twin.prompts[side] for twin in batch])
+            .step([twin.states[side] for twin in batch], columns, [twin.prompts[side] for twin in batch], added)
             for side in (0, 1)
         )
         results.append(agree(expected, found))
@@ -120,6 +122,12 @@ def _columns(twin: Twin, random: np.random.Generator) -> NDArray[np.int64]:
     weights = backend.weights
     lanes = len(twin.states[0].lanes)
     return random.integers(0, weights.vocabulary + 1, (1, weights.codebooks)).repeat(lanes, 0)
+
+
+def _added(twin: Twin, random: np.random.Generator) -> Floats | None:
+    backend = twin.backends[0]
+    assert isinstance(backend, TorchBackend)
+    return random.normal(size=backend.weights.hidden).astype(np.float32) if random.random() < 0.5 else None
 
 
 def _worst(results: Sequence[Agreement]) -> Agreement:
@@ -279,12 +287,38 @@ def check_a_blend_is_its_prompts(weights: DecoderWeights, prepare: Prepare, cosi
                 advance(state)
 
 
+def check_what_is_added_is_consumed(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
+    """In a stream's own conditional rows, as if the columns had been embedded so; no other row hears of it."""
+    backend, random = prepare(weights), np.random.default_rng(8)
+    embedding = Embedding(as_numpy(weights.embed), as_numpy(weights.offsets))
+    states = [backend.new_state(POLICY) for _ in range(4)]
+    alone, consumed, *pair = states
+    nothing = (None, None)
+    for number in range(25):
+        column = random.integers(0, weights.vocabulary, (1, weights.codebooks))
+        added = 3 * normal(weights.hidden, seed=number)
+        own = column.repeat(len(alone.lanes), 0)
+        expected = backend.step([alone], [own], [nothing], [added])[0]
+        first, second = backend.step(pair, [own, own], [nothing, nothing], [None, added])
+        assert agree(expected, second).cosine > cosine
+        assert agree(expected[1], first[1]).cosine > cosine
+        assert agree(expected[0], first[0]).cosine < 0.95
+        if number < POLICY.max_position - POLICY.keep:  # a shadow would have to see it too
+            inputs = embedding(column).repeat(2, 0)[:, None]
+            inputs[0] += added
+            found = backend.prefill(consumed, inputs, nothing)
+            assert agree(expected, found).cosine > cosine
+        for state in (alone, *pair):
+            advance(state)
+
+
 def check_everything(weights: DecoderWeights, prepare: Prepare, cosine: float) -> None:
     """All of the above."""
     check_a_stream_through_its_life(weights, prepare, cosine)
     check_streams_that_join_and_leave(weights, prepare, cosine)
     check_a_neighbour_changes_nothing(weights, prepare, cosine)
     check_a_prefill_is_its_steps(weights, prepare, cosine)
+    check_what_is_added_is_consumed(weights, prepare, cosine)
     check_a_reset_forgets_everything(weights, prepare)
     check_a_prefill_that_has_no_room_is_refused(weights, prepare)
     check_a_blend(weights, prepare, cosine)
