@@ -31,8 +31,8 @@ LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 MODELS_RATE = 32_000
 """Samples a second of nano and of every released model."""
 
-_ALSO = {"tempo": "--bpm", "progression": "--chords"}
-"""Options that have a second name."""
+_NAMED = {"tempo": ("--tempo", "--bpm"), "progression": ("--chords",)}
+"""Options that are not named as their parameters are."""
 _OF_SOUND = {"volume", "mute", "lead", "loudness", *EFFECTS}
 """The parameters that change no token: the others are about the music."""
 # None: not asked for, so that the model's own default stands.
@@ -117,9 +117,8 @@ def _option(parameter: Parameter) -> inspect.Parameter:
         bounds = {"min": number(parameter.low), "max": number(parameter.high), "metavar": "N"}
     elif parameter.kind in TEXTS:
         bounds = {"metavar": "TEXT"}
-    plain_name = f"--{parameter.name.replace('_', '-')}"
-    names = [f"{plain_name}/--no-{parameter.name}" if parameter.kind == "bool" else plain_name]
-    names += [_ALSO[parameter.name]] if parameter.name in _ALSO else []
+    usual = f"--{parameter.name.replace('_', '-')}"
+    names = _NAMED.get(parameter.name, (f"{usual}/--no-{parameter.name}" if parameter.kind == "bool" else usual,))
     unit = f" [{parameter.unit}]" if parameter.unit else ""
     slot = parameter.name in (*SLOTS, *SLOTS.values()) and parameter.name != "prompt"
     panel = SLOT if slot else SOUND if parameter.name in _OF_SOUND else MUSIC

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from osc.values import BadValue
 
@@ -59,6 +60,7 @@ class Chord:
     bass: int
 
 
+@lru_cache(maxsize=256)
 def chord_of(text: str) -> Chord | None:
     """A chord by its name, such as ``Am7``, ``F#m``, ``B♭``, ``C/E``, ``Dsus4`` or ``G7b9``; None for "" and ``N``.
 

@@ -10,17 +10,18 @@ from streamer.control.change import Frame
 from streamer.control.glides import TELL_EVERY
 from streamer.control.moves import CONTINUE, REWIND
 from streamer.control.pulse import PULSE, Pulse
+from streamer.control.score import NAMES
 from streamer.control.table import GAINS, SAMPLING, TURNS, WORDED
 from streamer.control.tempo import Tempo
 from streamer.engine.course import Course
-from streamer.engine.events import Applied, Event, Moved, Refused
+from streamer.engine.events import Applied, Event, Moved, Noted, Refused
 from streamer.engine.guard import Guard
 from streamer.engine.passages import Passages
 from streamer.engine.steering import CannotFollow, Steering
 from streamer.engine.waiting import Due, Waiting
 from streamer.errors import UserError
 
-_MUSICAL = {*WORDED, "negative", "melody", "lora", *SAMPLING}  # what decides which music is usual
+_MUSICAL = {*WORDED, *NAMES, "negative", "melody", "lora", *SAMPLING}  # what decides which music is usual
 
 Turn = tuple[str, Value]
 """An action that has the music go on elsewhere, and where."""
@@ -100,6 +101,8 @@ class Arrivals:
             self._guard.asked()
         if "guard" in there:
             self._guard.begin()
+        if lacks := self._steering.score.lacks(values):
+            self._tell(Noted(next(name for name in values if name in NAMES), lacks, change.origin))
         late = max(0.0, (frame - round(due.frame)) / self._frame_rate) if change.at else 0.0
         self._tell(Applied(frame, values, change.at, change.origin, late, change.over))
         if change.over and there:

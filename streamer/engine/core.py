@@ -22,7 +22,7 @@ from streamer.engine.events import Collapsed, Event, Noted
 from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.engine.locking import Locking
 from streamer.engine.melodies import Melodies
-from streamer.engine.model import Encoder, Model, Resumable
+from streamer.engine.model import Encoder, Model, Resumable, Stream, Told
 from streamer.engine.outlet import Outlet
 from streamer.engine.passages import Passages
 from streamer.engine.sounding import Sounding
@@ -107,7 +107,8 @@ class Core:
         self._melodies = melodies or Melodies(model)
         self._steering = Steering(model, self.values, self._melodies, self._fps)
         self.stream = self._steering.stream
-        self._course = Course(model, self.stream)
+        self._steering.score.tell(cast(Told, self.stream), lambda: self.frames_done)
+        self._course = Course(model, self.stream, self._tell_score)
         self._passages = Passages(cast(Encoder, model))
         self._guard = Guard(model.sample_rate, model.hop)
         self._arrivals = Arrivals(
@@ -120,6 +121,7 @@ class Core:
         if beginning is not None:
             self._course.open(beginning, int(self.values["seed"]))
             self._guard.begin(beginning.frames)
+            self._renew_score()
         self._sounding = Sounding(self._outlet, self._waiting, self.values, model.hop, self._fps, level, tell)
         self._locking = Locking(
             Lock(model.sample_rate, model.channels),
@@ -132,6 +134,8 @@ class Core:
         )
         for note in self._steering.cut(self.values):
             tell(note)
+        if goes_on is None and (lacks := self._steering.score.lacks(self.values)):
+            tell(Noted("grid", lacks))
 
     # ---- for whoever plays
 
@@ -169,7 +173,8 @@ class Core:
         """Where the engine stands, see `Standing`. Another does not play a passage on: it goes on from its end."""
         stream, beat = cast(Resumable, self.stream), self.tempo.beat_at(self.frames_done)
         frames, begins = self._course.trail.state()
-        return Standing(stream.state(), beat, int(self.values["seed"]), frames, begins).to_bytes()
+        chords = self._steering.score.chords.begins
+        return Standing(stream.state(), beat, int(self.values["seed"]), frames, begins, chords).to_bytes()
 
     def read(self, samples: int) -> Samples:
         """The next block.
@@ -304,6 +309,17 @@ class Core:
         except FloatingPointError:
             raise UserError(str(error)) from None
 
+    # ---- the score
+
+    def _tell_score(self, stream: Stream) -> None:
+        """Have a stream ask for its score that sets out for somewhere else: it is heard when it has come there."""
+        self._steering.score.tell(cast(Told, stream), lambda: self.frames_done + (self._course.turn_in or 0))
+
+    def _renew_score(self) -> None:
+        """What the stream has begun was asked for at another beat than the one at which it is heard."""
+        if self._steering.score.tells(self.frames_done):
+            self.stream.redraw()
+
     # ---- sound
 
     def _finish(self, chunk: Samples, frames: int) -> None:
@@ -336,6 +352,7 @@ class Core:
             self._steering.restart_beats(self.frames_done)
         else:
             self._steering.rewind_beats(self.frames_done, back)
+        self._renew_score()
         self._sounding.restart(self.frames_done)
         self._locking.turn()
 

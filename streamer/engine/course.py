@@ -47,6 +47,8 @@ class Course:
         Of the stream.
     stream
         That plays.
+    told
+        Takes every stream that sets out for somewhere else, before it does: it is to be told a score.
 
     Attributes
     ----------
@@ -54,7 +56,8 @@ class Course:
         What was played.
     """
 
-    def __init__(self, model: Model, stream: Stream) -> None:
+    def __init__(self, model: Model, stream: Stream, told: Callable[[Stream], None] = lambda stream: None) -> None:
+        self._told = told
         self._model = model
         self._stream = stream
         self._fps = model.sample_rate / model.hop
@@ -140,6 +143,7 @@ class Course:
 
     def _set_out(self, turn: _Turn, seed: int) -> None:
         turn.other = cast(Trading, self._stream).another()
+        self._told(turn.other)
         turn.parts = turn.other.approach(turn.past, seed, TURN_FRAMES, self._heard(turn.past))
         self._turn, self._left = turn, TURN_FRAMES
 

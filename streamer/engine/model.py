@@ -13,6 +13,7 @@ from streamer.sound.dynamics import Samples
 if TYPE_CHECKING:
     from musicgen import Melody, StreamingPolicy
     from musicgen import Sampling as MusicSampling
+    from musicgen.score import Score
     from musicgen.state import StreamState
 
 Frames = NDArray[np.int64]
@@ -61,6 +62,16 @@ class Stream(Following, Protocol):
     def continue_from(self, frames: Frames, seed: int) -> Samples: ...
     def reanchor(self, frames: Frames, seed: int) -> None: ...
     def next_chunk(self, frames: int) -> Samples: ...
+
+
+class Told(Protocol):
+    """A stream that follows a score, see `streamer.engine.score`."""
+
+    @property
+    def frames_done(self) -> int: ...
+    @property
+    def kept(self) -> int: ...
+    def set_score(self, score: Score | None) -> None: ...
 
 
 class Trading(Protocol):
@@ -113,6 +124,8 @@ class Model(Follower, Protocol):
 
     @property
     def channels(self) -> int: ...
+    @property
+    def follows_score(self) -> bool: ...
     @property
     def defaults(self) -> Sampling: ...
     def encode_prompt(self, text: str) -> object: ...

@@ -54,10 +54,15 @@ def asked_tempo(values: Mapping[str, Value]) -> float:
 
 def tempo_of(values: Mapping[str, Value]) -> float:
     """The tempo that beats are counted by, bpm: the parameter's, else the first prompt's that names one."""
+    return named_tempo(values) or USUAL
+
+
+def named_tempo(values: Mapping[str, Value]) -> float | None:
+    """The tempo that the parameter names, else the first prompt that names one; None where nobody does."""
     asked = asked_tempo(values)
     named = [tempo_in(str(values[text])) for text, weight in SLOTS.items() if float(values[weight]) > 0]
-    found = asked or next((tempo for tempo in named if tempo), USUAL)
-    return min(max(found, SLOWEST), FASTEST)
+    found = asked or next((tempo for tempo in named if tempo), None)
+    return found and min(max(found, SLOWEST), FASTEST)
 
 
 @dataclass(frozen=True)

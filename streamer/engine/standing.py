@@ -28,6 +28,8 @@ class Standing:
         (K, F) that were played last, see `streamer.engine.trail.Trail`.
     begins : list of int
         Which of them begin music.
+    chords : float
+        The beat from which on the progression goes round.
     """
 
     stream: StreamState
@@ -35,10 +37,12 @@ class Standing:
     seed: int
     frames: NDArray[np.uint16]
     begins: list[int]
+    chords: float = 0.0
 
     def to_bytes(self) -> bytes:
         """A line of JSON, the frames, then the stream's state."""
         head = {"beat": self.beat, "seed": self.seed, "frames": self.frames.shape, "begins": self.begins}
+        head |= {"chords": self.chords}
         frames = np.ascontiguousarray(self.frames, "<u2").tobytes()
         return json.dumps(head).encode() + b"\n" + frames + self.stream.to_bytes()
 
@@ -61,6 +65,7 @@ class Standing:
             frames = np.frombuffer(state[:size], "<u2").reshape(codebooks, count).astype(np.uint16)
             begins = [int(begin) for begin in fields["begins"]]
             stream = StreamState.from_bytes(state[size:])
-            return cls(stream, float(fields["beat"]), int(fields["seed"]), frames, begins)
+            chords = float(fields.get("chords", 0.0))  # older states have none
+            return cls(stream, float(fields["beat"]), int(fields["seed"]), frames, begins, chords)
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no engine's state: {error}") from None

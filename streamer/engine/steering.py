@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -17,6 +18,7 @@ from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model, Resumable, Stream
 from streamer.engine.pace import WORDINGS, Pace, pace
 from streamer.engine.prompts import Blend, Prompts, blend_of, strongest, tempo_of, texts_of
+from streamer.engine.score import Score
 from streamer.engine.standing import Standing
 from streamer.errors import UserError
 
@@ -66,6 +68,8 @@ class Steering:
         That is steered, begun anew with the values.
     tempo : Tempo
         That beats are counted by.
+    score : Score
+        What streams are told beside the prompt.
 
     Raises
     ------
@@ -86,6 +90,7 @@ class Steering:
         self.tempo = Tempo(tempo_of(values))
         self._pace: Pace | None = None  # a tempo on its way
         self._led = False  # beats are counted as somebody else does
+        self.score = Score(model.follows_score, values, lambda frame: (self._tempo_at(frame), self._led))
         self._words = float(values["tempo"])  # the tempo that prompts are worded with
         blend = blend_of(values)
         self.stream = start(model, values, blend)
@@ -191,6 +196,7 @@ class Steering:
             self.settle(frame)  # a fade starts at what was asked for before it
         self._values.update(there)
         self._fresh |= dict.fromkeys(there)
+        self.score.take(there, frame)
         if "tempo" in there:
             self._words = float(values["tempo"])
         if WORDED & there.keys():
@@ -208,7 +214,7 @@ class Steering:
             self._prompts.to(self._blend(), frame)
         for name in fresh:
             self._steer(name)
-        if fresh.keys() & _DRAWN:
+        if self.score.renewed(fresh) or fresh.keys() & _DRAWN:
             if frame - self._steered >= APART:
                 self.stream.redraw()
             self._steered = frame
@@ -251,6 +257,14 @@ class Steering:
             frame += 1
         return tempo.next(frame, beats)
 
+    def _tempo_at(self, frame: int) -> Tempo:
+        """That a frame to come is counted by, as far as it is known now."""
+        tempo, pace = self.tempo, self._pace
+        if pace is not None:
+            for ahead in range(max(tempo.frame, math.floor(pace.glide.frame)) + 1, frame + 1):
+                tempo = tempo.at(ahead, pace.bpm_at(ahead))
+        return tempo
+
     def lead(self, pulse: Pulse, frame: int) -> None:
         """Count beats as another does, who has this one at a frame; for none by itself, on from where the beat is."""
         self._led = pulse.bpm > 0
@@ -258,16 +272,19 @@ class Steering:
             if self._pace is not None:  # words need no way to go
                 self._words = self._values["tempo"] = self._pace.words[-1]
                 self._fresh["tempo"], self._pace = None, None
-            self.tempo = Tempo(pulse.bpm, frame, pulse.beat)
+            before, self.tempo = self.tempo, Tempo(pulse.bpm, frame, pulse.beat)
+            self.score.move(before, frame)
 
     def restart_beats(self, frame: int) -> None:
         """The first beat falls on a frame, unless somebody else counts."""
         if not self._led:
             self.tempo = self.tempo.restarted(frame)
+            self.score.restart()
 
     def count_from(self, frame: int, beat: float) -> None:
         """So many beats have passed at a frame."""
-        self.tempo = replace(self.tempo, frame=frame, beat=beat)
+        before, self.tempo = self.tempo, replace(self.tempo, frame=frame, beat=beat)
+        self.score.move(before, frame)
 
     def rewind_beats(self, frame: int, back: int) -> None:
         """A frame has the beat of so many frames before it, 0 at least, in the tempo of now; unless others count."""
@@ -275,6 +292,7 @@ class Steering:
             return
         then = self.tempo.beat_at(frame - back)
         self.tempo = replace(self.tempo, frame=frame, beat=max(0.0, then))
+        self.score.settle()
 
     @property
     def arrived(self) -> bool:
@@ -297,6 +315,7 @@ class Steering:
         if self._values["seed"] != standing.seed:
             self.stream.reseed(int(self._values["seed"]))
         self.tempo = replace(self.tempo, beat=standing.beat)
+        self.score.chords = replace(self.score.chords, begins=standing.chords)
 
     def _begin_glides(self, change: Change, frame: int) -> set[str]:
         """Send the numbers of a batch on their way, where it takes its time; their names. What is set glides no more.

@@ -133,6 +133,7 @@ class SineStream:
 class SineModel:
     name = "sine"
     follows_melody = True
+    follows_score = False
     policy = StreamingPolicy()
 
     kind: type[SineStream] = SineStream

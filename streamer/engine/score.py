@@ -1,0 +1,217 @@
+"""What the stream is told of every frame beside the prompt: the beat as it is when the frame is heard, chord, players.
+
+A frame is asked for before it is made, and heard later still. Its place in time is its number: `Tempo` counts beats on
+frames, so the phase of a frame is that of the moment at which it is heard, whatever lies between.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from osc.values import Value
+from streamer.control.chords import Chord, chord_of
+from streamer.control.progression import progression_of
+from streamer.control.score import AUTO, NAMES, OFF, PLAYERS, notes_of
+from streamer.control.table import TABLE
+from streamer.control.tempo import BEATS_PER_BAR, FRAMES_PER_MINUTE, Tempo
+from streamer.engine.prompts import named_tempo
+
+if TYPE_CHECKING:
+    from musicgen.score import Fields
+    from streamer.engine.model import Told
+
+JUMP = 1.0
+"""Frames by which the beat may move before what is begun is drawn anew."""
+_BARS = 0.5  # by which it may, before it is elsewhere in the song
+_EXACT = 1e-6  # beats: what rounding may cost a bar that falls on a frame
+WORDS_ONLY = (
+    "this model follows words only: the beat, chords, players and energy are not told to it, and tempo and key word "
+    "the prompt; nano follows them all"
+)
+
+
+@dataclass(frozen=True)
+class Round:
+    """A progression that goes round, from a bar on; before that bar, the one that it takes the place of.
+
+    Parameters
+    ----------
+    text : str
+        As `streamer.control.progression` reads it; "" for none.
+    begins : float
+        The beat on which its first chord falls.
+    before : Round, optional
+        What goes round until then.
+    """
+
+    text: str = ""
+    begins: float = 0.0
+    before: Round | None = None
+
+    def at(self, beat: float, bar: float = BEATS_PER_BAR) -> Chord | None:
+        """The chord on a beat; None where the music likes what it likes. bar: beats of one."""
+        if self.before is not None and beat < self.begins - _EXACT:
+            return self.before.at(beat, bar)
+        found = progression_of(self.text, bar)
+        return found.at(beat - self.begins) if found else None
+
+    def then(self, text: str, tempo: Tempo, frame: int) -> Round:
+        """Another progression, from the first bar on that begins with a frame or after it."""
+        bars = math.floor((tempo.beat_at(frame - 1) + _EXACT) / BEATS_PER_BAR) + 1
+        return Round(text, float(bars * BEATS_PER_BAR), Round(self.text, self.begins))
+
+
+def on_grid(values: Mapping[str, Value], counted: bool = False) -> bool:
+    """Whether the music is held to the beat. counted: whether somebody counts it, else a tempo has to be named."""
+    grid = int(values["grid"])
+    return grid != OFF and (grid != AUTO or counted or named_tempo(values) is not None)
+
+
+def asks(values: Mapping[str, Value]) -> bool:
+    """Whether anything is asked for that only models with score inputs follow."""
+    return any(values[name] != TABLE[name].default for name in NAMES - {"grid"}) or int(values["grid"]) > OFF
+
+
+def fields_of(
+    values: Mapping[str, Value], beat: float, bpm: float | None, chords: Round, bar: float = BEATS_PER_BAR
+) -> Fields:
+    """What one frame is told, see `musicgen.score.FIELDS`.
+
+    Parameters
+    ----------
+    values : mapping
+        Of the parameters.
+    beat : float
+        Beats passed when the frame is heard.
+    bpm : float or None
+        Beats a minute; None leaves the beat to the music.
+    chords : Round
+        The progression.
+    bar : float
+        Beats of a bar.
+    """
+    from musicgen.score import unknown  # there by now: whoever asks has a stream
+
+    fields: Fields = unknown(1)[0]
+    if bpm is not None:
+        fields[:3] = beat % 1, beat / bar % 1, bpm
+    held = notes_of(str(values["notes"]))
+    chord = chord_of(str(values["chord"])) or chords.at(beat, bar)
+    if held:
+        fields[3:5] = _bits(note % 12 for note in held), held[0] % 12
+    elif chord is not None:
+        fields[3:5] = _bits(chord.notes), chord.bass
+    for place, name in enumerate(PLAYERS, start=5):
+        if (plays := int(values[f"player_{name}"])) != AUTO:
+            fields[place] = plays
+    if float(values["energy"]) >= 0:
+        fields[9] = values["energy"]
+    return fields
+
+
+def _bits(pitches: Iterable[int]) -> int:
+    return sum(1 << pitch for pitch in set(pitches))
+
+
+def clocked(
+    values: Mapping[str, Value], bpm: float, bar: float = BEATS_PER_BAR, first: float = 0.0
+) -> Callable[[int], Fields]:
+    """The score of a stream that a file is made of: for `musicgen.Stream.set_score`, where the model follows scores.
+
+    Parameters
+    ----------
+    values, bpm, bar
+        See `fields_of`.
+    first : float
+        The frame, with its fraction, on which the first beat falls.
+    """
+    chords = Round(str(values["progression"]))
+    return lambda frame: fields_of(values, (frame - first) * bpm / FRAMES_PER_MINUTE, bpm, chords, bar)
+
+
+class Score:
+    """Tells streams what is asked for.
+
+    Parameters
+    ----------
+    follows : bool
+        Whether the model's streams can be told.
+    values : mapping
+        What is played, by name; of now whenever a stream asks.
+    counted : callable
+        What the beats of a frame are counted by, and whether somebody counts them even where nobody has named a tempo.
+
+    Attributes
+    ----------
+    chords : Round
+        The progression.
+    """
+
+    def __init__(
+        self, follows: bool, values: Mapping[str, Value], counted: Callable[[int], tuple[Tempo, bool]]
+    ) -> None:
+        self.chords = Round(str(values["progression"]))
+        self._follows = follows
+        self._values = values
+        self._counted = counted
+        self._moved = False
+        self._said = False
+
+    def tell(self, stream: Told, heard: Callable[[], int]) -> None:
+        """Have a stream ask for the score of its frames, where its model can follow it.
+
+        Parameters
+        ----------
+        heard
+            The engine's frame that the stream's next one is heard at.
+        """
+        if self._follows:
+            stream.set_score(lambda number: self.at(heard() + number - (stream.frames_done - stream.kept)))
+
+    def at(self, frame: int) -> Fields:
+        """Of a frame of the engine's, as far as it is known now."""
+        tempo, counted = self._counted(frame)
+        bpm = tempo.bpm if on_grid(self._values, counted) else None
+        return fields_of(self._values, tempo.beat_at(frame), bpm, self.chords)
+
+    def tells(self, frame: int) -> bool:
+        """Whether anything is known of a frame, for a model that can be told."""
+        return self._follows and not bool(np.isnan(self.at(frame)).all())
+
+    def lacks(self, values: Mapping[str, Value]) -> str:
+        """A sentence, once, where something is asked for that the model cannot follow; else none."""
+        if self._follows or self._said or not asks({name: own.default for name, own in TABLE.items()} | dict(values)):
+            return ""
+        self._said = True
+        return WORDS_ONLY
+
+    def take(self, values: Mapping[str, Value], frame: int) -> None:
+        """Some values stand from a frame on; a progression begins on the next bar."""
+        if "progression" in values:
+            self.chords = self.chords.then(str(values["progression"]), self._counted(frame)[0], frame)
+
+    def move(self, before: Tempo, frame: int) -> None:
+        """Somebody who counts was elsewhere in the bar until a frame, by what we had counted."""
+        bars = (self._counted(frame)[0].beat_at(frame) - before.beat_at(frame)) / BEATS_PER_BAR
+        if abs(bars) > _BARS:
+            self.settle()
+        frames = abs(bars - round(bars)) * BEATS_PER_BAR * FRAMES_PER_MINUTE / before.bpm
+        self._moved = self._moved or frames > JUMP
+
+    def settle(self) -> None:
+        """The beat has gone elsewhere: the progression that is asked for goes round there, and none before it."""
+        self.chords = Round(self.chords.text, self.chords.begins)
+
+    def restart(self) -> None:
+        """The first bar begins anew, and the progression with it."""
+        self.chords = Round(self.chords.text)
+
+    def renewed(self, names: Iterable[str]) -> bool:
+        """Whether frames that are begun should be drawn anew, now that the stream is to hear of some values."""
+        moved, self._moved = self._moved, False
+        return self._follows and (moved or bool(NAMES & set(names)))
