@@ -172,7 +172,10 @@ class Commands:
 
     def _note(self, changed: dict[str, Value], origin: object) -> None:
         with self._lock:
-            self._history.note(changed)
+            if changed.keys() == {"notes"}:  # keys are let go of by the hand that holds them
+                self._history.adopt(changed)
+            else:
+                self._history.note(changed)
 
     # ---- glides and fades
 

@@ -16,6 +16,7 @@ from streamer.errors import UserError
 from streamer.reporting import Say
 from streamer.surfaces.midi.clock import CONTINUE, POSITION, START, STEP, STOP, TICK, ClockOut
 from streamer.surfaces.midi.hands import Hands, Touch
+from streamer.surfaces.midi.keyboard import Keyboard
 from streamer.surfaces.midi.pll import AWAY, Pll
 from streamer.surfaces.midi.ports import Ports
 
@@ -32,7 +33,8 @@ class Midi:
     choice : str
         Which ports, see `Ports`.
     controls
-        What is steered; `knobs` among them is the map, and `clock` whether ours is sent.
+        What is steered; `knobs` among them is the map, `clock` whether ours is sent, and `keyboard` the channel whose
+        held keys are the chord.
     load : callable
         Takes the name of a snapshot to load; raises `UserError` where there is none.
     place, playing : callable
@@ -62,6 +64,7 @@ class Midi:
         self._clocked_by, self._ticked = "", 0.0
         self._running: bool | None = None
         self._hands: dict[str, Hands] = {}
+        self._keyboard = Keyboard()
         self._lock = threading.Lock()  # every port has a thread of its own
         self._learning = ""
         self._ports = Ports(choice, self.hear, say)
@@ -86,6 +89,12 @@ class Midi:
     def _note(self, changed: dict[str, Value], origin: object) -> None:
         if "clock" in changed:
             self._clock.switch(bool(changed["clock"]))
+        if "keyboard" in changed:
+            with self._lock:
+                held = bool(self._keyboard.notes)
+                self._keyboard.let_go()
+            if held:  # what is held on another channel is not heard of any more
+                self._controls.apply([("notes", "")], self)
 
     # ---- what comes in
 
@@ -101,7 +110,8 @@ class Midi:
                 self._hands.clear()
             touches = self._hands.setdefault(port, Hands()).read(data)
         for touch in touches:
-            self._touched(touch)
+            if not self._touched(touch):
+                self._play(port, touch)
 
     def _keep_time(self, port: str, data: Sequence[int]) -> None:
         """One clock at a time: another may come in where that has gone."""
@@ -138,18 +148,30 @@ class Midi:
 
     # ---- hands
 
-    def _touched(self, touch: Touch) -> None:
+    def _touched(self, touch: Touch) -> bool:
+        """Whether the map has a use for it."""
         if self._learning and (touch.value > 0 or not touch.knob.startswith("note")):
             target, self._learning = self._learning, ""
             self._bind(touch.knob, target)
-            return
+            return True
         target = read_map(str(self._controls.get("knobs"))).get(touch.knob, "")
         if not target:
-            return
+            return False
         try:
             self._turn(target, touch)
         except (UserError, ValueError) as error:
             self._say(f"{touch.knob} turns {target}: {error}.")
+        return True
+
+    def _play(self, port: str, touch: Touch) -> None:
+        """Keys that are held are the chord, where the channel is theirs."""
+        with self._lock:
+            before = self._keyboard.notes
+            if not self._keyboard.play(port, int(self._controls.get("keyboard")), touch):
+                return
+            notes = self._keyboard.notes
+        if notes != before:
+            self._controls.apply([("notes", notes)], self)
 
     def _turn(self, target: str, touch: Touch) -> None:
         """Do what a knob or a note is for; a note's end does nothing, and a knob has to come to its upper half."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from osc.values import BadValue
 from streamer.control.knobs import map_text, read_map, write_map
 from streamer.surfaces.midi.hands import PAIRED, Hands, Touch
+from streamer.surfaces.midi.keyboard import Keyboard
 
 BYTES = st.lists(st.integers(0, 255), max_size=6)
 CHANNELS = st.integers(1, 16)
@@ -108,3 +109,48 @@ def test_a_map_is_read_as_it_was_written(targets: dict[str, str]) -> None:
 def test_what_is_no_map_is_refused(text: str) -> None:
     with pytest.raises(BadValue, match="takes"):
         read_map(text)
+
+
+# --- held keys
+
+
+def played(*touches: tuple[str, float], channel: int = 1) -> str:
+    keyboard = Keyboard()
+    for knob, value in touches:
+        keyboard.play("keys", channel, Touch(knob, value))
+    return keyboard.notes
+
+
+def test_keys_that_are_held_are_the_chord_until_they_are_let_go() -> None:
+    pressed = [("note 1 64", 0.9), ("note 1 57", 0.5), ("note 1 60", 0.5)]
+    assert played(*pressed) == "57 60 64"
+    assert played(*pressed, ("note 1 60", 0.0)) == "57 64"
+    assert played(*pressed, ("note 1 60", 0.0), ("note 1 57", 0.0), ("note 1 64", 0.0)) == ""
+
+
+def test_the_pedal_holds_what_is_let_go() -> None:
+    down = [("note 1 57", 0.5), ("cc 1 64", 1.0), ("note 1 57", 0.0)]
+    assert played(*down) == "57"
+    assert played(*down, ("note 1 60", 0.5), ("cc 1 64", 0.0)) == "60"
+    assert played(*down, ("note 1 57", 0.5), ("cc 1 64", 0.0)) == "57"
+
+
+def test_other_channels_and_knobs_are_not_the_chord() -> None:
+    assert played(("note 2 57", 0.5), ("cc 1 7", 0.5), ("nrpn 1 64", 0.5)) == ""
+    assert played(("note 1 57", 0.5), channel=0) == ""
+
+
+def test_two_keyboards_play_one_chord() -> None:
+    keyboard = Keyboard()
+    keyboard.play("left", 1, Touch("note 1 45", 0.5))
+    keyboard.play("right", 1, Touch("note 1 60", 0.5))
+    keyboard.play("right", 1, Touch("note 1 45", 0.5))
+    keyboard.play("right", 1, Touch("note 1 45", 0.0))
+    assert keyboard.notes == "45 60"
+    keyboard.let_go()
+    assert keyboard.notes == ""
+
+
+@given(st.lists(st.tuples(st.sampled_from(["note 1 57", "note 1 60", "cc 1 64"]), st.sampled_from([0.0, 1.0]))))
+def test_nothing_rings_once_every_key_and_the_pedal_are_up(touches: list[tuple[str, float]]) -> None:
+    assert played(*touches, ("note 1 57", 0.0), ("note 1 60", 0.0), ("cc 1 64", 0.0)) == ""
