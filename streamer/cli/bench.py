@@ -35,6 +35,9 @@ def bench(
     against: Annotated[
         str | None, typer.Option(metavar="NAME", help="'transformers': its generate is measured in turns.")
     ] = None,
+    streams: Annotated[
+        bool, typer.Option("--streams", help="Measure how many streams at a time `streamer serve` can play here.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure what this machine can play live; nothing is downloaded, released models get random weights."""
@@ -43,6 +46,9 @@ def bench(
 
     if against not in (None, peers.TRANSFORMERS):
         raise UserError(f"Nothing can be measured against '{against}': use --against {peers.TRANSFORMERS}.")
+    if streams:
+        _measure_streams(model or ["nano"], (backend or ["auto"])[0], threads, as_json)
+        return
     models, backends = model or ["nano", "small"], backend or measuring.BACKENDS
     results: list[object] = []
     with console.status("Measuring ...") as status:
@@ -71,6 +77,28 @@ def bench(
         console.print(f"*: of only {steps}, since more would have taken too long. --seconds gives more time.")
     for sentence in left_out:
         console.print(plain(capital(sentence)))
+
+
+def _measure_streams(models: list[str], backend: str, threads: int | None, as_json: bool) -> None:
+    from streamer.bench.streams import loads, places
+    from streamer.engine.loading import load
+
+    found = {}
+    for name in models:
+        with console.status(f"Measuring {plain(name)} ..."):
+            found[name] = list(loads(load(name, backend, threads)))
+    if as_json:
+        told = {name: {"places": places(own), "loads": [asdict(one) for one in own]} for name, own in found.items()}
+        tell_machine({"streams": told})
+        return
+    table = columns("Model", "Streams", "A frame of each", "Slowest", "Of the time")
+    for name, own in found.items():
+        for one in own:
+            cells = (f"{one.round_ms:.1f} ms", f"{one.worst_ms:.1f} ms", f"{100 * one.share:.0f} %")
+            table.add_row(plain(name), str(one.streams), *cells)
+    console.print(table)
+    for name, own in found.items():
+        console.print(plain(f"{name}: {places(own)} at a time."))
 
 
 def _figures_table(figures: list[Figures]) -> Table:

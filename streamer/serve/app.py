@@ -56,7 +56,8 @@ class House:
     ice : iterable of str
         See `streamer.surfaces.page.rtc.Peers`.
     find : callable, optional
-        Brings a session here that another server held; None where there is none.
+        Called beside the loop with the id of a session that is not here: what to go on from, the address of the server
+        that has it, or None.
     """
 
     def __init__(
@@ -64,31 +65,33 @@ class House:
         stage: Stage,
         outputs: Outputs,
         ice: Iterable[str] = (),
-        find: Callable[[str], Record | None] = lambda id: None,
+        find: Callable[[str], Record | str | None] = lambda id: None,
     ) -> None:
         self.stage, self.outputs = stage, outputs
         self.peers = rtc.Peers(tuple(ice)) if rtc.installed() else None
         self._find = find
         self._halls: dict[str, tuple[Session, SessionWay, Hall]] = {}
 
-    def session(self, id: str) -> Session:
+    async def session(self, id: str) -> Session:
         """The session of that id.
 
         Raises
         ------
         HTTPException
-            There is none.
+            There is none, or it is elsewhere.
         """
         session = self.stage.get(id)
-        if session is None:
-            record = self._find(id)
-            if record is None:
-                raise HTTPException(404, "There is no such session: it may be over.")
-            try:
-                session = self.stage.adopt(record)
-            except UserError as error:
-                raise HTTPException(503, str(error)) from None
-        return session
+        if session is not None:
+            return session
+        found = await asyncio.to_thread(self._find, id)
+        if found is None:
+            raise HTTPException(404, "There is no such session: it may be over.")
+        if isinstance(found, str):
+            raise HTTPException(409, "Another server has this session.", headers={"X-Server": found})
+        try:
+            return self.stage.adopt(found)
+        except UserError as error:
+            raise HTTPException(503, str(error)) from None
 
     def hall(self, session: Session) -> tuple[SessionWay, Hall]:
         """Where a session's pages meet."""
@@ -184,9 +187,9 @@ def _account(house: House, secret: str) -> Account:
     return account
 
 
-def _steered(house: House, id: str, secret: str) -> Session:
+async def _steered(house: House, id: str, secret: str) -> Session:
     """A session that the secret, its own or its owner's key, may steer."""
-    session = house.session(id)
+    session = await house.session(id)
     owner = house.stage.keys.account(secret)
     own = hmac.compare_digest(session.secret.encode(), secret.encode(errors="replace"))
     if not own and (owner is None or not owner.key.key or owner.key.name != session.owner):
@@ -238,7 +241,7 @@ def _serve_files(app: FastAPI, house: House) -> None:
 
     @app.get("/s/{id}/hls/{name}", include_in_schema=False)
     async def segment(id: str, name: str) -> Response:
-        session = house.session(id)
+        session = await house.session(id)
         until = asyncio.get_running_loop().time() + HLS_PATIENCE
         while True:
             try:
@@ -256,9 +259,9 @@ def _serve_files(app: FastAPI, house: House) -> None:
 def _serve_sockets(app: FastAPI, house: House) -> None:
     async def entered(socket: WebSocket, id: str, others: Callable[[Hall], int]) -> tuple[Session, Hall] | None:
         try:
-            session = house.session(id)
-        except HTTPException:
-            await socket.close(4404)
+            session = await house.session(id)
+        except HTTPException as error:
+            await socket.close(4409 if error.status_code == 409 else 4404)
             return None
         _, hall = house.hall(session)
         if others(hall) >= MOST_PAGES:
@@ -287,7 +290,7 @@ def _serve_sockets(app: FastAPI, house: House) -> None:
     @app.post("/s/{id}/webrtc", responses=_PROBLEMS)
     async def call(id: str, offer: Offer) -> Offer:
         """Listen by WebRTC: the answer to an offer with one audio track to be received."""
-        session = house.session(id)
+        session = await house.session(id)
         if house.peers is None:
             raise HTTPException(503, "This server has no WebRTC: `pip install 'musicgen-streamer[webrtc]'` brings it.")
 
@@ -355,12 +358,12 @@ def _serve_api(app: FastAPI, house: House) -> None:
     @app.get("/api/sessions/{id}", responses=_PROBLEMS)
     async def session(id: str) -> Told:
         """How a session stands."""
-        return Told(**_told(house, house.session(id)))
+        return Told(**_told(house, await house.session(id)))
 
     @app.patch("/api/sessions/{id}", responses=_PROBLEMS)
     async def change(id: str, asked: Asked, secret: Bearer) -> Told:
         """Change values of a session, all at one moment."""
-        session = _steered(house, id, secret)
+        session = await _steered(house, id, secret)
         values = _values(house, session.owner, asked.values)
         try:
             session.controls.ask(values.items(), over=asked.over)
@@ -371,7 +374,7 @@ def _serve_api(app: FastAPI, house: House) -> None:
     @app.post("/api/sessions/{id}/{action}", responses=_PROBLEMS)
     async def act(id: str, action: str, secret: Bearer) -> Told:
         """Ask for an action: play, stop, reset, panic."""
-        session = _steered(house, id, secret)
+        session = await _steered(house, id, secret)
         if action not in ACTION_NAMES:
             raise HTTPException(
                 404, f"There is no action {action[:40]!r}: choose among {', '.join(sorted(ACTION_NAMES))}."
@@ -382,12 +385,12 @@ def _serve_api(app: FastAPI, house: House) -> None:
     @app.delete("/api/sessions/{id}", status_code=204, responses=_PROBLEMS)
     async def close(id: str, secret: Bearer) -> None:
         """Close a session."""
-        stage.drop(_steered(house, id, secret), "Its owner has closed it.")
+        stage.drop(await _steered(house, id, secret), "Its owner has closed it.")
 
     @app.put("/api/sessions/{id}/output", responses=_PROBLEMS)
     async def mount(id: str, output: Output, secret: Bearer) -> Mounted:
         """Have a session heard at an Icecast server's mount point, too."""
-        session = _steered(house, id, secret)
+        session = await _steered(house, id, secret)
         try:
             return Mounted(address=await asyncio.to_thread(house.outputs.mount, session, output.title))
         except UserError as error:
@@ -396,12 +399,12 @@ def _serve_api(app: FastAPI, house: House) -> None:
     @app.delete("/api/sessions/{id}/output", status_code=204, responses=_PROBLEMS)
     async def unmount(id: str, secret: Bearer) -> None:
         """Have it there no more."""
-        await asyncio.to_thread(house.outputs.unmount, _steered(house, id, secret))
+        await asyncio.to_thread(house.outputs.unmount, await _steered(house, id, secret))
 
     @app.get("/api/sessions/{id}/events", responses=_PROBLEMS, response_class=StreamingResponse)
     async def events(id: str, request: Request) -> StreamingResponse:
         """What happens, as server-sent events: `values` (by name), `state` and `word` (a sentence)."""
-        session = house.session(id)
+        session = await house.session(id)
         way, _ = house.hall(session)
         if len(way.followers) >= FOLLOWERS:
             raise HTTPException(503, f"{FOLLOWERS} follow this session already.")

@@ -70,7 +70,7 @@ class Server:
 
     stage: Stage
     place: Place
-    find: Callable[[str], Record | None] = lambda id: None
+    find: Callable[[str], Record | str | None] = lambda id: None
     port: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:

@@ -28,6 +28,8 @@ LOOK_SECONDS = 2.0
 """Over which the load is measured."""
 BUSY, CALM = 0.97, 0.80
 """Share of the time that goes into music: above the one it is too much, below the other there is room."""
+HOT_LOOKS = 15
+"""Measurements in a row that find it too much, before a place is taken away: until then all have the same share."""
 CALM_SECONDS = 30.0
 """Of calm, before there is a place more again."""
 _WAIT_SECONDS = 0.002
@@ -71,6 +73,7 @@ class Stage:
         self._changed = threading.Event()
         self._closing = threading.Event()
         self._busy, self._looked, self._kept, self._calm = 0.0, time.monotonic(), 0.0, time.monotonic()
+        self._hot = 0
         self._gone: list[tuple[float, Session]] = []
         self._threads = [
             lasting("engine", self._run),
@@ -269,8 +272,9 @@ class Stage:
         self.load, self._busy, self._looked = self._busy / spent, 0.0, now
         with self._lock:
             playing = len(self.places.playing)
-            if self.load > BUSY and playing > 1:
-                self.places.most, self._calm = playing - 1, now
+            self._hot = self._hot + 1 if self.load > BUSY else 0
+            if self._hot >= HOT_LOOKS and playing > 1:
+                self.places.most, self._calm, self._hot = playing - 1, now, 0
                 self.overloads += 1
             elif self.load * (playing + 1) / max(1, playing) > CALM or self.places.most >= self._most:
                 self._calm = now

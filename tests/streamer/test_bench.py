@@ -16,6 +16,7 @@ from musicgen import MusicGen
 from musicgen.backends import prepare
 from musicgen.models.table import RELEASED, Card
 from streamer.bench import figures, models
+from streamer.bench.streams import Load, places
 from streamer.cli import main as cli
 from streamer.process.child import BLOCK_SECONDS
 
@@ -157,3 +158,10 @@ def test_figures_of_few_steps_are_marked(
     report = json.loads(run(capsys, monkeypatch, *asked, "0", "--json"))
     assert [row["few"] for row in report["models"]] == [True]
     assert figures.FEWEST <= report["models"][0]["frames"] < figures.ENOUGH
+
+
+def test_as_many_streams_play_at_a_time_as_take_the_share_that_they_may() -> None:
+    assert places([Load(1, 2.0, 3.0, 0.1), Load(2, 3.0, 4.0, 0.15), Load(64, 14.0, 20.0, 0.7)]) == 64
+    assert places([Load(1, 2.0, 3.0, 0.1), Load(2, 4.0, 5.0, 0.2), Load(4, 20.0, 30.0, 1.0)]) == 3
+    assert places([Load(1, 30.0, 50.0, 1.5)]) == 1
+    assert places([Load(8, 14.0, 20.0, 0.70), Load(16, 16.0, 20.0, 0.80)]) == 12

@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not CHROMIUM, reason="instal
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, headless=True, chromium_sandbox=False)
+        own = ["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]
+        browser = running.chromium.launch(executable_path=CHROMIUM, headless=True, chromium_sandbox=False, args=own)
         yield browser
         browser.close()
 
@@ -339,6 +340,39 @@ def test_over_plain_http_where_there_are_no_worklets_it_plays_as_well(chromium: 
     eventually(lambda: standing(np.array(visitor.page.evaluate(newest))[:PIECE], 700.0) > 40)
     visitor.close()
     band.end()
+
+
+def test_by_webrtc_both_sides_are_heard(chromium: Any, stage: Stage, band: Band) -> None:
+    """Chromium hides the address of this machine from pages that may not use the microphone: here it must not."""
+    pytest.importorskip("aiortc", reason="install the extra webrtc")
+    visitor = Visitor(chromium, stage)
+    visitor.page.select_option("#through", "call")
+    listen(visitor)
+    visitor.page.evaluate("""() => {
+        const context = new AudioContext({ sampleRate: 48000 });
+        const source = context.createMediaStreamSource(listening.audio.srcObject);
+        const sides = context.createChannelSplitter(2);
+        source.connect(sides);
+        window.analysers = [0, 1].map((side) => {
+            const analyser = context.createAnalyser();
+            sides.connect(analyser, side);
+            return analyser;
+        });
+    }""")
+    newest = """() => analysers.map((own) => {
+        const all = new Float32Array(2048);
+        own.getFloatTimeDomainData(all);
+        return [...all];
+    })"""
+
+    def pure() -> bool:
+        heard = np.array(visitor.page.evaluate(newest))[:, :PIECE]
+        return min(standing(heard[side], band.hertz[side]) for side in (0, 1)) > 20
+
+    eventually(pure)
+    visitor.page.click("#listen")
+    assert visitor.page.evaluate("listening") is None
+    visitor.close()
 
 
 def test_the_buffer_is_the_listeners(chromium: Any, stage: Stage, band: Band) -> None:

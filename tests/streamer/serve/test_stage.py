@@ -145,6 +145,8 @@ def test_a_machine_that_has_become_too_slow_takes_a_place_back_and_gives_it_agai
     work(stage, 5)
     monkeypatch.setattr(staging, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(staging, "BUSY", -1.0)
+    work(stage, staging.HOT_LOOKS - 1)
+    assert stage.overloads == 0  # a busy moment
     work(stage, 2)
     assert stage.overloads >= 1 and stage.place(first) == 0 and stage.place(second) == 1 and second.core is None
     monkeypatch.setattr(staging, "BUSY", 9e9)

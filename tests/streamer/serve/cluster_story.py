@@ -1,0 +1,171 @@
+"""A story of a cluster, in a process and a network of its own: `python -m tests.streamer.serve.cluster_story`.
+
+Two nodes serve; listeners hear; nodes are killed at random and come back; servers are rolled. It tells what was heard,
+in JSON on its last line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray import serve
+from ray.cluster_utils import Cluster
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+
+from streamer.cluster import STREAMS, Settings, build
+
+FRONT = "http://127.0.0.1:8000"
+QUIET = 0.5
+"""Seconds without a packet after which a listener looks where its session is."""
+PATIENCE = 240.0
+SESSIONS = 3
+
+
+def fetched(address: str, body: object = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(address, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def eventually(ask: Any, patience: float = PATIENCE) -> Any:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            if found := ask():
+                return found
+        except OSError:
+            if time.monotonic() > until:
+                raise
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.3)
+
+
+class Listener:
+    """One who listens, and goes after the session wherever it is."""
+
+    def __init__(self, session: dict[str, Any]) -> None:
+        self.id = session["id"]
+        self.packets = self.reconnects = 0
+        self.longest = 0.0
+        self._last = 0.0
+
+    async def run(self) -> None:
+        while True:
+            try:
+                where = (await asyncio.to_thread(fetched, f"{FRONT}/where/{self.id}"))["address"]
+                address = f"ws{where[4:]}s/{self.id}/sound"
+                async with connect(address, origin=where.rstrip("/"), proxy=None, open_timeout=3) as socket:  # type: ignore[arg-type]
+                    while True:
+                        await asyncio.wait_for(socket.recv(), QUIET if self.packets else 30.0)
+                        now = time.monotonic()
+                        if self._last:
+                            self.longest = max(self.longest, now - self._last)
+                        self._last, self.packets = now, self.packets + 1
+            except (OSError, WebSocketException, asyncio.TimeoutError):
+                self.reconnects += 1
+                await asyncio.sleep(0.05)
+
+
+def replicas() -> int:
+    status = serve.status().applications["default"].deployments[STREAMS]
+    return int(status.replica_states.get("RUNNING", 0))
+
+
+def hear(listeners: list[Listener]) -> None:
+    """Have them listen, in a thread of their own: Ray's nodes are made on the main one."""
+
+    async def run() -> None:
+        await asyncio.gather(*(listener.run() for listener in listeners))
+
+    threading.Thread(target=lambda: asyncio.run(run()), daemon=True).start()
+
+
+def silence(listeners: list[Listener], do: Callable[[], object]) -> float:
+    """Do something, and wait until all are heard again; the longest time in which one of them heard nothing."""
+    before = [listener.packets for listener in listeners]
+    for listener in listeners:
+        listener.longest = 0.0
+    do()
+    time.sleep(6.0)
+    eventually(lambda: all(own.packets > was + 150 for own, was in zip(listeners, before, strict=True)))
+    return max(listener.longest for listener in listeners)
+
+
+def opened(number: int) -> dict[str, Any]:
+    where = eventually(lambda: fetched(f"{FRONT}/where").get("address"))
+    session: dict[str, Any] = fetched(
+        f"{where}api/sessions", {"values": {"prompt": f"techno {number}", "seed": number}}
+    )
+    time.sleep(0.8)  # the ledger hears of it
+    return session
+
+
+def goes_on(session: dict[str, Any]) -> bool:
+    """Whether it plays, soon, as the one that it was."""
+
+    def plays() -> bool:
+        where = fetched(f"{FRONT}/where/{session['id']}")["address"]
+        told = fetched(f"{where}api/sessions/{session['id']}")
+        return bool(told["state"] == "plays" and told["values"]["seed"] == session["values"]["seed"])
+
+    try:
+        return bool(eventually(plays, 30.0))
+    except (OSError, TimeoutError):
+        return False
+
+
+def story(cluster: Cluster, nodes: list[Any], kills: int, dice: random.Random) -> dict[str, Any]:
+    sessions = [opened(number) for number in range(SESSIONS)]
+    listeners = [Listener(session) for session in sessions]
+    hear(listeners)
+    eventually(lambda: all(listener.packets > 100 for listener in listeners))
+    killed = []
+    for _ in range(kills):
+        victim = nodes.pop(dice.randrange(len(nodes)))
+        killed.append(silence(listeners, lambda: cluster.remove_node(victim, False)))  # noqa: B023 (called at once)
+        nodes.append(cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20))
+        eventually(lambda: replicas() >= 2)
+    # A rolling restart: other settings have every server replaced, one after the other.
+    more = Settings(streams=SESSIONS + 1, least=2, most=2)
+
+    def roll() -> None:
+        serve.run(build(more))
+        eventually(lambda: replicas() >= 2)
+
+    rolled = silence(listeners, roll)
+    lost = [session["id"] for session in sessions if not goes_on(session)]
+    reconnects = [listener.reconnects for listener in listeners]
+    return {"lost": lost, "killed": killed, "rolled": rolled, "reconnects": reconnects, "sessions": len(sessions)}
+
+
+def main() -> None:
+    kills, seed = int(sys.argv[1]), int(sys.argv[2])
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": 80 * 2**20},
+    )
+    ray.init(address=cluster.address)  # before there are others: who tells the story is on the node that stays
+    nodes = [cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20) for _ in range(2)]
+    serve.start(http_options={"host": "127.0.0.1", "location": "HeadOnly"})
+    serve.run(build(Settings(streams=SESSIONS, least=2, most=2)))
+    found = story(cluster, nodes, kills, random.Random(seed))
+    print(json.dumps(found), flush=True)
+    serve.shutdown()
+    ray.shutdown()
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()
