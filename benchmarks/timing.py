@@ -15,11 +15,8 @@ moments.
 from __future__ import annotations
 
 import argparse
-import atexit
 import json
-import os
 import random
-import subprocess
 import time
 from typing import Any
 
@@ -28,13 +25,12 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
-from benchmarks.latency import AFTER, BEFORE, RATE, REFERENCE, SEED, SETTLED, Mono, change_in
-from streamer.audio.devices import choose, devices
+from benchmarks.behind_jack import JackTape, Mono, start_jack
+from benchmarks.latency import AFTER, BEFORE, RATE, REFERENCE, SEED, SETTLED, change_in
 from streamer.instrument import Instrument
 from streamer.process.job import music
 
 PERIOD = 1024
-AROUND = 12  # blocks, a quarter of a second
 KINDS = {"volume": -60.0, "prompt": AFTER, "reset": None}
 FRAME_MS = 20.0
 
@@ -46,11 +42,11 @@ def main() -> None:
     parser.add_argument("--lead", type=float, default=80.0, help="ms")
     parser.add_argument("--model", default="nano")
     options = parser.parse_args()
-    start_jack()
+    device = start_jack(RATE, PERIOD)
     initial: dict[str, Any] = {"prompt": BEFORE, "seed": SEED, "volume": -12.0, "lead": options.lead}
-    instrument = Instrument(music(options.model, RATE, 2), initial, device=choose(devices()), port=0)
+    instrument = Instrument(music(options.model, RATE, 2), initial, device=device, port=0)
     instrument.start()
-    tape = Tape()
+    tape = JackTape()
     try:
         sent, disturbed = perform(instrument, options.trials, options.ahead)
         status, latency = instrument.status(), instrument.player.latency
@@ -151,68 +147,6 @@ def bundle(moment: float, kind: str) -> Any:
         message.add_arg(KINDS[kind])  # type: ignore[arg-type]
     builder.add_content(message.build())
     return builder.build()
-
-
-def start_jack() -> None:
-    """A JACK server of its own, without hardware; synchronous, so that it loses nothing itself.
-
-    It ends after PortAudio, whose exit handler comes later than this: PortAudio does not survive its server.
-    """
-    name = f"timing{os.getpid()}"
-    os.environ.update(JACK_NO_AUDIO_RESERVATION="1", JACK_NO_START_SERVER="1", JACK_DEFAULT_SERVER=name)
-    command = f"jackd -n {name} -R -P70 -S -d dummy -r {RATE} -p {PERIOD} -C 2 -P 2".split()
-    quiet = subprocess.DEVNULL
-    server = subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True)
-    atexit.register(server.terminate)
-    subprocess.run(["jack_wait", "-s", name, "-w", "-t", "10"], check=True, stdout=quiet)
-
-
-class Tape:
-    """What another client of JACK's hears of the instrument, and when."""
-
-    def __init__(self) -> None:
-        import jack
-
-        self._client = jack.Client("tape")
-        self._blocks: list[Mono] = []
-        self._times: list[float] = []
-        port = self._client.inports.register("in")
-        self._client.set_process_callback(lambda frames: self._record(port))
-        self._client.activate()
-        playing = next(p for p in self._client.get_ports(is_audio=True, is_output=True) if "tape" not in p.name
-                       and "system" not in p.name)  # fmt: skip
-        self._client.connect(playing, port)
-
-    def _record(self, port: Any) -> None:
-        self._times.append(time.monotonic())
-        self._blocks.append(np.frombuffer(port.get_buffer(), np.float32).copy())
-
-    def close(self) -> None:
-        """Record no more, and find out when each block began.
-
-        JACK's clock is steady and its callbacks are not; but on a busy machine it waits for its clients, and what comes
-        then comes later. So the middle of the blocks around each of them tells.
-        """
-        self._client.deactivate()
-        self._client.close()
-        steady = np.arange(len(self._times)) * PERIOD / RATE
-        apart = np.pad(np.array(self._times) - steady, AROUND, mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(apart, 2 * AROUND + 1)
-        self._began = steady + np.median(windows, axis=1)
-
-    def audio(self) -> Mono:
-        """Everything."""
-        return np.concatenate(self._blocks)
-
-    def sample_at(self, moment: float) -> int:
-        """The sample that is played at a moment."""
-        block = max(0, int(np.searchsorted(self._began, moment, side="right")) - 1)
-        return block * PERIOD + round((moment - float(self._began[block])) * RATE)
-
-    def time_of(self, sample: int) -> float:
-        """When a sample is played."""
-        block = sample // PERIOD
-        return float(self._began[block]) + (sample - block * PERIOD) / RATE
 
 
 if __name__ == "__main__":
