@@ -160,6 +160,29 @@ def parts(threads: int) -> None:
             )
 
 
+def widths(threads: int) -> None:
+    """Processor time of a frame of small on one core, the shadow at work, in turns: other programs matter less."""
+    with only_cores(1), ExitStack() as stack:
+        models = {name: stack.enter_context(opened(small(), name, 1)) for name in WIDTHS}
+        ensembles = {name: Ensemble([begin(model, policy=StreamingPolicy())]) for name, model in models.items()}
+        times: dict[str, list[float]] = {name: [] for name in models}
+        for turn in range(3 * ROUNDS):
+            for name, ensemble in ensembles.items():
+                start = time.process_time()
+                ensemble.next_chunks(CHUNK)
+                if turn:
+                    times[name].append(1000 * (time.process_time() - start) / CHUNK)
+        for name, own in times.items():
+            show(
+                f"ms of processor time a frame of small, {name}, with shadow",
+                min(own),
+                median=round(statistics.median(own), 1),
+                worst=round(max(own), 1),
+                times_native=round(min(own) / min(times["native"]), 2),
+                kernels=native_step.kernels()[0],
+            )
+
+
 def memory(threads: int) -> None:
     """Bytes that a native step must read, over its time, over the rate at which the same threads read memory."""
     with opened(small(), "native", threads) as model:
@@ -299,7 +322,7 @@ def neighbour(threads: int) -> None:
 
 GOALS: dict[str, Callable[[int], None]] = {
     goal.__name__: goal
-    for goal in (peers, end_to_end, parts, memory, growth, codec, nano, streams, first_sound, neighbour)
+    for goal in (peers, end_to_end, parts, widths, memory, growth, codec, nano, streams, first_sound, neighbour)
 }
 
 

@@ -1,0 +1,281 @@
+"""How few bits a decoder's weights can have, by ways to round them that the native library does not have.
+
+All in torch and in float32 but for the weights of the layers, which lie on grids of so many bits with a scale for each
+32 inputs, as the native library's do; so activations and heads cost nothing here. The model plays songs itself: some
+calibrate, the others judge, under teacher forcing. A line of JSON for each way: how often the likeliest token stays, of
+both rows and with guidance, and the divergence.
+
+    python -m benchmarks.rounding [--bits 4 6] [--ways nearest mse gptq ...] [--songs 24] [--frames 400] [--minutes 10]
+
+nearest   scales reach the largest weight
+mse       of nine scales the one with the least squared error: what the library does
+important the same, each error weighed by the energy of its input
+awq       inputs are scaled by a power of their size first, the power that leaves the least error (Lin et al. 2023)
+gptq      each input's error is made good by the inputs that follow (Frantar et al. 2022), scales as in important
+awq+gptq  both
+distilled gptq, then the rounded model learns the whole one's logits for so many minutes of processor time (with a
+          straight-through estimator)
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.quality import drawn, teacher
+from musicgen import MusicGen
+from musicgen.sampling import guide
+
+if TYPE_CHECKING:
+    from transformers import MusicgenForCausalLM
+
+GROUP = 32
+POWERS = (0.25, 0.5, 0.75)
+CALIBRATING = 16  # songs
+ROUNDED = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "encoder_attn.q_proj",
+           "encoder_attn.out_proj", "fc1", "fc2")  # fmt: skip
+
+Way = Callable[[Tensor, Tensor, int], Tensor]
+"""A matrix (out, in), the second moments of its inputs (in, in), bits -> the matrix on its grid."""
+
+
+# ---- ways
+
+
+def steps(weights: Tensor, importance: Tensor, bits: int, candidates: int = 9) -> Tensor:
+    """The grids' steps for groups (..., GROUP): of some around the largest weight's the least weighed error's."""
+    top = 2 ** (bits - 1) - 1
+    largest = weights.abs().amax(-1, keepdim=True).clamp_min(1e-8)
+    best, least = largest / (top + 0.5), torch.full_like(largest, torch.inf)
+    for divisor in torch.linspace(0.9 * top, 1.15 * top + 0.25, candidates).tolist():
+        step = largest / divisor
+        error = (importance * (on_grid(weights, step, bits) - weights).square()).sum(-1, keepdim=True)
+        best, least = torch.where(error < least, step, best), torch.minimum(error, least)
+    return best
+
+
+def on_grid(weights: Tensor, step: Tensor, bits: int) -> Tensor:
+    top = 2 ** (bits - 1) - 1
+    return (weights / step).round().clamp(-top - 1, top) * step
+
+
+def nearest(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
+    groups = matrix.unflatten(1, (-1, GROUP))
+    return on_grid(groups, groups.abs().amax(-1, keepdim=True) / (2 ** (bits - 1) - 1), bits).flatten(1)
+
+
+def mse(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
+    groups = matrix.unflatten(1, (-1, GROUP))
+    return on_grid(groups, steps(groups, torch.ones(GROUP), bits), bits).flatten(1)
+
+
+def important(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
+    groups = matrix.unflatten(1, (-1, GROUP))
+    return on_grid(groups, steps(groups, moments.diag().unflatten(0, (-1, GROUP)), bits, 25), bits).flatten(1)
+
+
+def gptq(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
+    rest, made = matrix.clone(), torch.empty_like(matrix)
+    damped = moments + 0.01 * moments.diag().mean() * torch.eye(len(moments))
+    inverse = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(damped)), upper=True)
+    for i in range(len(moments)):
+        if i % GROUP == 0:
+            group = rest[:, i : i + GROUP]
+            step = steps(group, inverse.diag()[i : i + GROUP].square().reciprocal(), bits, 25)
+        made[:, i] = on_grid(rest[:, i : i + 1], step, bits)[:, 0]
+        rest[:, i:] -= ((rest[:, i] - made[:, i]) / inverse[i, i])[:, None] * inverse[i, i:]
+    return made
+
+
+def scaled(way: Way) -> Way:
+    def awq(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
+        size = moments.diag().clamp_min(1e-8).sqrt()
+        best, least = way(matrix, moments, bits), torch.inf
+        for power in (0.0, *POWERS):
+            scale = (size / size.log().mean().exp()) ** power
+            made = way(matrix * scale, moments / scale / scale[:, None], bits) / scale
+            error = float((((made - matrix) @ moments) * (made - matrix)).sum())
+            if error < least:
+                best, least = made, error
+        return best
+
+    return awq
+
+
+WAYS: dict[str, Way] = {"nearest": nearest, "mse": mse, "important": important, "awq": scaled(important), "gptq": gptq,
+                        "awq+gptq": scaled(gptq)}  # fmt: skip
+
+
+# ---- the model
+
+
+class Play:
+    """Songs as the decoder takes them: columns (songs, K, steps), with prompts and without."""
+
+    def __init__(self, model: MusicGen, count: int, frames: int) -> None:
+        songs = drawn(model, count, frames)
+        pads, targets = teacher(model, songs)
+        self.columns = torch.from_numpy(pads).permute(1, 2, 0).contiguous()
+        self.told = torch.from_numpy(targets >= 0).permute(1, 0, 2)  # (songs, steps, K)
+        states = [torch.from_numpy(np.asarray(model.prompts.states(song.prompt))) for song in songs]
+        longest = max(map(len, states))
+        self.states = torch.stack([F.pad(own, (0, 0, 0, longest - len(own))) for own in states])
+        self.heard = torch.stack([torch.arange(longest) < len(own) for own in states]).long()
+
+    def part(self, songs: slice) -> Play:
+        part = copy.copy(self)
+        for name, value in vars(self).items():
+            setattr(part, name, value[songs])
+        return part
+
+    def logits(self, decoder: MusicgenForCausalLM) -> Tensor:
+        """(songs, 2 rows, steps, K, V)."""
+        rows = []
+        for states in (self.states, torch.zeros_like(self.states)):
+            made = decoder(
+                input_ids=self.columns.flatten(0, 1),
+                encoder_hidden_states=states,
+                encoder_attention_mask=self.heard,
+                use_cache=False,
+            ).logits
+            rows.append(made.unflatten(0, self.columns.shape[:2]).transpose(1, 2))
+        return torch.stack(rows, 1)
+
+
+def figures(expected: Tensor, found: Tensor, told: Tensor, guidance: float) -> dict[str, float]:
+    """See this module."""
+    same = (expected.argmax(-1) == found.argmax(-1)).transpose(0, 1)
+    guided = [
+        torch.from_numpy(guide(logits.transpose(0, 1).numpy(), guidance)).argmax(-1) for logits in (expected, found)
+    ]
+    sure, likely = expected[:, 0].log_softmax(-1), found[:, 0].log_softmax(-1)
+    return {
+        "same_likeliest": round(float(same[:, told].float().mean()), 4),
+        "same_likeliest_guided": round(float((guided[0] == guided[1])[told].float().mean()), 4),
+        "kl_nats": round(float((sure.exp() * (sure - likely)).sum(-1)[told].mean()), 4),
+    }
+
+
+def rounded_layers(decoder: MusicgenForCausalLM) -> dict[str, nn.Linear]:
+    """The matrices that a step reads, by name."""
+    modules = dict(decoder.named_modules())
+    return {name: module for name, module in modules.items() if name.endswith(ROUNDED)}  # type: ignore[misc]
+
+
+def moments_of(decoder: MusicgenForCausalLM, play: Play) -> dict[str, Tensor]:
+    """Second moments of the inputs of each matrix, over both rows."""
+    found: dict[str, Tensor] = {}
+
+    def hook(name: str) -> Callable[[Any, Any, Any], None]:
+        def hear(module: object, inputs: tuple[Tensor, ...], output: object) -> None:
+            x = inputs[0].flatten(0, -2)
+            found[name] = found.get(name, 0) + x.T @ x
+
+        return hear
+
+    hooks = [layer.register_forward_hook(hook(name)) for name, layer in rounded_layers(decoder).items()]
+    with torch.inference_mode():
+        play.logits(decoder)
+    for own in hooks:
+        own.remove()
+    return {name: own.clone() for name, own in found.items()}
+
+
+def round_all(decoder: MusicgenForCausalLM, way: Way, moments: dict[str, Tensor], bits: int) -> MusicgenForCausalLM:
+    """A copy with rounded matrices."""
+    made = copy.deepcopy(decoder)
+    with torch.no_grad():
+        for name, layer in rounded_layers(made).items():
+            layer.weight.copy_(way(layer.weight, moments[name], bits))
+    return made
+
+
+class Rounding(nn.Module):
+    """Weights on their grid; what is learnt goes past the rounding."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self.bits = bits
+
+    def forward(self, weights: Tensor) -> Tensor:
+        with torch.no_grad():
+            made = mse(weights, weights, self.bits)
+        return weights + (made - weights).detach()
+
+
+def distil(decoder: MusicgenForCausalLM, start: MusicgenForCausalLM, play: Play, bits: int, minutes: float) -> int:
+    """Has `start` learn the logits of `decoder` on songs, in crops; how many steps fitted."""
+    for layer in rounded_layers(start).values():
+        nn.utils.parametrize.register_parametrization(layer, "weight", Rounding(bits), unsafe=True)
+    learnt = [parameter for parameter in start.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(learnt, lr=1e-4, weight_decay=0.0)
+    begun, done = time.process_time(), 0
+    chance = torch.Generator().manual_seed(0)
+    while (passed := (time.process_time() - begun) / 60 / minutes) < 1:
+        crop = play.part(torch.randint(len(play.columns), (4,), generator=chance))  # type: ignore[arg-type]
+        at = int(torch.randint(crop.columns.shape[-1] - 128, (), generator=chance))
+        crop.columns = crop.columns[..., at : at + 128]
+        with torch.no_grad():
+            wanted = crop.logits(decoder).log_softmax(-1)
+        for group in optimiser.param_groups:
+            group["lr"] = 1e-4 * (1 - passed) + 1e-6
+        loss = F.kl_div(crop.logits(start).log_softmax(-1), wanted, log_target=True, reduction="sum")
+        (loss / wanted[..., 0].numel()).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        done += 1
+    return done
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--bits", type=int, nargs="+", default=[4, 6])
+    parser.add_argument("--ways", nargs="+", choices=[*WAYS, "distilled"], default=list(WAYS))
+    parser.add_argument("--songs", type=int, default=24)
+    parser.add_argument("--frames", type=int, default=400)
+    parser.add_argument("--minutes", type=float, default=10)
+    options = parser.parse_args()
+    from transformers import MusicgenForConditionalGeneration
+
+    from musicgen.load.hub import find_folder
+
+    model = MusicGen.load(options.model, backend="torch")
+    songs = Play(model, options.songs + CALIBRATING, options.frames)
+    whole: Any = MusicgenForConditionalGeneration.from_pretrained(find_folder(options.model), dtype=torch.float32)
+    decoder = whole.decoder.eval()
+    judging, calibrating = songs.part(slice(options.songs)), songs.part(slice(options.songs, None))
+    with torch.inference_mode():
+        expected = judging.logits(decoder)
+    moments = moments_of(decoder, calibrating)
+    for bits in options.bits:
+        for name in options.ways:
+            made = round_all(decoder, WAYS.get(name, gptq), moments, bits)
+            facts = (
+                {"distilled_steps": distil(decoder, made, calibrating, bits, options.minutes)}
+                if name not in WAYS
+                else {}
+            )
+            with torch.inference_mode():
+                found = judging.logits(made)
+            print(
+                json.dumps(
+                    {"bits": bits, "way": name}
+                    | facts
+                    | figures(expected, found, judging.told, model.defaults.guidance)
+                ),
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
