@@ -65,22 +65,23 @@ def steps(weights: Tensor, importance: Tensor, bits: int, candidates: int = 9) -
 
 def on_grid(weights: Tensor, step: Tensor, bits: int) -> Tensor:
     top = 2 ** (bits - 1) - 1
-    return (weights / step).round().clamp(-top - 1, top) * step
+    made: Tensor = (weights / step).round().clamp(-top - 1, top) * step
+    return made
 
 
 def nearest(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
-    groups = matrix.unflatten(1, (-1, GROUP))
+    groups = matrix.reshape(len(matrix), -1, GROUP)
     return on_grid(groups, groups.abs().amax(-1, keepdim=True) / (2 ** (bits - 1) - 1), bits).flatten(1)
 
 
 def mse(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
-    groups = matrix.unflatten(1, (-1, GROUP))
+    groups = matrix.reshape(len(matrix), -1, GROUP)
     return on_grid(groups, steps(groups, torch.ones(GROUP), bits), bits).flatten(1)
 
 
 def important(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
-    groups = matrix.unflatten(1, (-1, GROUP))
-    return on_grid(groups, steps(groups, moments.diag().unflatten(0, (-1, GROUP)), bits, 25), bits).flatten(1)
+    groups = matrix.reshape(len(matrix), -1, GROUP)
+    return on_grid(groups, steps(groups, moments.diag().reshape(-1, GROUP), bits, 25), bits).flatten(1)
 
 
 def gptq(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
@@ -168,7 +169,7 @@ def figures(expected: Tensor, found: Tensor, told: Tensor, guidance: float) -> d
 def rounded_layers(decoder: MusicgenForCausalLM) -> dict[str, nn.Linear]:
     """The matrices that a step reads, by name."""
     modules = dict(decoder.named_modules())
-    return {name: module for name, module in modules.items() if name.endswith(ROUNDED)}  # type: ignore[misc]
+    return {name: module for name, module in modules.items() if name.endswith(ROUNDED)}
 
 
 def moments_of(decoder: MusicgenForCausalLM, play: Play) -> dict[str, Tensor]:
@@ -229,7 +230,7 @@ def distil(decoder: MusicgenForCausalLM, start: MusicgenForCausalLM, play: Play,
         for group in optimiser.param_groups:
             group["lr"] = 1e-4 * (1 - passed) + 1e-6
         loss = F.kl_div(crop.logits(start).log_softmax(-1), wanted, log_target=True, reduction="sum")
-        (loss / wanted[..., 0].numel()).backward()
+        (loss / wanted[..., 0].numel()).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         optimiser.zero_grad()
         done += 1
