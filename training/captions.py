@@ -123,7 +123,13 @@ def templates(held_out: bool) -> tuple[str, ...]:
 
 
 def sayable(template: str, song: Song) -> bool:
-    """Tell whether a template reads well: a lone instrument gives no pair, and the style already names it."""
+    """Tell whether a template reads well, and true.
+
+    A lone instrument gives no pair, and the style already names it; not every song has a key or a tempo.
+    """
+    wrong = {"{key}": song.liberties.chords, "{bpm}": song.liberties.changes}
+    if any(untrue and words in template for words, untrue in wrong.items()):
+        return False
     if len(song.instruments) > 1:
         return True
     return "{inst2}" not in template and not ("{style}" in template and "{inst" in template)
@@ -142,6 +148,8 @@ def key_words(tonic: int, mode: str, rng: np.random.Generator) -> str:
 def spoken_bpm(bpm: float, rng: np.random.Generator) -> int:
     """Draw one of the whole bpm that the composer plays as this tempo: those nearest to its frames a beat."""
     frames = frames_a_beat(bpm)
+    if abs(BEAT_FRAMES / bpm - frames) > 1e-6:
+        return round(bpm)
     low, high = math.ceil(BEAT_FRAMES / (frames + 0.5)), math.floor(BEAT_FRAMES / (frames - 0.5))
     return int(rng.integers(low, high + 1))
 
@@ -209,12 +217,15 @@ def plain_captions(song: Mapping[str, Any], rng: np.random.Generator) -> list[st
     Parameters
     ----------
     song : mapping
-        What `training.render` writes beside a song: style, bpm, tonic, mode, instruments, drums.
+        What `training.render` writes beside a song: style, bpm, tonic, mode, instruments, drums, liberties.
     """
     style, key = song["style"], f"{TONICS[song['tonic']]} {song['mode']}"
     spelt, again = (key_words(song["tonic"], song["mode"], rng) for _ in range(2))
     first, second = (spoken_bpm(song["bpm"], rng) for _ in range(2))
     scene, other, third = (str(one) for one in rng.permutation(SCENES[style])[:3])
-    named = [style, f"{style}, {first} bpm", f"{second} bpm", f"{style} in {key}, {second} bpm", f"{style} in {spelt}"]
+    free = {*song.get("liberties", ())}
+    in_key, in_spelt, again = ("", "", style) if "chords" in free else (f" in {key}", f" in {spelt}", again)
+    at = ["", style, ""] if "changes" in free else [f", {first} bpm", f"{second} bpm", f", {second} bpm"]
+    named = [style, f"{style}{at[0]}", at[1], f"{style}{in_key}{at[2]}", f"{style}{in_spelt}"]
     everybody = ", ".join([style, *song["instruments"]]) + ("" if song["drums"] else ", no drums")
-    return [*named, f"{again}, {first} bpm", everybody, scene, other, f"{third}, {first} bpm"]
+    return [*named, f"{again}{at[0]}", everybody, scene, other, f"{third}{at[0]}"]

@@ -82,7 +82,7 @@ def stages(sizes: Sizes, out: Path, cores: int) -> list[Stage]:
     """The recipe; every stage is what training/README.md has, with larger numbers."""
     songs, held_out = str(out / "songs"), str(out / "held-out")
     heard = ("--data", songs, "--held-out", held_out)
-    render = ("--jobs", str(cores))
+    render, free = ("--jobs", str(cores)), "--free"
     codec, tokens = str(out / "codec" / "codec.pt"), str(out / "tokens")
     many = ("--workers", str(max(1, cores // 2)))
     size = ("--width", str(sizes.width), "--layers", str(sizes.layers))
@@ -91,8 +91,10 @@ def stages(sizes: Sizes, out: Path, cores: int) -> list[Stage]:
     polish = ("--codec", codec, "--batch", str(sizes.polish_batch), "--alone", str(sizes.alone))
     return [
         Stage("held-out", "render", ("--held-out", "--hours", str(sizes.held_out_hours), "--out", held_out, *render)),
-        Stage("first songs", "render", ("--hours", str(sizes.first_hours), "--out", songs, *render), ("held-out",)),
-        Stage("songs", "render", ("--hours", str(sizes.hours), "--out", songs, *render), ("first songs",)),
+        Stage(
+            "first songs", "render", ("--hours", str(sizes.first_hours), "--out", songs, *render, free), ("held-out",)
+        ),
+        Stage("songs", "render", ("--hours", str(sizes.hours), "--out", songs, *render, free), ("first songs",)),
         Stage("text", "unpack", ("--out", str(out / "shipped"))),
         Stage("codec", "codec", (*heard, *learn, "--out", str(out / "codec")), ("first songs",), 0.25),
         Stage(

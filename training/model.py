@@ -11,6 +11,9 @@ that a new prompt takes over at the next beat, and that the prompt counts for mo
 second caption from the start, and only the second song is asked of them: so a stream that has strayed from its prompt
 finds back to it. What others hear first is what nano itself played when asked for that style (`training.stray`).
 
+Every crop may be told what is played beside the caption, frame by frame (`training.told`, the inputs of
+`musicgen.score`): more or less of it, or nothing at all, and nothing where there is no caption either.
+
 Beside the codes the lower half of the layers learns what the composer wrote (`training.score`): it has to count beats,
 and to know in every frame which key, style and players the caption asks for.
 """
@@ -21,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import musicgen  # noqa: F401 (lets transformers import torchaudio, so it comes first)
 
@@ -33,10 +36,13 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
 
+from musicgen.score import FEATURES, Fields, features, unknown
+from musicgen.score import FIELDS as INPUTS
 from training import captions, loop, score, stray, text, tokens
 from training.codec import CODEBOOKS, CODES
 from training.compose.arrange import STYLES, frames_a_beat
 from training.muon import Muon
+from training.telling import differing, told_of
 
 PAD = CODES
 LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
@@ -59,6 +65,7 @@ OFTEN = ("jazz trio", "orchestral", "solo piano", "bossa nova", "funk", "chiptun
 # The first codebook carries the notes and the beat, the last one mostly noise.
 CODEBOOK_WEIGHTS = (2.0, 1.0, 0.7, 0.5)
 SCORE_WEIGHT = 0.1  # of a nat missed in the score, see `score.WEIGHTS`
+SCORE_RATE = 5e-3  # learning rate of the score inputs: they are new where all else goes on
 VALIDATION_SHARE = 32  # one song in this many is kept apart
 
 
@@ -83,12 +90,17 @@ def decoder_config(width: int = 256, layers: int = 8) -> MusicgenDecoderConfig:
 
 
 class Nano(nn.Module):
-    """The trained parts of the shipped model: decoder and text projection, under transformers' names."""
+    """The trained parts of the shipped model: decoder and text projection, under transformers' names; score inputs.
+
+    ``score`` starts at zero: until it is trained, a score changes nothing.
+    """
 
     def __init__(self, config: MusicgenDecoderConfig) -> None:
         super().__init__()
         self.decoder = MusicgenForCausalLM(config)
         self.enc_to_dec_proj = nn.Linear(text.WIDTH, config.hidden_size)
+        self.score = nn.Linear(FEATURES, config.hidden_size, bias=False)
+        nn.init.zeros_(self.score.weight)
 
 
 # --- a faster forward over the same weights -----------------------------------------------------------------------
@@ -116,7 +128,7 @@ def _attend_causally(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, future: 
 
 
 def hidden_states(
-    model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor
+    model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor, told: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """What the middle layer and the last one make of every position, each (batch, time, width).
 
@@ -131,10 +143,15 @@ def hidden_states(
     mask
         bool, (batch, time or 1, tokens): which tokens each position reads. A row without any True is the null
         condition: its cross-attention contributes exactly nothing, as in transformers' guidance.
+    told
+        float32, (batch, time, `FEATURES`): the score of the frame whose first codebook each position predicts; None
+        if nothing is known.
     """
     decoder: Any = model.decoder.model.decoder
     x = sum(table(columns[:, k]) for k, table in enumerate(decoder.embed_tokens))
     x = x + decoder.embed_positions.weights[: columns.shape[-1]]
+    if told is not None:
+        x = x + model.score(told)
     # transformers zeroes masked states after the projection, bias and all: keys and values of the null row are 0.
     memory = model.enc_to_dec_proj(states) * mask.any(1)[..., None]
     # A row without any True keeps all its keys: they are 0, and so is what attention makes of them.
@@ -154,9 +171,11 @@ def hidden_states(
     return middle, decoder.layer_norm(x)
 
 
-def forward(model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+def forward(
+    model: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor, told: torch.Tensor | None = None
+) -> list[torch.Tensor]:
     """Logits of every position, for each codebook (batch, time, 1024); parameters as for `hidden_states`."""
-    _, last = hidden_states(model, columns, states, mask)
+    _, last = hidden_states(model, columns, states, mask, told)
     return [head(last) for head in model.decoder.lm_heads]
 
 
@@ -188,12 +207,37 @@ def delay(frames: NDArray[np.int16], given: int = 0) -> tuple[NDArray[np.int64],
 Read = list[tuple[NDArray[np.float16], int, int]]  # a caption's token states, and the columns that read it: from, to
 
 
+class Crop(NamedTuple):
+    """What one row of a batch is made of.
+
+    Attributes
+    ----------
+    frames
+        int16 (time, `CODEBOOKS` + `score.FIELDS`): codes and their score.
+    told
+        float32 (time, fields): everything that is known of them.
+    songs
+        What they come from.
+    read
+        The captions.
+    given
+        How many of the frames are only to be heard.
+    """
+
+    frames: NDArray[np.int16]
+    told: Fields
+    songs: list[dict[str, Any]]
+    read: Read
+    given: int
+
+
 @dataclass(frozen=True)
 class Corpus:
-    """Codes, their scores, caption states and the songs they belong to; and what nano itself played, see `stray`."""
+    """Packed songs, and what nano itself played, see `stray`."""
 
     codes: NDArray[np.int16]
     scores: NDArray[np.int16]
+    told: Fields
     states: NDArray[np.float16]
     songs: list[dict[str, Any]]
     strays: Sequence[stray.Stray] = ()
@@ -201,60 +245,74 @@ class Corpus:
     def batch(
         self, rng: np.random.Generator, length: int, spliced: float = SPLICED, columns: int = COLUMNS
     ) -> tuple[torch.Tensor, ...]:
-        """Columns, targets, scores, caption states and their mask: ``columns`` columns, in crops of ``length``.
+        """Columns, targets, scores, what is told, caption states and their mask: ``columns`` columns in all.
 
-        A share ``spliced`` of the crops goes from one song over to another.
+        In crops of ``length``, of which a share ``spliced`` goes from one song over to another.
         """
-        crops, reads = [], []
+        crops, reads, told = [], [], []
         for _ in range(columns // length):
             draw = rng.random()
             if self.strays and draw >= 1 - OWN:
-                frames, read, given = self._find_back(rng, length)
+                crop = self._find_back(rng, length)
             else:
-                frames, read, given = self._splice(rng, length) if draw < spliced else self._crop(rng, length)
+                crop = self._splice(rng, length) if draw < spliced else self._crop(rng, length)
+            frames, given, read = crop.frames, crop.given, crop.read
             frames[:given, CODEBOOKS:] = score.foretold(frames[given, CODEBOOKS:])
             crops.append((*delay(frames[:, :CODEBOOKS], given), frames[:, CODEBOOKS:].astype(np.int64)))
-            reads.append([] if rng.random() < CAPTION_DROPOUT else read)
-        return *(torch.from_numpy(np.stack(side)) for side in zip(*crops, strict=True)), *_pad(reads, length)
+            known = told_of(crop.told, crop.songs, rng)
+            if len(read) == 1 and (way := differing(known, rng)):
+                read = [(self._other_caption(crop.songs[-1], way, rng), 0, length)]
+            nothing = rng.random() < CAPTION_DROPOUT
+            reads.append([] if nothing else read)
+            told.append(features(unknown(length) if nothing else known))
+        sides = [torch.from_numpy(np.stack(side)) for side in (*zip(*crops, strict=True), told)]
+        return *sides, *_pad(reads, length)
 
     def _draw(self, rng: np.random.Generator) -> dict[str, Any]:
         return self.songs[rng.integers(len(self.songs))]
 
-    def _crop(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
+    def _crop(self, rng: np.random.Generator, length: int) -> Crop:
         song = self._draw(rng)
         share = SHORT_STARTS if length <= SHORT else SONG_STARTS
         start = 0 if rng.random() < share else int(rng.integers(song["frames"] - length + 1))
-        return self._frames(song, start, length), [(self._caption(song, rng, length), 0, length)], 0
+        read = [(self._caption(song, rng, length), 0, length)]
+        return Crop(self._frames(song, start, length), self._told(song, start, length), [song], read, 0)
 
-    def _splice(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
-        """One song, and from one of its beats on another, from a bar on; and how many frames are only to be heard.
+    def _splice(self, rng: np.random.Generator, length: int) -> Crop:
+        """One song, and from one of its beats on another, from a bar on.
 
-        The caption changes up to a beat before, or is the second song's all along (`ASTRAY`).
+        The caption changes up to a beat before, or is the second song's all along (`ASTRAY`): then the first one is
+        only to be heard.
         """
         before, after = self._draw(rng), self._draw(rng)
-        beat, next_beat = frames_a_beat(before["bpm"]), frames_a_beat(after["bpm"])
+        beat = frames_a_beat(before["bpm"])
         cut = int(rng.integers(beat + 1, length * 3 // 4))
-        start = int(rng.integers((before["frames"] - length) // beat + 1)) * beat + -cut % beat
-        bars = (after["frames"] - length) // (4 * next_beat)
-        entry = 4 * next_beat * int(rng.integers(bars + 1))
+        beats = self._starts(before, "beat")
+        start = int(rng.choice(beats[beats >= cut])) - cut
+        bars = self._starts(after, "bar")
+        entry = int(rng.choice(bars[bars <= after["frames"] - length + cut]))
         frames = np.concatenate([self._frames(before, start, cut), self._frames(after, entry, length - cut)])
+        told = np.concatenate([self._told(before, start, cut), self._told(after, entry, length - cut)])
         if rng.random() < ASTRAY:
-            return frames, [(self._caption(after, rng, length), 0, length)], cut
+            return Crop(frames, told, [before, after], [(self._caption(after, rng, length), 0, length)], cut)
         change = cut - int(rng.integers(beat))
         read = [(self._caption(before, rng, length), 0, change), (self._caption(after, rng, length), change, length)]
-        return frames, read, 0
+        return Crop(frames, told, [before, after], read, 0)
 
-    def _find_back(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.int16], Read, int]:
+    def _find_back(self, rng: np.random.Generator, length: int) -> Crop:
         """What nano played when asked for a style, and from any frame on a song of that style, from a bar on."""
         style, played = self.strays[int(rng.integers(len(self.strays)))]
         songs = self._by_style[style]
         song = songs[int(rng.integers(len(songs)))]
-        cut, bar = int(rng.integers(1, min(length * 3 // 4, len(played) + 1))), 4 * frames_a_beat(song["bpm"])
+        cut = int(rng.integers(1, min(length * 3 // 4, len(played) + 1)))
         start = int(rng.integers(len(played) - cut + 1))
-        entry = bar * int(rng.integers((song["frames"] - length) // bar + 1))
+        bars = self._starts(song, "bar")
+        entry = int(rng.choice(bars[bars <= song["frames"] - length]))
         heard = np.pad(played[start : start + cut], ((0, 0), (0, score.FIELDS)), constant_values=score.UNKNOWN)
         frames = np.concatenate([heard, self._frames(song, entry, length - cut)])
-        return frames, [(self._caption(song, rng, length), 0, length)], cut
+        told = self._told(song, entry, length - cut)
+        told = np.concatenate([counted_in(told, cut), told])
+        return Crop(frames, told, [song], [(self._caption(song, rng, length), 0, length)], cut)
 
     @cached_property
     def _by_style(self) -> dict[str, list[dict[str, Any]]]:
@@ -268,16 +326,47 @@ class Corpus:
         first = song["first"] + start
         return np.concatenate([self.codes[first : first + count], self.scores[first : first + count]], 1)
 
+    def _told(self, song: dict[str, Any], start: int, count: int) -> Fields:
+        """What is known of ``count`` frames, (count, fields)."""
+        first = song["first"] + start
+        return np.array(self.told[first : first + count])
+
+    def _starts(self, song: dict[str, Any], what: str) -> NDArray[np.int64]:
+        """The frames in which a song's beats begin, or its bars."""
+        phase = self.told[song["first"] : song["first"] + song["frames"], INPUTS.index(what)]
+        return np.flatnonzero(np.diff(phase, prepend=1.0) < 0)
+
+    def _other_caption(self, song: dict[str, Any], way: int, rng: np.random.Generator) -> NDArray[np.float16]:
+        """Token states of another song's plain caption, number ``way``, of a song's style."""
+        others = self._by_style[song["style"]]
+        other = others[int(rng.integers(len(others)))]
+        first, count = other["texts"][-captions.PLAIN :][way]
+        return self._disturbed((first, count), rng)
+
     def _caption(self, song: dict[str, Any], rng: np.random.Generator, length: int) -> NDArray[np.float16]:
         """Token states of one of a song's captions; plain ones of short crops all name a tempo or a key."""
         written, plain = song["texts"][: -captions.PLAIN], song["texts"][-captions.PLAIN :]
         plain = plain[captions.TOLD] if length <= SHORT else plain
         choice = plain if rng.random() < PLAIN or not written else written
-        first, count = choice[rng.integers(len(choice))]
+        return self._disturbed(choice[rng.integers(len(choice))], rng)
+
+    def _disturbed(self, place: Sequence[int], rng: np.random.Generator) -> NDArray[np.float16]:
+        """A caption's token states, some of them left out, all a little wrong."""
+        first, count = place
         kept = rng.random(count) >= TOKEN_DROPOUT
         states = self.states[first : first + count][kept if kept.any() else slice(None)]
         noisy: NDArray[np.float16] = (states + rng.normal(0, STATE_NOISE, states.shape)).astype(np.float16)
         return noisy
+
+
+def counted_in(told: Fields, frames: int) -> Fields:
+    """What is known of as many frames before a song: its tempo, and where it would have been in beat and bar."""
+    before = unknown(frames)
+    for name in ("beat", "bar"):
+        phase = told[:, INPUTS.index(name)]
+        before[:, INPUTS.index(name)] = (phase[0] - (phase[1] - phase[0]) % 1 * np.arange(frames, 0, -1)) % 1
+    before[:, INPUTS.index("bpm")] = told[0, INPUTS.index("bpm")]
+    return before
 
 
 def _pad(reads: list[Read], length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -306,7 +395,7 @@ def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpu
     ValueError
         There would be nothing to train on.
     """
-    codes, scores, states, songs = tokens.load(folder)
+    codes, scores, told, states, songs = tokens.load(folder)
     sides: tuple[list[dict[str, Any]], ...] = ([], [])
     for song in songs:
         if song["frames"] > LENGTH:
@@ -316,20 +405,22 @@ def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpu
     if not sides[0]:
         raise ValueError(f"{folder} has too few songs of more than {LENGTH} frames: render at least {2 * len(STYLES)}.")
     found = [one for one in strays if one.style in styles]
-    return Corpus(codes, scores, states, sides[0], found), Corpus(codes, scores, states, sides[1])
+    return Corpus(codes, scores, told, states, sides[0], found), Corpus(codes, scores, told, states, sides[1])
 
 
 # --- training -----------------------------------------------------------------------------------------------------
 
 
 def optimizers(model: Nano, reader: score.Reader, muon: float, adam: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers, AdamW for embeddings, heads, norms, the projection and the reader."""
+    """Muon for the matrices of the layers, AdamW for embeddings, heads, norms, the projections and the reader."""
     inner = [p for p in model.decoder.model.decoder.layers.parameters() if p.ndim == 2]
-    ids = {id(p) for p in inner}
+    told = [model.score.weight]
+    ids = {id(p) for p in (*inner, *told)}
     outer = [p for p in (*model.parameters(), *reader.parameters()) if id(p) not in ids]
     return [
         Muon(inner, lr=muon, weight_decay=0.1),
         torch.optim.AdamW(outer, lr=adam, betas=(0.9, 0.98), weight_decay=0.01),
+        torch.optim.Adam(told, lr=SCORE_RATE, betas=(0.9, 0.98)),
     ]
 
 
@@ -362,9 +453,9 @@ def corrupt(columns: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 def train_step(model: Nano, reader: score.Reader, batch: Sequence[torch.Tensor], weight: float) -> torch.Tensor:
     """Forward and backward on one batch, the score counted by ``weight``; what is missed: each codebook, each field."""
-    columns, targets, scores, states, mask = batch
+    columns, targets, scores, told, states, mask = batch
     with loop.mixed(columns.device):
-        middle, last = hidden_states(model, columns, states, mask)
+        middle, last = hidden_states(model, columns, states, mask, told)
         logits = [head(last) for head in model.decoder.lm_heads]
         read = reader(middle)
     parts, missed = losses(logits, targets), score.misses(read, scores)
@@ -376,17 +467,18 @@ def train_step(model: Nano, reader: score.Reader, batch: Sequence[torch.Tensor],
 
 @torch.no_grad()
 def validate(model: Nano, corpus: Corpus, batches: int = 6) -> dict[str, list[float]]:
-    """Cross entropy of each codebook on songs kept apart, with captions and without: always the same crops."""
+    """Cross entropy of each codebook on songs kept apart, with captions, without, and told more; always the same."""
     device = next(model.parameters()).device
-    totals = torch.zeros(2, CODEBOOKS)
+    totals = torch.zeros(3, CODEBOOKS)
     for i in range(batches):
         batch = corpus.batch(np.random.default_rng([7, i]), LENGTH, spliced=0.0)
-        columns, targets, _, states, mask = (x.to(device) for x in batch)
+        columns, targets, _, told, states, mask = (x.to(device) for x in batch)
+        ways = ((mask, None), (torch.zeros_like(mask), None), (mask, told))
         with loop.mixed(device):
-            for row, shown in enumerate((mask, torch.zeros_like(mask))):
-                totals[row] += losses(forward(model, columns, states, shown), targets).cpu() / batches
-    rounded = [[round(float(x), 3) for x in row] for row in totals]
-    return {"validation": rounded[0], "validation_null": rounded[1]}
+            for row, (shown, known) in enumerate(ways):
+                totals[row] += losses(forward(model, columns, states, shown, known), targets).cpu() / batches
+    names = ("validation", "validation_null", "validation_told")
+    return {name: [round(float(x), 3) for x in row] for name, row in zip(names, totals, strict=True)}
 
 
 def checkpoint(

@@ -22,7 +22,7 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 from scipy.signal import butter, oaconvolve, sosfilt
 
 from training.captions import caption
-from training.compose import Song, Track, compose, drumkit, synth
+from training.compose import Song, Track, compose, drumkit, liberties, synth
 from training.compose.groove import DRUMS
 
 RATE = 32000
@@ -235,14 +235,21 @@ def describe(song: Song) -> dict[str, Any]:
         "instruments": song.instruments,
         "moods": song.moods,
         "drums": song.has_drums,
+        "liberties": [name for name, taken in song.liberties._asdict().items() if taken],
         "captions": [caption(song, rng) for _ in range(12)],
         "held_out_captions": [caption(song, rng, held_out=True) for _ in range(8)],
     }
 
 
-def write_song(seed: int, out: Path) -> None:
-    """Compose, render and write one song, whole or not at all: the JSON file last."""
-    song = compose(seed, song_seconds(seed))
+def again(facts: dict[str, Any]) -> Song:
+    """The song that `describe` told these facts of, composed once more."""
+    taken = liberties.Liberties(**dict.fromkeys(facts.get("liberties", ()), True))
+    return compose(facts["seed"], facts["seconds"], taken)
+
+
+def write_song(seed: int, out: Path, free: bool = False) -> None:
+    """Compose, render and write one song, whole or not at all: the JSON file last. A ``free`` one takes liberties."""
+    song = compose(seed, song_seconds(seed), liberties.drawn(seed) if free else liberties.NONE)
     audio, text = out / f"{seed:07d}.npy", out / f"{seed:07d}.json"
     temporary = out / f".{seed:07d}.{os.getpid()}.tmp"
     with temporary.open("wb") as file:
@@ -257,6 +264,7 @@ def main(
     hours: Annotated[float, typer.Option(min=0.0, help="Hours of music.")] = 16.0,
     seed: Annotated[int, typer.Option(min=0, max=HELD_OUT - 1, help="First seed.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    free: Annotated[bool, typer.Option("--free", help="Songs take liberties, for the score inputs.")] = False,
     held_out: Annotated[bool, typer.Option("--held-out", help="Use the seeds kept for validation.")] = False,
 ) -> None:
     """Render a data set: one int16 .npy (32 kHz mono) and one .json a song."""
@@ -271,7 +279,7 @@ def main(
     columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task("songs", total=len(wanted), completed=len(wanted) - len(missing))
-        work = partial(write_song, out=out)
+        work = partial(write_song, out=out, free=free)
         if jobs == 1:
             for one in missing:
                 work(one)

@@ -5,7 +5,7 @@ beat. The score knows where in the beat and in the bar every frame lies, what so
 song is: its tempo, key and style, and who plays. While the model trains, a linear reader of its middle layers has to
 tell all that of the very frame that is to come (Caruana 1997, multitask learning). So the lower half of the model
 learns to count, to hear harmony and to read the caption, and the upper half to say it in codes. The reader is thrown
-away afterwards: what is shipped is MusicGen and no more.
+away afterwards. (What nano may be told beside the prompt is another score: `training.told`.)
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from training.compose import STYLES, Song, Track
-from training.compose.arrange import FASTEST, SLOWEST, frames_a_beat
+from training.compose.arrange import FASTEST, SLOWEST
 from training.compose.families import FAMILIES
 from training.compose.groove import DRUMS
 from training.compose.theory import MODES
@@ -45,20 +45,21 @@ OF_THE_SONG = [NAMES.index(name) for name in ("beat", "tonic", "mode", "style", 
 
 
 def of_song(song: Song, frames: int) -> NDArray[np.int16]:
-    """The score of a song, int16 (frames, `FIELDS`)."""
-    beat = frames_a_beat(song.bpm)
-    beats = (3 if "waltz" in song.moods else 4) * beat
-    frame = np.arange(frames)
+    """The score of a song, int16 (frames, `FIELDS`); one of no key has neither tonic nor mode."""
+    now = np.arange(frames) / RATE
+    steps = song.tempo.step(now)
+    beat = np.clip(np.round(60 * RATE / song.tempo.bpm(now)), FASTEST, SLOWEST)
+    since = np.floor(steps / 4 % 1 * 60 * RATE / song.tempo.bpm(now) + 1e-3)
     sounding, lowest, struck = _notes(song.tracks, frames)
     playing = {track.instrument for track in song.tracks}
     lineup = sum(bool(playing & {*words}) << bit for bit, words in enumerate(FAMILIES.values()))
     told: dict[str, Any] = {
-        "since the beat": frame % beat,
+        "since the beat": np.minimum(since, SLOWEST - 1),
         "beat": beat - FASTEST,
-        "beat of the bar": frame % beats // beat,
+        "beat of the bar": steps % song.meter // 4,
         "bass": lowest,
-        "tonic": song.tonic,
-        "mode": list(MODES).index(song.mode),
+        "tonic": UNKNOWN if song.liberties.chords else song.tonic,
+        "mode": UNKNOWN if song.liberties.chords else list(MODES).index(song.mode),
         "style": STYLES.index(song.style),
         "sounding": sounding,
         "struck": struck,

@@ -2,12 +2,12 @@
 
     python -m training.tokens --codec runs/codec/codec.pt --text runs/text/text.pt --data data/songs --out runs/tokens
 
-Writes all songs' codes in a row, int16 (frames, codebooks), and their scores, int16 (frames, fields), see
-`training.score`; all captions' token states in a row, float16 (tokens, 384); the codec's codebooks, float32
-(codebooks, 1024, 64); and ``index.json``, which names the first three files and holds each song's first frame and
-length and its captions' first token and length. Run it again when songs were
-added: those encoded before are not encoded again, and a trainer that reads the set meanwhile sees either the old one or
-the new one.
+Writes all songs' codes in a row, int16 (frames, codebooks), their scores, int16 (frames, fields), see `training.score`,
+and what nano may be told of them, float32 (frames, fields), see `training.told`; all captions' token states in a row,
+float16 (tokens, 384); the codec's codebooks, float32 (codebooks, 1024, 64); and ``index.json``, which names the first
+four files and holds each song's first frame and length and its captions' first token and length. Run it again when
+songs were added: those encoded before are not encoded again, and a trainer that reads the set meanwhile sees either the
+old one or the new one.
 """
 
 import argparse
@@ -15,16 +15,19 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training import loop, score, text
+from musicgen.score import Fields
+from training import loop, score, text, told
 from training.captions import plain_captions
 from training.codec import HOP, codebooks, encode, load_codec
-from training.compose import compose
+from training.render import again
+
+FILES = ("codes", "scores", "told", "states")
 
 
 def encode_songs(codec: Path, data: Path, cache: Path) -> None:
@@ -51,8 +54,8 @@ def encode_songs(codec: Path, data: Path, cache: Path) -> None:
             print(json.dumps({"encoded": done, "of": len(paths)}), flush=True)
 
 
-def write_scores(data: Path, cache: Path, scores: Path) -> None:
-    """This worker's share of the encoded songs' scores to ``scores/<song>.npy``, int16 (frames, fields).
+def write_scores(data: Path, cache: Path, out: Path) -> None:
+    """This worker's share of the encoded songs' scores, to ``scores/<song>.npy``, and of what is told, to ``told``.
 
     Raises
     ------
@@ -60,20 +63,22 @@ def write_scores(data: Path, cache: Path, scores: Path) -> None:
         If the composer no longer writes a song as it was when it was rendered.
     """
     for path in sorted(cache.glob("*.npy"))[loop.rank() :: loop.workers()]:
-        target = scores / path.name
-        if target.exists() and np.load(target, mmap_mode="r").shape[1] == score.FIELDS:
+        scores, inputs = (out / name / path.name for name in ("scores", "told"))
+        if inputs.exists() and scores.exists() and np.load(scores, mmap_mode="r").shape[1] == score.FIELDS:
             continue
         facts = json.loads((data / path.name).with_suffix(".json").read_text())
-        song = compose(facts["seed"], facts["seconds"])
+        song = again(facts)
         if any(facts[name] != getattr(song, name) for name in ("style", "bpm", "tonic", "mode")):
             raise ValueError(f"{path.stem} is not the song that the composer writes now: render the songs again.")
-        with target.with_suffix(".partial").open("wb") as file:
-            np.save(file, score.of_song(song, len(np.load(path, mmap_mode="r"))))
-        target.with_suffix(".partial").replace(target)
+        frames = len(np.load(path, mmap_mode="r"))
+        for target, fields in ((scores, score.of_song(song, frames)), (inputs, told.of_song(song, frames))):
+            with target.with_suffix(".partial").open("wb") as file:
+                np.save(file, fields)
+            target.with_suffix(".partial").replace(target)
 
 
 def pack_frames(data: Path, cache: Path, out: Path, files: dict[str, str]) -> list[dict[str, Any]]:
-    """Join the cached codes and the scores into a file each; returns one entry a song."""
+    """Join the cached codes, the scores and what is told into a file each; returns one entry a song."""
     songs: list[dict[str, Any]] = []
     parts: list[NDArray[np.int16]] = []
     first = 0
@@ -85,7 +90,8 @@ def pack_frames(data: Path, cache: Path, out: Path, files: dict[str, str]) -> li
         parts.append(codes)
         first += len(codes)
     np.save(out / files["codes"], np.concatenate(parts))
-    np.save(out / files["scores"], np.concatenate([np.load(out / "scores" / path.name) for path in paths]))
+    for name in ("scores", "told"):
+        np.save(out / files[name], np.concatenate([np.load(out / name / path.name) for path in paths]))
     return songs
 
 
@@ -122,7 +128,7 @@ def write_codebooks(codec: Path, target: Path) -> None:
 def pack(data: Path, cache: Path, tuned: Path | None, out: Path, workers: int) -> None:
     """Write the set under new names, then point the index at it and remove the sets before the last."""
     version = len(list(cache.glob("*.npy")))
-    files = {name: f"{name}-{version}.npy" for name in ("codes", "scores", "states")}
+    files = {name: f"{name}-{version}.npy" for name in FILES}
     songs = pack_frames(data, cache, out, files)
     pack_states(songs, tuned, out / files["states"], workers)
     index, partial = out / "index.json", out / "index.partial"
@@ -142,11 +148,21 @@ def load_codebooks(folder: Path) -> NDArray[np.float32]:
     return books
 
 
-def load(folder: Path) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float16], list[dict[str, Any]]]:
-    """Codes, scores, states and songs of a packed folder; memory-mapped, so that workers share them."""
+class Packed(NamedTuple):
+    """A packed folder; its arrays are memory-mapped, so that workers share them."""
+
+    codes: NDArray[np.int16]
+    scores: NDArray[np.int16]
+    told: Fields
+    states: NDArray[np.float16]
+    songs: list[dict[str, Any]]
+
+
+def load(folder: Path) -> Packed:
+    """Read what `pack` wrote."""
     index = json.loads((folder / "index.json").read_text())
-    codes, scores, states = (np.load(folder / index[name], mmap_mode="r") for name in ("codes", "scores", "states"))
-    return codes, scores, states, index["songs"]
+    codes, scores, told_, states = (np.load(folder / index[name], mmap_mode="r") for name in FILES)
+    return Packed(codes, scores, told_, states, index["songs"])
 
 
 def main() -> None:
@@ -158,11 +174,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/tokens"))
     parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else 2)
     arguments = parser.parse_args()
-    cache, scores = arguments.out / "cache", arguments.out / "scores"
-    for folder in (cache, scores):
-        folder.mkdir(parents=True, exist_ok=True)
+    cache = arguments.out / "cache"
+    for name in ("cache", "scores", "told"):
+        (arguments.out / name).mkdir(parents=True, exist_ok=True)
     loop.launch(encode_songs, arguments.workers, arguments.codec, arguments.data, cache)
-    loop.launch(write_scores, arguments.workers, arguments.data, cache, scores)
+    loop.launch(write_scores, arguments.workers, arguments.data, cache, arguments.out)
     write_codebooks(arguments.codec, arguments.out / "codebooks.npy")
     pack(arguments.data, cache, arguments.text, arguments.out, arguments.workers)
 

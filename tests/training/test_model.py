@@ -10,7 +10,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from training import blend, captions, score
+from musicgen.score import FEATURES, FIELDS, Fields, unknown
+from training import blend, captions, score, tokens
 from training import model as training_model
 from training.codec import CODEBOOKS, CODES
 from training.compose import STYLES
@@ -25,6 +26,13 @@ def nano() -> Nano:
     for parameter in nano.parameters():
         torch.nn.init.normal_(parameter, std=0.08)
     return nano
+
+
+def clock(frames: int, beat: int) -> Fields:
+    """A score that knows a tempo of whole frames a beat and no more."""
+    told, frame = unknown(frames), np.arange(frames)
+    told[:, :3] = np.stack([frame / beat % 1, frame / beat / 4 % 1, np.full(frames, 3000 / beat)], 1)
+    return told
 
 
 def reference(nano: Nano, columns: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -42,6 +50,24 @@ def test_training_forward_equals_musicgen(nano: Nano) -> None:
     mask = torch.arange(9)[None] < torch.tensor([9, 4, 1])[:, None]
     ours = torch.stack(forward(nano, columns, states, mask[:, None]), 1)
     torch.testing.assert_close(ours, reference(nano, columns, states, mask), atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_what_is_told_reaches_its_own_column_and_those_after_it(nano: Nano) -> None:
+    columns, states = torch.randint(CODES + 1, (1, CODEBOOKS, 20)), torch.randn(1, 5, 384)
+    told = torch.zeros(1, 20, FEATURES)
+    told[:, 7] = 1.0
+    mask = torch.ones(1, 1, 5, dtype=torch.bool)
+    plain, without, with_ = (
+        torch.stack(forward(nano, columns, states, mask, x), 1) for x in (None, torch.zeros_like(told), told)
+    )
+    torch.testing.assert_close(without, plain)
+    torch.testing.assert_close(with_[:, :, :7], plain[:, :, :7])
+    assert (with_[:, :, 7:] - plain[:, :, 7:]).abs().amax((0, 1, 3)).min() > 1e-4
+
+
+def test_a_new_nano_does_not_hear_what_it_is_told() -> None:
+    assert not Nano(decoder_config(64, 1)).score.weight.any()
 
 
 @torch.no_grad()
@@ -77,13 +103,16 @@ def test_a_crop_changes_song_on_a_beat_and_caption_up_to_a_beat_before(seed: int
         for i, beat in enumerate(beats)
     ]
     scores = np.zeros((2 * frames, score.FIELDS), np.int16)
-    corpus = training_model.Corpus(codes, scores, np.arange(2, dtype=np.float16)[:, None].repeat(384, 1), songs)
-    crop, read, given = corpus._splice(np.random.default_rng(seed), 512)
+    known = np.concatenate([clock(frames, beat) for beat in beats])
+    states = np.arange(2, dtype=np.float16)[:, None].repeat(384, 1)
+    corpus = training_model.Corpus(codes, scores, known, states, songs)
+    crop, told, _, read, given = corpus._splice(np.random.default_rng(seed), 512)
     song, frame = crop[:, 0], crop[:, 2]
     assert (read[0][1], read[-1][2]) == (0, 512) and len(crop) == 512
     jumps = np.flatnonzero(np.diff(frame) != 1) + 1
     assume(len(jumps))  # by chance a song may go on with itself
     (cut,) = jumps
+    np.testing.assert_array_equal(told, known[song * frames + frame], "what is told goes over with the song")
     assert (song[:cut] == song[0]).all() and (song[cut:] == song[-1]).all()
     if given:  # the caption was the second song's all along, and only that song is asked for
         assert given == cut and [round(float(states.mean())) for states, _, _ in read] == [song[-1]]
@@ -104,9 +133,11 @@ def test_what_nano_played_is_heard_before_a_song_of_the_style_it_was_asked_for_a
     played = Stray("reggae", np.full((700, CODEBOOKS), 1000, np.int16))
     states = np.arange(2, dtype=np.float16)[:, None].repeat(384, 1)
     scores = np.full((2 * frames, score.FIELDS), 3, np.int16)
-    corpus = training_model.Corpus(codes, scores, states, songs, [played])
+    corpus = training_model.Corpus(codes, scores, np.tile(clock(frames, 23), (2, 1)), states, songs, [played])
     for seed in range(200):
-        crop, [(caption, *read)], given = corpus._find_back(np.random.default_rng(seed), 512)
+        crop, inputs, _, [(caption, *read)], given = corpus._find_back(np.random.default_rng(seed), 512)
+        steps = np.diff(inputs[:, FIELDS.index("beat")]) % 1
+        assert steps == pytest.approx(np.full(511, 1 / 23), abs=1e-3), "the clock has run before the song begins"
         assert read == [0, 512] and round(float(caption.mean())) == 1
         assert (crop[:given, :CODEBOOKS] == 1000).all() and (crop[given:, :CODEBOOKS] == 1).all() and 0 < given < 512
     batches = [corpus.batch(np.random.default_rng(seed), 128) for seed in range(20)]
@@ -123,14 +154,15 @@ def test_strays_may_be_short_and_of_styles_without_songs(tmp_path: Path) -> None
     frames = 600
     song = {"seed": 20, "first": 0, "frames": frames, "bpm": 3000 / 23, "texts": [(0, 1)] * captions.PLAIN}
     np.save(tmp_path / "codes.npy", np.ones((frames, CODEBOOKS), np.int16))
+    np.save(tmp_path / "told.npy", clock(frames, 23))
     np.save(tmp_path / "scores.npy", np.zeros((frames, score.FIELDS), np.int16))
     np.save(tmp_path / "states.npy", np.zeros((1, 384), np.float16))
-    files = {name: f"{name}.npy" for name in ("codes", "scores", "states")}
+    files = {name: f"{name}.npy" for name in tokens.FILES}
     (tmp_path / "index.json").write_text(json.dumps({**files, "songs": [{**song, "style": "funk"}]}))
     short = Stray("funk", np.full((5, CODEBOOKS), 1000, np.int16))
     corpus, _ = training_model.load_corpus(tmp_path, [Stray("reggae", short.codes), short])
     assert list(corpus.strays) == [short]
-    lengths = {corpus._find_back(np.random.default_rng(seed), 512)[2] for seed in range(100)}
+    lengths = {corpus._find_back(np.random.default_rng(seed), 512).given for seed in range(100)}
     assert lengths == {1, 2, 3, 4, 5}
 
 
@@ -139,13 +171,13 @@ def test_some_crops_begin_with_the_song_and_the_others_anywhere() -> None:
     codes = np.arange(frames, dtype=np.int16)[:, None].repeat(CODEBOOKS, 1)
     song = {"first": 0, "frames": frames, "bpm": 3000 / 23, "texts": [(0, 1)] * captions.PLAIN}
     scores = np.zeros((frames, score.FIELDS), np.int16)
-    corpus = training_model.Corpus(codes, scores, np.zeros((1, 384), np.float16), [song])
+    corpus = training_model.Corpus(codes, scores, clock(frames, 23), np.zeros((1, 384), np.float16), [song])
     rng = np.random.default_rng(0)
     shares = {512: training_model.SONG_STARTS} | dict.fromkeys(
         (training_model.SHORT, training_model.SHORTEST), training_model.SHORT_STARTS
     )
     for length, share in shares.items():
-        starts = np.array([corpus._crop(rng, length)[0][0, 0] for _ in range(2000)])
+        starts = np.array([corpus._crop(rng, length).frames[0, 0] for _ in range(2000)])
         assert (starts == 0).mean() == pytest.approx(share, abs=0.05)
         elsewhere = np.histogram(starts[starts > 0], 4, (0, frames - length))[0] / (starts > 0).sum()
         assert elsewhere == pytest.approx(0.25, abs=0.07), "the end of a song is heard too"
@@ -155,7 +187,7 @@ def test_plain_captions_of_short_crops_name_a_tempo_or_a_key() -> None:
     states = np.arange(captions.PLAIN, dtype=np.float16)[:, None].repeat(384, 1) * 10
     song = {"texts": [(number, 1) for number in range(captions.PLAIN)]}
     empty = np.zeros((0, 1), np.int16)
-    corpus = training_model.Corpus(empty, empty, states, [song])
+    corpus = training_model.Corpus(empty, empty, unknown(0), states, [song])
     rng = np.random.default_rng(0)
     told = [*range(captions.PLAIN)[captions.TOLD]]
     short = dict.fromkeys((training_model.SHORT, training_model.SHORTEST), told)
@@ -167,9 +199,10 @@ def test_plain_captions_of_short_crops_name_a_tempo_or_a_key() -> None:
 def test_songs_that_are_kept_apart_are_of_all_styles(tmp_path: Path) -> None:
     songs = [{"seed": seed, "frames": 600, "style": STYLES[seed % len(STYLES)]} for seed in range(64 * len(STYLES))]
     np.save(tmp_path / "codes.npy", np.zeros((1, CODEBOOKS), np.int16))
+    np.save(tmp_path / "told.npy", unknown(1))
     np.save(tmp_path / "scores.npy", np.zeros((1, score.FIELDS), np.int16))
     np.save(tmp_path / "states.npy", np.zeros((1, 384), np.float16))
-    index = {"codes": "codes.npy", "scores": "scores.npy", "states": "states.npy", "songs": songs}
+    index = {**{name: f"{name}.npy" for name in tokens.FILES}, "songs": songs}
     (tmp_path / "index.json").write_text(json.dumps(index))
     trained, kept = training_model.load_corpus(tmp_path)
     twice = sum(song["style"] in training_model.OFTEN for song in songs) * 31 // 32
@@ -219,12 +252,12 @@ def test_it_learns_a_repeating_song_and_follows_its_caption() -> None:
     pairs = [delay(np.tile(melody, (4, 1))) for melody in melodies]
     columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
     scores = torch.stack([torch.arange(32) % 8, *[torch.zeros(32, dtype=torch.int64)] * (score.FIELDS - 1)], -1)
-    scores = scores.expand(2, -1, -1)
+    scores, told = scores.expand(2, -1, -1), torch.zeros(2, 32, FEATURES)
     missed = []
     for _ in range(60):
         for optimizer in opts:
             optimizer.zero_grad()
-        missed.append(training_model.train_step(nano, reader, (columns, targets, scores, states, mask), 0.1))
+        missed.append(training_model.train_step(nano, reader, (columns, targets, scores, told, states, mask), 0.1))
         for optimizer in opts:
             optimizer.step()
     with torch.no_grad():
@@ -234,6 +267,41 @@ def test_it_learns_a_repeating_song_and_follows_its_caption() -> None:
     assert float(wrong) > float(right)
     since = CODEBOOKS + score.NAMES.index("since the beat")
     assert float(missed[-1][since]) < 0.3 < float(missed[0][since])
+
+
+def test_where_there_is_no_caption_nothing_is_told() -> None:
+    frames = 1500
+    songs = [{"first": 0, "frames": frames, "bpm": 3000 / 23, "texts": [(0, 1)] * captions.PLAIN, "style": "funk"}]
+    codes, scores = np.zeros((frames, CODEBOOKS), np.int16), np.zeros((frames, score.FIELDS), np.int16)
+    corpus = training_model.Corpus(codes, scores, clock(frames, 23), np.ones((1, 384), np.float16), songs)
+    batches = [corpus.batch(np.random.default_rng(seed), 128) for seed in range(20)]
+    told, mask = torch.cat([one[3] for one in batches]), torch.cat([one[5].any(2).any(1) for one in batches])
+    assert not mask.all() and not told[~mask].any()
+    assert 0.3 < told[mask].any(2).any(1).float().mean() < 1
+
+
+def test_it_learns_to_play_what_it_is_told() -> None:
+    torch.manual_seed(0)
+    nano, reader, rng = Nano(decoder_config(64, 2)).train(), score.Reader(64), np.random.default_rng(0)
+    opts = training_model.optimizers(nano, reader, 1e-2, 3e-3)
+    states, mask = torch.zeros(8, 1, 384), torch.ones(8, 1, 1, dtype=torch.bool)
+    scores = torch.full((8, 16, score.FIELDS), score.UNKNOWN)
+    missed = []
+    for _ in range(80):
+        chosen = rng.integers(2, size=(8, 16))
+        columns, targets = (torch.from_numpy(np.stack(side)) for side in zip(*map(tune, chosen), strict=True))
+        told = torch.zeros(8, 16, FEATURES)
+        told[..., 3] = torch.from_numpy(2.0 * chosen - 1)
+        for optimizer in opts:
+            optimizer.zero_grad()
+        missed.append(training_model.train_step(nano, reader, (columns, targets, scores, told, states, mask), 0.1))
+        for optimizer in opts:
+            optimizer.step()
+    assert float(missed[-1][0]) < 0.3, "chance is 0.69: nothing but what is told says which of two codes comes"
+
+
+def tune(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return delay(np.repeat(chosen[:, None], CODEBOOKS, 1).astype(np.int16))
 
 
 def test_a_start_brings_its_reader_along_if_it_reads_the_same_score(nano: Nano) -> None:

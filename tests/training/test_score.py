@@ -94,17 +94,17 @@ def test_a_reader_that_knows_misses_nothing_and_unknown_frames_do_not_count() ->
 def test_a_song_that_is_composed_otherwise_now_is_refused(tmp_path: Path) -> None:
     song = compose(3, 5.0)
     facts = {name: getattr(song, name) for name in ("seed", "seconds", "style", "bpm", "tonic", "mode")}
-    cache, scores = tmp_path / "cache", tmp_path / "scores"
-    cache.mkdir()
-    scores.mkdir()
+    cache, scores, inputs = (tmp_path / name for name in ("cache", "scores", "told"))
+    for folder in (cache, scores, inputs):
+        folder.mkdir()
     np.save(cache / "3.npy", np.zeros((250, 4), np.int16))
     (tmp_path / "3.json").write_text(json.dumps({**facts, "bpm": song.bpm / 2}))
     with pytest.raises(ValueError, match="render the songs again"):
-        tokens.write_scores(tmp_path, cache, scores)
+        tokens.write_scores(tmp_path, cache, tmp_path)
     assert not list(scores.iterdir())
     (tmp_path / "3.json").write_text(json.dumps(facts))
-    tokens.write_scores(tmp_path, cache, scores)
+    tokens.write_scores(tmp_path, cache, tmp_path)
     assert np.load(scores / "3.npy").shape == (250, score.FIELDS)
     np.save(scores / "3.npy", np.zeros((250, score.FIELDS - 1), np.int16))  # as an earlier version wrote it
-    tokens.write_scores(tmp_path, cache, scores)
+    tokens.write_scores(tmp_path, cache, tmp_path)
     assert np.load(scores / "3.npy").shape == (250, score.FIELDS)

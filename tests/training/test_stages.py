@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from training import captions, codec, loop, model, polish, score, text, tokens
+from training import captions, codec, loop, model, polish, score, text, tokens, told
 from training.compose import compose
 
 
@@ -40,16 +40,17 @@ def test_every_stage_goes_on_where_it_was_stopped(songs: Path, tmp_path: Path) -
         codec.train(codec.parser().parse_args([*options, "--steps", last]))
     assert steps_logged(runs["codec"]) == [1, 2]
 
-    cache, scores = runs["tokens"] / "cache", runs["tokens"] / "scores"
-    cache.mkdir(parents=True)
-    scores.mkdir()
+    cache, *others = (runs["tokens"] / name for name in ("cache", "scores", "told"))
+    for folder in (cache, *others):
+        folder.mkdir(parents=True)
     tokens.encode_songs(runs["codec"] / "codec.pt", songs, cache)
-    tokens.write_scores(songs, cache, scores)
+    tokens.write_scores(songs, cache, runs["tokens"])
     tokens.write_codebooks(runs["codec"] / "codec.pt", runs["tokens"] / "codebooks.npy")
     tokens.pack(songs, cache, None, runs["tokens"], workers=2)
-    codes, told, states, entries = tokens.load(runs["tokens"])
+    codes, scores, inputs, states, entries = tokens.load(runs["tokens"])
     assert codes.shape == (3 * 550, codec.CODEBOOKS)
-    np.testing.assert_array_equal(told[550:1100], score.of_song(compose(16, 11.0), 550))
+    np.testing.assert_array_equal(scores[550:1100], score.of_song(compose(16, 11.0), 550))
+    np.testing.assert_array_equal(inputs[550:1100], told.of_song(compose(16, 11.0), 550))
     tokenizer, encoder = text.load(None)
     for entry in entries:
         assert len(entry["texts"]) == 2 + captions.PLAIN

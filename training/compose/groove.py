@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from training.compose.tempo import Tempo
+
 VELOCITY = {"X": 1.0, "x": 0.8, "o": 0.55, "g": 0.35}
 
 DRUMS = {
@@ -24,7 +26,7 @@ class Hit(NamedTuple):
     """A pattern's event: its step, how many steps it lasts and the character that stood there."""
 
     step: int
-    length: int
+    length: float
     symbol: str
 
 
@@ -34,15 +36,15 @@ class Feel:
 
     Attributes
     ----------
-    step : float
-        Seconds of one sixteenth.
+    tempo : Tempo
+        When each sixteenth comes if nothing swings.
     swing : float
         Delay of every second unit as a fraction of the unit: 0 straight, 1/3 triplets.
     unit : int
         Steps in a swung unit: 1 swings sixteenths, 2 eighths.
     """
 
-    step: float
+    tempo: Tempo
     swing: float
     unit: int
 
@@ -50,7 +52,7 @@ class Feel:
         """Return the seconds at which `step` sounds."""
         position = (step / self.unit) % 2
         late = self.swing * self.unit * (position if position <= 1 else 2 - position)
-        return (step + late) * self.step
+        return self.tempo.time(step + late)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,18 +26,65 @@ class Event(NamedTuple):
 
 
 class Score(NamedTuple):
-    """The harmony of a loop, which all players read: a chord for every half bar, and the bar's length in steps."""
+    """The harmony of a loop, which all players read.
 
-    halves: tuple[Chord, ...]
+    Attributes
+    ----------
+    starts, chords
+        The steps at which chords begin, the first one at 0, and the chords; neighbours may be the same one.
+    bars, steps
+        The loop's length, and a bar's length in steps.
+    strict
+        Whether nothing sounds on from one chord into another: what is held then is struck again.
+    """
+
+    starts: tuple[float, ...]
+    chords: tuple[Chord, ...]
+    bars: int
     steps: int
+    strict: bool = False
 
-    @property
-    def bars(self) -> int:
-        return len(self.halves) // 2
+    def number(self, step: float) -> int:
+        """Which chord a step has; after the loop's end it begins again."""
+        return bisect_right(self.starts, step % (self.bars * self.steps)) - 1
 
-    def at(self, step: int) -> Chord:
-        """The chord at a step; after the loop's end it begins again."""
-        return self.halves[step * 2 // self.steps % len(self.halves)]
+    def at(self, step: float) -> Chord:
+        """The chord at a step."""
+        return self.chords[self.number(step)]
+
+    def change(self, step: float) -> float:
+        """The step at which the next chord begins."""
+        loops, within = divmod(step, self.bars * self.steps)
+        later = bisect_right(self.starts, within)
+        whole = self.bars * self.steps
+        return loops * whole + (self.starts[later] if later < len(self.starts) else whole)
+
+
+def in_halves(halves: tuple[Chord, ...], steps: int) -> Score:
+    """A loop with a chord for every half bar."""
+    starts = tuple(float(half * steps // 2) for half in range(len(halves)))
+    return Score(starts, halves, len(halves) // 2, steps)
+
+
+def laid(pattern: str, bar: int, score: Score) -> list[tuple[float, Hit]]:
+    """A bar's hits and their steps in the loop; where the score is strict, held ones begin anew with a new chord."""
+    found = []
+    for hit in steps(pattern):
+        step = float(bar * score.steps + hit.step)
+        end = step + hit.length
+        while score.strict and end - score.change(step) >= 1:
+            change = score.change(step)
+            found.append((step, hit._replace(length=change - step)))
+            step = change
+        found.append((step, hit._replace(length=end - step)))
+    return found
+
+
+def cut(events: list[Event], score: Score) -> list[Event]:
+    """End what would sound on into another chord, where the score is strict."""
+    if not score.strict:
+        return events
+    return [event._replace(length=min(event.length, score.change(event.step) - event.step)) for event in events]
 
 
 def draw_bars(part: Part, score: Score, rng: Rng) -> list[str]:
@@ -72,15 +120,17 @@ def drums(groove: Groove, bars: int, bar_steps: int, rng: Rng) -> list[Event]:
 
 
 def bass_pitch(symbol: str, here: Chord, after: Chord, centre: int, rng: Rng) -> int:
-    """Read a bass symbol: 1 root, 3 third, 5 fifth, 7 seventh, 8 octave, a approach to the next root."""
-    root = theory.nearest(here.root, centre)
+    """Read a bass symbol: 1 bass note, 3 third, 5 fifth, 7 seventh, 8 octave, a approach to the next bass note."""
+    if symbol == "1":
+        return theory.nearest(here.bass, centre)
+    root = theory.nearest(here.bass, centre)
     if symbol == "8":
         return root + 12
     if symbol == "a":
-        goal = theory.nearest(after.root, root)
+        goal = theory.nearest(after.bass, root)
         below = [goal - 1, goal - 2, goal + 1, goal + 2]
         return next(pitch for pitch in below if pitch % 12 in here.scale)
-    index = {"1": 0, "3": 1, "5": 2, "7": 3}.get(symbol, 0)
+    index = {"3": 1, "5": 2, "7": 3}.get(symbol, 0)
     tone = here.tones[index] if index < len(here.tones) else here.tones[-1]
     return root + (tone - root) % 12
 
@@ -89,8 +139,7 @@ def bass(part: Part, score: Score, rng: Rng) -> list[Event]:
     """Play bass patterns on the chords' roots."""
     events = []
     for bar, pattern in enumerate(draw_bars(part, score, rng)):
-        for hit in steps(pattern):
-            step = bar * score.steps + hit.step
+        for step, hit in laid(pattern, bar, score):
             pitch = bass_pitch(hit.symbol, score.at(step), score.at(step + score.steps // 2), part.centre, rng)
             events.append(Event(step, hit.length * part.gate, pitch, 0.85 * accent(hit.step)))
     return events
@@ -99,13 +148,13 @@ def bass(part: Part, score: Score, rng: Rng) -> list[Event]:
 def walking(part: Part, score: Score, rng: Rng) -> list[Event]:
     """Walk in quarter notes: root on a new chord, then chord tones and scale steps, approaching the next root."""
     events = []
-    pitch = theory.nearest(score.halves[0].root, part.centre)
+    pitch = theory.nearest(score.chords[0].bass, part.centre)
     for step in range(0, score.bars * score.steps, 4):
         here, after = score.at(step), score.at(step + 4)
-        if step == 0 or here.root != score.at(step - 4).root:
-            pitch = theory.nearest(here.root, pitch if part.centre - 7 < pitch < part.centre + 9 else part.centre)
-        elif after.root != here.root:
-            goal = theory.nearest(after.root, pitch)
+        if step == 0 or here.bass != score.at(step - 4).bass:
+            pitch = theory.nearest(here.bass, pitch if part.centre - 7 < pitch < part.centre + 9 else part.centre)
+        elif after.bass != here.bass:
+            goal = theory.nearest(after.bass, pitch)
             pitch = goal + int(rng.choice([-1, 1, -2, 2]))
         else:
             tones = [theory.nearest(tone, pitch + move) for tone in here.tones for move in (-3, 3)]
@@ -118,10 +167,10 @@ def walking(part: Part, score: Score, rng: Rng) -> list[Event]:
 
 
 def voicings(part: Part, score: Score) -> list[tuple[int, ...]]:
-    """Voice-lead the song's chords: one voicing for every half bar."""
+    """Voice-lead the loop's chords."""
     placed: list[tuple[int, ...]] = []
     previous: tuple[int, ...] | None = None
-    for here in score.halves:
+    for here in score.chords:
         tones = here.tones if len(here.tones) <= part.voices_max else here.tones[-part.voices_max :]
         previous = theory.voicing(tones, previous, part.centre)
         placed.append(previous)
@@ -133,16 +182,15 @@ def comp(part: Part, score: Score, rng: Rng) -> list[Event]:
     events = []
     chords = voicings(part, score)
     for bar, pattern in enumerate(draw_bars(part, score, rng)):
-        for hit in steps(pattern):
+        for step, hit in laid(pattern, bar, score):
             if hit.symbol == "g" and rng.random() < 0.5:
                 continue
-            step = bar * score.steps + hit.step
-            pitches = chords[min(step * 2 // score.steps, len(chords) - 1)]
+            pitches = chords[score.number(step)]
             events += strum(pitches, step, hit, part, 0.8)
     return events
 
 
-def strum(pitches: tuple[int, ...], step: int, hit: Hit, part: Part, base: float) -> list[Event]:
+def strum(pitches: tuple[int, ...], step: float, hit: Hit, part: Part, base: float) -> list[Event]:
     """Sound a chord, its notes spread over `part.strum` steps, upwards or (``u``) downwards."""
     order = pitches[::-1] if hit.symbol == "u" else pitches
     strength = base * VELOCITY.get(hit.symbol, 0.75) * accent(hit.step)
@@ -155,14 +203,14 @@ def strum(pitches: tuple[int, ...], step: int, hit: Hit, part: Part, base: float
 def pad(part: Part, score: Score, rng: Rng) -> list[Event]:
     """Hold voice-led chords for as long as the harmony stays."""
     events = []
-    half = score.steps // 2
     chords = voicings(part, score)
+    starts = (*score.starts, float(score.bars * score.steps))
     start = 0
     for index in range(1, len(chords) + 1):
-        changed = index == len(chords) or score.halves[index] != score.halves[start]
-        if changed or index - start == 8:
-            length = (index - start) * half
-            events += [Event(start * half, length * 0.99, pitch, 0.7) for pitch in chords[start]]
+        changed = index == len(chords) or score.chords[index] != score.chords[start]
+        if changed or starts[index] - starts[start] >= 4 * score.steps:
+            length = starts[index] - starts[start]
+            events += [Event(starts[start], length * 0.99, pitch, 0.7) for pitch in chords[start]]
             start = index
     return events
 
@@ -172,11 +220,10 @@ def arp(part: Part, score: Score, rng: Rng) -> list[Event]:
     events = []
     chords = voicings(part, score)
     for bar, pattern in enumerate(draw_bars(part, score, rng)):
-        for hit in steps(pattern):
-            step = bar * score.steps + hit.step
-            pitches = chords[min(step * 2 // score.steps, len(chords) - 1)]
-            root = theory.nearest(score.at(step).root, pitches[0] - 9)
-            ladder = (root, *pitches, *(pitch + 12 for pitch in pitches))
+        for step, hit in laid(pattern, bar, score):
+            pitches = chords[score.number(step)]
+            root = theory.nearest(score.at(step).bass, pitches[0] - 9)
+            ladder = (root, *(pitch + up for up in (0, 12, 24) for pitch in pitches))
             events.append(Event(step, hit.length * part.gate, ladder[int(hit.symbol)], 0.75 * accent(hit.step)))
     return events
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from training.compose.liberties import Liberties
+from training.compose.tempo import Tempo
+from training.compose.theory import Chord
+
+PLAYERS = ("drums", "bass", "chords", "lead")
+
 
 class Note(NamedTuple):
     """One note event.
@@ -47,6 +53,10 @@ class Track:
         Whether the kick drum ducks this track (sidechain).
     notes : tuple of Note
         Sorted by start.
+    player : str
+        Who plays it, one of `PLAYERS`.
+    silent : tuple of (float, float)
+        Seconds from which and until which the player has left.
     """
 
     instrument: str
@@ -57,6 +67,8 @@ class Track:
     send: float
     ducked: bool
     notes: tuple[Note, ...]
+    player: str
+    silent: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -70,13 +82,24 @@ class Song:
     mode : str
         A key of `training.compose.theory.MODES`.
     bpm : float
-        Quarter notes a minute, 60..180: a whole number of 20 ms frames a beat, see `arrange.BEAT_FRAMES`.
+        Quarter notes a minute at the start, 58..182. A song that takes no liberty with it keeps it, and a beat lasts
+        a whole number of 20 ms frames, see `arrange.BEAT_FRAMES`.
     room : str
         Reverb: "dry", "room", "plate" or "hall".
     duck : float
         Depth of the sidechain ducking, 0..1.
     brightness : float
         Tone of the whole mix, -1 dark .. 1 bright, as its moods ask.
+    liberties : Liberties
+        What it does not owe its style.
+    tempo : Tempo
+        When each sixteenth comes.
+    meter : int
+        Sixteenths in a bar.
+    harmony : tuple of (float, Chord)
+        The steps at which chords begin, and the chords.
+    energy : tuple of float
+        How much every bar plays, 0..1.
     """
 
     seed: int
@@ -91,6 +114,11 @@ class Song:
     room: str
     duck: float
     brightness: float
+    liberties: Liberties
+    tempo: Tempo
+    meter: int
+    harmony: tuple[tuple[float, Chord], ...]
+    energy: tuple[float, ...]
 
     @property
     def has_drums(self) -> bool:

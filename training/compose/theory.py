@@ -23,14 +23,19 @@ def family(mode: str) -> str:
 
 @dataclass(frozen=True)
 class Chord:
-    """A chord of a key: its pitch classes as stacked thirds, and the key's scale for passing notes."""
+    """A chord: its pitch classes as stacked thirds, a scale for passing notes, and its bass note if not the root."""
 
     tones: tuple[int, ...]
     scale: tuple[int, ...]
+    low: int | None = None
 
     @property
     def root(self) -> int:
         return self.tones[0]
+
+    @property
+    def bass(self) -> int:
+        return self.root if self.low is None else self.low
 
 
 def scale_of(tonic: int, mode: str) -> tuple[int, ...]:

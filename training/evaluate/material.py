@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.codec import RATE
-from training.compose import Song, compose
+from training.compose import Song
 from training.compose.arrange import STYLES, TABLE
 from training.compose.families import FAMILIES
 from training.compose.theory import TONICS, family
+from training.render import again
 
 Audio = NDArray[np.float32]
 
@@ -54,8 +55,9 @@ class Excerpt:
 
     @property
     def key(self) -> int | None:
-        """0 to 11 in major, 12 to 23 in minor; None in another mode, whose scale is that of another key."""
-        return key_number(self.facts["tonic"], self.facts["mode"]) if self.facts["mode"] in ("major", "minor") else None
+        """0 to 11 in major, 12 to 23 in minor; None in no key, and in another mode, whose scale is another key's."""
+        keyed = self.facts["mode"] in ("major", "minor") and "chords" not in self.facts.get("liberties", ())
+        return key_number(self.facts["tonic"], self.facts["mode"]) if keyed else None
 
 
 def key_number(tonic: int, mode: str) -> int:
@@ -98,7 +100,7 @@ def excerpts(folder: Path, songs: int, each: int, seconds: tuple[float, float], 
     pieces = []
     for i in rng.permutation(len(paths))[:songs]:
         facts = json.loads(paths[i].read_text())
-        song = compose(facts["seed"], facts["seconds"])
+        song = again(facts)
         if (song.bpm, list(song.instruments)) != (facts["bpm"], facts["instruments"]):
             raise ValueError(
                 f"{paths[i]} is not the song that its seed gives: render {folder} with the present composer."
