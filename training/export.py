@@ -3,7 +3,8 @@
     python -m training.export --codec runs/polish/codec.pt --text runs/text/text.pt --model runs/model/model.pt
 
 The same checkpoints give the same bytes. The text encoder, which never changes, is a file of its own, and so is the
-codec's decoder, which can be trained without anything else.
+codec's decoder, which can be trained without anything else. What a score adds to the model lies beside the weights that
+transformers loads, in ``score.safetensors``; a model that was never told anything has none.
 """
 
 import argparse
@@ -20,10 +21,11 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.normalizers import Replace, Sequence
 from transformers import GenerationConfig, MusicgenConfig, MusicgenForConditionalGeneration
 
+from musicgen import score
 from training import text
 from training.card import write_card
 from training.codec import load_codec
-from training.model import LENGTH, PAD, load_nano
+from training.model import LENGTH, PAD, Nano, load_nano
 
 TEXT, MODEL, PLAYER = (
     "model-00001-of-00002.safetensors",
@@ -37,10 +39,10 @@ OF_A_KEY = r"(?=[ -]?(?:major|minor|maj|min)\b)"  # not "a sharp sound"
 SAMPLING = {"guidance_scale": 3.2, "do_sample": True, "temperature": 1.05, "top_k": 250}
 
 
-def assemble(codec: Path, words: Path | None, model: Path) -> Any:
+def assemble(codec: Path, words: Path | None, nano: Nano) -> Any:
     """The three trained parts as one transformers model, float32."""
     _, encoder = text.load(words)
-    audio, nano = load_codec(codec), load_nano(model)
+    audio = load_codec(codec)
     config = MusicgenConfig(
         text_encoder=encoder.config.to_dict(),
         audio_encoder=audio.config.to_dict(),
@@ -125,8 +127,13 @@ def write_tokenizer(out: Path) -> None:
 def export(codec: Path, words: Path | None, model: Path, metrics: Path, out: Path) -> None:
     """Write the folder."""
     out.mkdir(parents=True, exist_ok=True)
-    whole = assemble(codec, words, model)
+    nano = load_nano(model)
+    whole = assemble(codec, words, nano)
     write_weights(whole, out)
+    (out / score.FILE).unlink(missing_ok=True)
+    if nano.score.weight.any():
+        score.save(out / score.FILE, nano.score.weight.detach().numpy())
+        (out / score.FILE).chmod(0o644)
     write_settings(whole, out)
     write_tokenizer(out)
     write_card(metrics, out)

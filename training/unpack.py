@@ -18,6 +18,7 @@ import musicgen  # noqa: F401 (lets transformers import torchaudio, so it comes 
 import torch
 from transformers import MusicgenForConditionalGeneration
 
+from musicgen import score
 from training import loop
 from training.codec import checkpoint as write_codec
 from training.model import Nano
@@ -30,6 +31,8 @@ def unpack(folder: Path, out: Path) -> None:
     nano = Nano(whole.config.decoder)
     nano.decoder.load_state_dict(whole.decoder.state_dict())
     nano.enc_to_dec_proj.load_state_dict(whole.enc_to_dec_proj.state_dict())
+    if told := score.load(folder, whole.config.decoder.hidden_size):
+        nano.score.weight.data = torch.from_numpy(told.table.T.copy())
     write_codec(out / "codec.pt", whole.audio_encoder, [], 0, 0.0)
     loop.save(out / "text.pt", {"encoder": whole.text_encoder.state_dict()})
     write_model(out / "model.pt", nano, [], 0, 0.0)

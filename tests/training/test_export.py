@@ -13,8 +13,8 @@ import musicgen  # noqa: F401 (lets transformers import torchaudio, so it comes 
 from safetensors import safe_open
 from transformers import AutoTokenizer, EncodecModel, MusicgenForConditionalGeneration
 
-from musicgen import MusicGen
-from training import codec, export, model, text
+from musicgen import MusicGen, score
+from training import codec, export, model, text, unpack
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,29 @@ def test_transformers_loads_every_weight(exported: Path, checkpoints: tuple[Path
     assert not any(report.values())
     trained = model.load_nano(checkpoints[1])
     for name, weight in trained.state_dict().items():
+        if name.startswith("score."):
+            continue  # what transformers does not know lies in a file of its own
         torch.testing.assert_close(whole.state_dict()[name], weight, atol=2e-3, rtol=2e-3)
     codes = torch.randint(codec.CODES, (1, codec.CODEBOOKS, 10))
     ours = codec.decode(codec.load_codec(checkpoints[0]), codes)
     theirs = whole.audio_encoder.decode(codes[None], [None]).audio_values[:, 0]
     torch.testing.assert_close(theirs, ours, atol=5e-3, rtol=5e-2)
+
+
+def test_what_a_score_adds_comes_back_and_a_model_without_it_has_no_file(
+    exported: Path, checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    assert not (exported / score.FILE).exists() and not MusicGen.load(str(exported)).follows_score
+    nano = model.load_nano(checkpoints[1])
+    torch.nn.init.normal_(nano.score.weight)
+    model.checkpoint(tmp_path / "told.pt", nano, [], 1, 0.0)
+    export.export(checkpoints[0], None, tmp_path / "told.pt", Path("none"), tmp_path / "told")
+    assert MusicGen.load(str(tmp_path / "told")).follows_score
+    unpack.unpack(tmp_path / "told", tmp_path)
+    back = model.load_nano(tmp_path / "model.pt")
+    torch.testing.assert_close(back.score.weight, nano.score.weight, atol=2e-3, rtol=2e-3)
+    export.export(checkpoints[0], None, checkpoints[1], Path("none"), tmp_path / "told")
+    assert not (tmp_path / "told" / score.FILE).exists(), "left from the other model"
 
 
 def test_generate_takes_the_tokenizers_output_as_it_is(exported: Path) -> None:

@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--keys", type=int, default=60, help="clips for the key")
     parser.add_argument("--unseen", type=int, default=200, help="prompts that no template made, at most 200")
     parser.add_argument("--switches", type=int, default=48, help="streams whose prompt changes")
+    parser.add_argument("--full", action="store_true", help="score: every style, and more tempi")
     parser.add_argument("--endless-minutes", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=16, help="streams that are stepped together")
     parser.add_argument("--threads", type=int, default=1)

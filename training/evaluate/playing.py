@@ -29,21 +29,31 @@ class Take:
         (frame, prompt): from which frame on which prompt; the first at frame 0.
     frames
         Length.
+    seed
+        Of the draws.
+    score
+        What its frames are told, float32 (frames, fields) as bytes in hexadecimal; "" for nothing. See
+        `musicgen.score`.
     """
 
     script: tuple[tuple[int, str], ...]
     frames: int
     seed: int
+    score: str = ""
 
     def path(self, folder: Path) -> Path:
         """Where its codes are kept."""
-        return folder / (hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16] + ".npy")
+        facts = {name: value for name, value in asdict(self).items() if value != ""}
+        return folder / (hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16] + ".npy")
 
 
 def play_together(model: MusicGen, takes: Sequence[Take], progress: Progress) -> list[Codes]:
     """The codes (codebooks, frames) of takes whose streams are stepped in one batch."""
     task = progress.add_task(f"{len(takes)} streams", total=sum(take.frames for take in takes))
     streams = [model.stream(seed=take.seed) for take in takes]
+    for stream, take in zip(streams, takes, strict=True):
+        if take.score:
+            stream.set_score(np.frombuffer(bytes.fromhex(take.score), np.float32).reshape(take.frames, -1).__getitem__)
     codes: list[Codes] = [np.empty((model.codebooks, take.frames), np.int16) for take in takes]
     for frame in range(max(take.frames for take in takes)):
         going = [i for i, take in enumerate(takes) if frame < take.frames]
