@@ -18,7 +18,7 @@ Beats = NDArray[np.float64]
 AROUND = 0.1  # of the asked tempo: how far from it the tracker looks for the tempo that is played
 TIGHT = 100.0  # how much a beat of another length costs the tracker, in onsets
 HOP = 256 / RATE  # seconds of the onset curve
-ATTACK = 0.006  # seconds by which the curve rises before an attack: half of its window and of its smoothing
+ATTACK = 0.011  # seconds by which the curve rises before an attack: half of its window and of its smoothing
 
 MAJOR, MINOR = (0, 4, 7), (0, 3, 7)
 TRIADS = np.array([[(p - root) % 12 in kind for p in range(12)] for kind in (MAJOR, MINOR) for root in range(12)])

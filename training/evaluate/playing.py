@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from musicgen import Ensemble, MusicGen
 from musicgen.codec import CodecWeights, ExactDecoder
+from musicgen.score import Score
 
 Audio = NDArray[np.float32]
 Codes = NDArray[np.int16]
@@ -47,13 +48,19 @@ class Take:
         return folder / (hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16] + ".npy")
 
 
+def told(take: Take) -> Score:
+    """What a take's frames are told; nothing after its end, which the columns of its last frames reach beyond."""
+    fields = np.frombuffer(bytes.fromhex(take.score), np.float32).reshape(take.frames, -1)
+    return lambda frame: fields[frame] if frame < len(fields) else None
+
+
 def play_together(model: MusicGen, takes: Sequence[Take], progress: Progress) -> list[Codes]:
     """The codes (codebooks, frames) of takes whose streams are stepped in one batch."""
     task = progress.add_task(f"{len(takes)} streams", total=sum(take.frames for take in takes))
     streams = [model.stream(seed=take.seed) for take in takes]
     for stream, take in zip(streams, takes, strict=True):
         if take.score:
-            stream.set_score(np.frombuffer(bytes.fromhex(take.score), np.float32).reshape(take.frames, -1).__getitem__)
+            stream.set_score(told(take))
     codes: list[Codes] = [np.empty((model.codebooks, take.frames), np.int16) for take in takes]
     for frame in range(max(take.frames for take in takes)):
         going = [i for i, take in enumerate(takes) if frame < take.frames]
