@@ -55,7 +55,8 @@ def steps(weights: Tensor, importance: Tensor, bits: int, candidates: int = 9) -
     """The grids' steps for groups (..., GROUP): of some around the largest weight's the least weighed error's."""
     top = 2 ** (bits - 1) - 1
     largest = weights.abs().amax(-1, keepdim=True).clamp_min(1e-8)
-    best, least = largest / (top + 0.5), torch.full_like(largest, torch.inf)
+    best: Tensor = largest / (top + 0.5)
+    least = torch.full_like(largest, torch.inf)
     for divisor in torch.linspace(0.9 * top, 1.15 * top + 0.25, candidates).tolist():
         step = largest / divisor
         error = (importance * (on_grid(weights, step, bits) - weights).square()).sum(-1, keepdim=True)

@@ -40,14 +40,15 @@ def clock(bpm: float, frames: int, meter: int = 4) -> Fields:
 
 def switched(fields: Fields, name: str, seconds: float, values: Sequence[float]) -> Fields:
     """The same score, with one field that takes the values in turn, each for so many seconds."""
-    changed, block = fields.copy(), np.arange(len(fields)) // round(seconds * FRAMES)
+    changed: Fields = fields.copy()
+    block = np.arange(len(fields)) // round(seconds * FRAMES)
     changed[:, FIELDS.index(name)] = np.array(values)[block % len(values)]
     return changed
 
 
 def with_chords(fields: Fields, triads: Sequence[int], frames_each: int) -> Fields:
     """The same score, with triads (numbered as `listeners.triad` does) that last as many frames each."""
-    changed = fields.copy()
+    changed: Fields = fields.copy()
     which = np.array(triads)[np.arange(len(fields)) // frames_each % len(triads)]
     changed[:, FIELDS.index("notes")] = (TRIADS @ 2 ** np.arange(12))[which]
     changed[:, FIELDS.index("bass")] = which % 12

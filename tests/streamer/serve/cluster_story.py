@@ -21,6 +21,7 @@ from ray import serve
 from ray.cluster_utils import Cluster
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
+from websockets.typing import Origin
 
 from streamer.cluster import STREAMS, Settings, build
 
@@ -66,7 +67,7 @@ class Listener:
             try:
                 where = (await asyncio.to_thread(fetched, f"{FRONT}/where/{self.id}"))["address"]
                 address = f"ws{where[4:]}s/{self.id}/sound"
-                async with connect(address, origin=where.rstrip("/"), proxy=None, open_timeout=3) as socket:  # type: ignore[arg-type]
+                async with connect(address, origin=Origin(where.rstrip("/")), proxy=None, open_timeout=3) as socket:
                     while True:
                         await asyncio.wait_for(socket.recv(), QUIET if self.packets else 30.0)
                         now = time.monotonic()
