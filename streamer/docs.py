@@ -14,6 +14,7 @@ from osc.parameter import Parameter
 from osc.subscribers import DEFAULT_HZ, HIGHEST_HZ, LEASE, LOWEST_HZ, MOST
 from streamer.control.table import ACTIONS, PARAMETERS, SAMPLING, STATUS
 from streamer.engine.course import CROSSFADE_FRAMES, TURN_FRAMES
+from streamer.engine.looper import LONGEST
 from streamer.engine.pace import WORDINGS
 from streamer.engine.trail import REMEMBERED
 from streamer.surfaces.commands import COMMANDS
@@ -87,6 +88,13 @@ COMMANDS_MORE = f"""
   with a time is heard at its time. Of several, and of a reset among them, the last one counts. An
   engine that is replaced in the middle of a passage goes on from the passage's end; one that dies
   within half a second after a turn may go on from before it.
+- **`{PREFIX}/loop/capture`** waits for the next bar (for half a bar or a quarter: the next half,
+  the next beat), and for as many bars as were asked for to have been heard. {LONGEST:g} s can go
+  round. The sound itself is repeated, before the effects, and each round begins on the clock's bar:
+  where that has another tempo by then, bars are cut or begun again. All else that is asked for acts
+  on the music, which goes on unheard until `{PREFIX}/loop/release`, or is heard beside the loop
+  after `{PREFIX}/loop/overdub`. A loop is no value: snapshots do not hold it, a recording's journal
+  does. An engine that is replaced has lost it, and goes on with the music.
 - **`{PREFIX}/quantise`** makes changes of prompts, keys and snapshots, resets, `continue` and
   `rewind` wait for the next beat, bar, 2 or 4 bars. Beats are counted from the last reset, in the
   tempo of `{PREFIX}/status/tempo`.

@@ -22,6 +22,7 @@ from streamer.audio.transport import Transport
 from streamer.control.change import Change, Wall
 from streamer.control.controls import Controls
 from streamer.control.journal import Header, Journal
+from streamer.control.moves import bars_after
 from streamer.control.pulse import PULSE, Place, Pulse
 from streamer.control.snapshots import Snapshots
 from streamer.control.table import GATE, TABLE
@@ -60,7 +61,7 @@ _STATUS_SECONDS = 0.05
 RECORDINGS = Path("recordings")
 _PUBLISHED = (
     *("rtf", "buffer_ms", "playing", "xruns", "collapses", "collapse", "recording", "latency_ms", "level", "tempo"),
-    *("beat", "sync", "lock"),
+    *("beat", "sync", "lock", "loop"),
 )
 
 
@@ -102,6 +103,8 @@ class Status:
         Where the beat comes from.
     lock : str
         What has become of the music's own beat, see `streamer.sound.lock`.
+    loop : float
+        Bars that go round; 0 for none.
     """
 
     prompt: str
@@ -121,6 +124,7 @@ class Status:
     recording: str = ""
     sync: str = "internal"
     lock: str = OFF
+    loop: float = 0.0
 
 
 class Instrument:
@@ -202,6 +206,7 @@ class Instrument:
         self._journal = Journal()
         self._collapses, self._collapse = 0, ""
         self._lock = OFF
+        self._loop = 0.0  # bars that go round
         self._closing = threading.Event()
         self._telling = lasting("status", self._publish, self._report)
         with contextlib.ExitStack() as undo:
@@ -277,6 +282,7 @@ class Instrument:
             recording=str(self.recorder.folder or ""),
             sync=self.company.source,
             lock=self._lock,
+            loop=self._loop,
         )
 
     def place(self, moment: float) -> Place | None:
@@ -373,10 +379,12 @@ class Instrument:
                 self._journal.begin(event.sample, event.values, first=self._lives == 0, state=event.state)
                 self._lives += 1
                 self._lock = OFF
+                self._loop = 0.0
                 self.company.renew()
                 self.controls.adopt(**event.facts["defaults"])
             case Applied():
                 self._note(event)
+                self._loop = bars_after(event.values, self._loop)
                 self._settle(event)
             case Turned():
                 self._note(event)

@@ -14,7 +14,7 @@
             80,
             90,
             1900,
-            932
+            1004
         ],
         "bglocked": 0,
         "openinpresentation": 0,
@@ -3116,7 +3116,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/midi/learn \"volume\"",
+                    "text": "/mg/loop/capture 4",
                     "outlettype": [
                         ""
                     ]
@@ -3134,7 +3134,7 @@
                         420,
                         20
                     ],
-                    "text": "The knob that is moved next, or the note that is played, turns this from then on: a value, an action, prompt/N alone, or snapshot/NAME."
+                    "text": "From the next bar on the last so many bars go round, in sync, while the music goes on unheard."
                 }
             },
             {
@@ -3149,7 +3149,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/midi/forget \"volume\"",
+                    "text": "/mg/loop/release",
                     "outlettype": [
                         ""
                     ]
@@ -3167,7 +3167,7 @@
                         420,
                         20
                     ],
-                    "text": "No knob and no note turns this any more."
+                    "text": "From the next bar on the music is heard again, where it has come to."
                 }
             },
             {
@@ -3182,7 +3182,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/record \"0\"",
+                    "text": "/mg/loop/overdub",
                     "outlettype": [
                         ""
                     ]
@@ -3200,12 +3200,111 @@
                         420,
                         20
                     ],
-                    "text": "End the recording."
+                    "text": "From the next bar on the music is heard over the loop; to capture again keeps both."
                 }
             },
             {
                 "box": {
                     "id": "obj-170",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        908,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/midi/learn \"volume\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-171",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        908,
+                        420,
+                        20
+                    ],
+                    "text": "The knob that is moved next, or the note that is played, turns this from then on: a value, an action, prompt/N alone, or snapshot/NAME."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-172",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        932,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/midi/forget \"volume\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-173",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        932,
+                        420,
+                        20
+                    ],
+                    "text": "No knob and no note turns this any more."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-174",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        956,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/record \"0\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-175",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        956,
+                        420,
+                        20
+                    ],
+                    "text": "End the recording."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-176",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
@@ -3220,7 +3319,7 @@
             },
             {
                 "box": {
-                    "id": "obj-171",
+                    "id": "obj-177",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3238,7 +3337,7 @@
             },
             {
                 "box": {
-                    "id": "obj-172",
+                    "id": "obj-178",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3256,7 +3355,7 @@
             },
             {
                 "box": {
-                    "id": "obj-173",
+                    "id": "obj-179",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3274,7 +3373,7 @@
             },
             {
                 "box": {
-                    "id": "obj-174",
+                    "id": "obj-180",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3292,7 +3391,7 @@
             },
             {
                 "box": {
-                    "id": "obj-175",
+                    "id": "obj-181",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3310,7 +3409,7 @@
             },
             {
                 "box": {
-                    "id": "obj-176",
+                    "id": "obj-182",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -5541,11 +5640,11 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-171",
+                        "obj-170",
                         0
                     ],
                     "destination": [
-                        "obj-172",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5555,19 +5654,6 @@
                 "patchline": {
                     "source": [
                         "obj-172",
-                        0
-                    ],
-                    "destination": [
-                        "obj-173",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-173",
                         0
                     ],
                     "destination": [
@@ -5584,7 +5670,7 @@
                         0
                     ],
                     "destination": [
-                        "obj-175",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5593,11 +5679,11 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-175",
+                        "obj-177",
                         0
                     ],
                     "destination": [
-                        "obj-176",
+                        "obj-178",
                         0
                     ],
                     "order": 0
@@ -5606,7 +5692,59 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-176",
+                        "obj-178",
+                        0
+                    ],
+                    "destination": [
+                        "obj-179",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-179",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-180",
+                        0
+                    ],
+                    "destination": [
+                        "obj-181",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-181",
+                        0
+                    ],
+                    "destination": [
+                        "obj-182",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-182",
                         0
                     ],
                     "destination": [

@@ -30,6 +30,9 @@ COMMANDS = {
     "undo": ("", 0, ""),
     "continue": ("sff", 1, "file, [from], [to]"),
     "rewind": ("f", 1, "seconds"),
+    "loop/capture": ("f", 1, "bars"),
+    "loop/release": ("", 0, ""),
+    "loop/overdub": ("", 0, ""),
     "midi/learn": ("s", 1, "name"),
     "midi/forget": ("s", 1, "name"),
 }

@@ -1,13 +1,18 @@
-"""What takes the music elsewhere, once: a passage of a file to go on from, seconds to go back by."""
+"""What is done once, with an argument: a passage of a file to go on from, seconds to go back by, bars to go round."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from osc.values import BadValue, Value, number
 
 CONTINUE, REWIND = "continue", "rewind"
+CAPTURE, RELEASE, OVERDUB = "capture", "release", "overdub"
+PARTS = (0.25, 0.5)
+"""Of a bar, that may go round; else whole bars."""
+MOST_BARS = 64
 _MARK = "#t="  # as in media fragments; the last one of a text counts, so a path may hold anything
 
 
@@ -72,3 +77,30 @@ def move(name: str, value: Value | None) -> Value:
     if not 0 < seconds < math.inf:
         raise BadValue(f"rewind takes seconds above 0, not {seconds:g}")
     return float(seconds)
+
+
+def round_trip(name: str, value: Value | None) -> Value:
+    """What is asked of a loop, as a change carries it: bars to capture; True for all else.
+
+    Raises
+    ------
+    BadValue
+        So many bars cannot go round.
+    """
+    if name != CAPTURE:
+        return True
+    try:
+        bars = float(number("" if value is None else value))
+    except BadValue as error:
+        raise BadValue(f"capture {error}") from None
+    if bars not in PARTS and not (1 <= bars <= MOST_BARS and bars == round(bars)):
+        raise BadValue(f"capture takes a quarter or half a bar, or 1 to {MOST_BARS} whole bars, not {bars:g}")
+    return bars
+
+
+def bars_after(values: Mapping[str, Value], bars: float) -> float:
+    """The bars that go round after a batch, where so many did before it; 0 for none."""
+    for name, value in values.items():
+        if name in (CAPTURE, RELEASE):
+            bars = float(value) if name == CAPTURE else 0.0
+    return bars

@@ -11,7 +11,7 @@ from osc.command import Action
 from osc.parameter import Parameter
 from osc.values import BadValue, Value
 from streamer.control.knobs import map_text
-from streamer.control.moves import CONTINUE, REWIND, move
+from streamer.control.moves import CAPTURE, CONTINUE, OVERDUB, RELEASE, REWIND, move, round_trip
 from streamer.control.pulse import PULSE, Pulse
 from streamer.control.score import NAMES, SCORE
 from streamer.control.tempo import FASTEST, QUANTA
@@ -274,6 +274,7 @@ STATUS: dict[str, str] = {
     "collapse": "The last time that it did: when, what had happened, and what it did.",
     "latency_ms": "From a change to its sound, all of it: the frame being made, what is queued, the device, ms.",
     "recording": "The folder that is recorded into; empty while none is.",
+    "loop": "Bars that go round, or will from the next bar on; 0: none.",
     "tempo": "Beats a minute that are counted: the tempo asked for, else the prompt's, else 120; or those of `sync`.",
     "beat": "Beats heard since the music began, 0 on the first; or those that `sync` counts.",
     "bar": "Bars of four beats heard, 0 in the first.",
@@ -323,11 +324,14 @@ GATE: frozenset[str] = frozenset({"play", "stop", "panic", "lead"})
 TABLE: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
 ACTION_NAMES: frozenset[str] = frozenset(action.name for action in ACTIONS)
 MOVES: frozenset[str] = frozenset({CONTINUE, REWIND})
-"""What is done once, with an argument: see `streamer.control.moves`."""
+"""What takes the music elsewhere, with an argument: see `streamer.control.moves`."""
+
+LOOPING: frozenset[str] = frozenset({CAPTURE, RELEASE, OVERDUB})
+"""What has bars go round, or no longer: see `streamer.engine.looper`."""
 
 
 def clamp(name: str, value: Value | None) -> Value:
-    """The nearest value the parameter can have; True for an action, for a move or a pulse its argument.
+    """The nearest value the parameter can have; True for an action, for a move, a loop or a pulse its argument.
 
     Raises
     ------
@@ -338,6 +342,8 @@ def clamp(name: str, value: Value | None) -> Value:
         return True
     if name in MOVES:
         return move(name, value)
+    if name in LOOPING:
+        return round_trip(name, value)
     if name == PULSE:
         return Pulse.of(value).text
     parameter = known(name)

@@ -55,6 +55,10 @@ class Tempo:
         """The first frame that begins at or after a beat."""
         return math.ceil(self.frame + (beat - self.beat - _EXACT) * FRAMES_PER_MINUTE / self.bpm)
 
+    def place_of(self, beat: float) -> float:
+        """The frame, with its fraction, at which so many beats have passed."""
+        return self.frame + (beat - self.beat) * FRAMES_PER_MINUTE / self.bpm
+
     def at(self, frame: int, bpm: float) -> Tempo:
         """The pulse that goes on from a frame at another tempo, without a jump of the beat."""
         return Tempo(bpm, frame, self.beat_at(frame))

@@ -8,14 +8,15 @@ from dataclasses import replace
 from osc.values import Value
 from streamer.control.change import Frame
 from streamer.control.glides import TELL_EVERY
-from streamer.control.moves import CONTINUE, REWIND
+from streamer.control.moves import CAPTURE, CONTINUE, REWIND
 from streamer.control.pulse import PULSE, Pulse
 from streamer.control.score import NAMES
-from streamer.control.table import GAINS, SAMPLING, TURNS, WORDED
+from streamer.control.table import GAINS, LOOPING, SAMPLING, TURNS, WORDED
 from streamer.control.tempo import Tempo
 from streamer.engine.course import Course
 from streamer.engine.events import Applied, Event, Moved, Noted, Refused
 from streamer.engine.guard import Guard
+from streamer.engine.looper import Looper
 from streamer.engine.passages import Passages
 from streamer.engine.steering import CannotFollow, Steering
 from streamer.engine.waiting import Due, Waiting
@@ -38,12 +39,14 @@ class Arrivals:
         What they change.
     course, passages : Course, Passages
         What knows where the music can turn to.
+    looper : Looper
+        What has bars go round.
     guard : Guard
         Hears of what was asked for.
     values : dict
         What is played, by name.
-    frame_rate : float
-        Frames a second.
+    sample_rate, frame_rate : int, float
+        Samples and frames a second of the stream.
     tell
         Takes what has become of them.
     """
@@ -54,8 +57,10 @@ class Arrivals:
         steering: Steering,
         course: Course,
         passages: Passages,
+        looper: Looper,
         guard: Guard,
         values: Mapping[str, Value],
+        sample_rate: int,
         frame_rate: float,
         tell: Callable[[Event], None],
     ) -> None:
@@ -63,8 +68,10 @@ class Arrivals:
         self._steering = steering
         self._course = course
         self._passages = passages
+        self._looper = looper
         self._guard = guard
         self._values = values
+        self._sample_rate = sample_rate
         self._frame_rate = frame_rate
         self._tell = tell
 
@@ -97,6 +104,8 @@ class Arrivals:
             return []
         if gains := {name: value for name, value in values.items() if name in GAINS}:
             self._waiting.put_gains(due, gains, frame)
+        for name in [name for name in values if name in LOOPING]:
+            self._looper.ask(name, values[name], self._beat)
         if values.keys() & _MUSICAL:
             self._guard.asked()
         if "guard" in there:
@@ -116,6 +125,11 @@ class Arrivals:
         self._steering.lead(replace(pulse, beat=here), frame)
         return replace(pulse, beat=here)
 
+    @property
+    def _beat(self) -> float:
+        """Samples of one."""
+        return 60 * self._sample_rate / self._steering.tempo.bpm
+
     def _check(self, values: Mapping[str, Value]) -> None:
         """Whether the music can turn to where a batch has it turn to.
 
@@ -131,5 +145,8 @@ class Arrivals:
             name = CONTINUE
             if name in values:
                 self._passages.check(str(values[name]))
+            name = CAPTURE
+            if name in values:
+                self._looper.check(float(values[name]), self._beat)
         except UserError as error:
             raise CannotFollow(name, str(error)) from None

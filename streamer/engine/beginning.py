@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from streamer.engine.model import Encoder
 from streamer.errors import UserError
-from streamer.sound.dynamics import Samples
+from streamer.sound.dynamics import Samples, likeness
 from streamer.sound.files import is_file, mixed, read, seconds_of
 
 SHORTEST = 0.1
@@ -133,7 +133,6 @@ def join(beginning: Samples, decoded: Samples, start: int, rate: int) -> Samples
     old, new = beginning[end - length : end], decoded[len(decoded) - length :]
     phase = (np.arange(length)[:, None] + 0.5) / max(1, length) * (np.pi / 2)
     out, into = np.cos(phase), np.sin(phase)
-    power = np.sqrt(np.sum(np.square(old, dtype=np.float64)) * np.sum(np.square(new, dtype=np.float64)))
-    alike = max(0.0, float(np.sum(old * new, dtype=np.float64) / power)) if power > 0 else 0.0
+    alike = likeness(old, new)
     faded = (old * out + new * into) / np.sqrt(1 + 2 * alike * out * into)
     return np.concatenate([beginning[: end - length], faded.astype(np.float32)])

@@ -13,7 +13,7 @@ from typing import cast
 from osc.values import Value
 from streamer.control.change import Change, Frame
 from streamer.control.moves import CONTINUE, REWIND
-from streamer.control.table import EFFECTS, GATE, MOVES, PARAMETERS, QUANTISED, SAMPLING, TURNS
+from streamer.control.table import EFFECTS, GATE, LOOPING, MOVES, PARAMETERS, QUANTISED, SAMPLING, TURNS
 from streamer.control.tempo import QUANTA, Tempo
 from streamer.engine.arrivals import Arrivals
 from streamer.engine.beginning import Beginning
@@ -21,6 +21,7 @@ from streamer.engine.course import CROSSFADE_FRAMES, TURN_FRAMES, Course
 from streamer.engine.events import Collapsed, Event, Noted
 from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.engine.locking import Locking
+from streamer.engine.looper import Looper
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Encoder, Model, Resumable, Stream, Told
 from streamer.engine.outlet import Outlet
@@ -111,8 +112,18 @@ class Core:
         self._course = Course(model, self.stream, self._tell_score)
         self._passages = Passages(cast(Encoder, model))
         self._guard = Guard(model.sample_rate, model.hop)
+        self._looper = Looper(model.sample_rate, model.channels)
         self._arrivals = Arrivals(
-            self._waiting, self._steering, self._course, self._passages, self._guard, self.values, self._fps, tell
+            self._waiting,
+            self._steering,
+            self._course,
+            self._passages,
+            self._looper,
+            self._guard,
+            self.values,
+            model.sample_rate,
+            self._fps,
+            tell,
         )
         self._broke: int | None = None  # the frame at which the model last computed no numbers
         if goes_on is not None:
@@ -247,7 +258,9 @@ class Core:
             Counted from the start of the engine, at `sample_rate`; by the music's way since the last reset.
         """
         at = self._sounding.frame_of(round(sample * self._model.sample_rate / self.sample_rate)) - _early(values)
-        if values.keys() & TURNS or values.keys() <= set(EFFECTS):  # they act on what leaves the stream then
+        if values.keys() & (TURNS | LOOPING) or values.keys() <= set(
+            EFFECTS
+        ):  # they act on what leaves the stream then
             return at + self.frames_done - self._sounding.frame
         return at
 
@@ -331,7 +344,8 @@ class Core:
 
     def _put(self, chunk: Samples) -> None:
         amounts = Amounts(*(float(self.values[name]) for name in EFFECTS))
-        self._sounding.put(self._outlet.colour(chunk, amounts, self.tempo.bpm))
+        heard = self._looper.process(chunk, self._sounding.beats(self.tempo, len(chunk)))
+        self._sounding.put(self._outlet.colour(heard, amounts, self.tempo.bpm))
 
     def _set_out(self, name: str, value: Value) -> None:
         """Have the music go on elsewhere: at once for a reset, else a moment later."""
@@ -357,17 +371,26 @@ class Core:
         self._locking.turn()
 
     def _reset(self, seed: int) -> None:
-        """Begin anew from the seed: one frame of the old music fades out, the new music fades in."""
-        self._sounding.fade_out()
-        self.play(1)
-        held = self._locking.drop()
-        if self._outlet.fading:  # too little came of that frame
-            self._put(held[: self._model.hop])
+        """Begin anew from the seed: one frame of the old music fades out, the new music fades in.
+
+        Beside a loop, which plays on, they fade into each other.
+        """
+        looping = self._looper.playing
+        if not looping:
+            self._sounding.fade_out()
+            self.play(1)
+            held = self._locking.drop()
+            if self._outlet.fading:  # too little came of that frame
+                self._put(held[: self._model.hop])
         self._course.stay()
         self._guard.begin()
+        if looping:
+            self._course.leave(self.stream.next_chunk(2))
         self._course.begin_anew(seed)
         self._steering.restart_beats(self.frames_done)
         self._sounding.restart(self.frames_done)
+        if looping:
+            self._locking.turn()
         self._sounding.fade_in()
 
     def _go_on(self, collapse: Collapse, old: Callable[[], Samples]) -> None:

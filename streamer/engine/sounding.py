@@ -9,6 +9,7 @@ from osc.values import Value
 from streamer.control.change import Frame
 from streamer.control.glides import TELL_EVERY, Glide, Glides, can_glide
 from streamer.control.table import TABLE
+from streamer.control.tempo import Tempo
 from streamer.engine.events import Applied, Event, Moved, Turned
 from streamer.engine.outlet import Outlet
 from streamer.engine.waiting import Due, Waiting
@@ -113,6 +114,17 @@ class Sounding:
         """The sample of the stream's sound that a frame begins at."""
         first, start = self._origin
         return start + round((frame - first) * self._hop)
+
+    def beats(self, tempo: Tempo, samples: int) -> list[tuple[int, int]]:
+        """The beats that fall on the next samples out of the stream: on which of them, and their numbers."""
+        here = self._outlet.taken
+        beat = math.floor(tempo.beat_at(self.frame_of(here - 1)))
+        found: list[tuple[int, int]] = []
+        while (sample := self.sample_of(tempo.place_of(beat)) - here) < samples:
+            if sample >= 0:
+                found.append((sample, beat))
+            beat += 1
+        return found
 
     # ---- gains
 

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import replace
 
 from streamer.control.change import Change
-from streamer.control.table import MOVES
+from streamer.control.table import LOOPING, MOVES
 from streamer.process.intake import SLOW
 
 
@@ -70,4 +70,4 @@ def _overtaken(waiting: Change, change: Change) -> Change:
 
 
 def _is_fast(change: Change) -> bool:
-    return not change.values.keys() & (SLOW | MOVES) and not change.over
+    return not change.values.keys() & (SLOW | MOVES | LOOPING) and not change.over

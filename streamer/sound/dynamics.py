@@ -136,11 +136,14 @@ class Crossfade:
         How long it takes.
     old : callable
         Gives the next so many samples of the old sound, (samples, channels); fewer where there are no more.
+    alike : float
+        How much they are like each other, see `likeness`: what is alike would swell in the middle.
     """
 
-    def __init__(self, samples: int, old: Callable[[int], Samples]) -> None:
+    def __init__(self, samples: int, old: Callable[[int], Samples], alike: float = 0.0) -> None:
         self._samples = samples
         self._old = old
+        self._alike = alike
         self._done = 0
 
     @property
@@ -156,8 +159,15 @@ class Crossfade:
         self._done += count
         whole = np.concatenate([old, np.zeros_like(samples[len(old) : count])])
         faded: Samples = samples.copy()
-        faded[:count] = whole * np.cos(phase) + samples[:count] * np.sin(phase)
+        out, into = np.cos(phase), np.sin(phase)
+        faded[:count] = (whole * out + samples[:count] * into) / np.sqrt(1 + 2 * self._alike * out * into)
         return faded
+
+
+def likeness(one: Samples, other: Samples) -> float:
+    """How much two sounds of one length are like each other, 0 to 1: their correlation, where it is not negative."""
+    power = np.sqrt(np.sum(np.square(one, dtype=np.float64)) * np.sum(np.square(other, dtype=np.float64)))
+    return max(0.0, float(np.sum(one * other, dtype=np.float64) / power)) if power > 0 else 0.0
 
 
 class Limiter:

@@ -12,7 +12,7 @@ from streamer.control.change import Moment, Wall
 from streamer.control.controls import Controls
 from streamer.control.glides import can_glide
 from streamer.control.history import History
-from streamer.control.moves import CONTINUE, REWIND, Passage
+from streamer.control.moves import CAPTURE, CONTINUE, OVERDUB, RELEASE, REWIND, Passage
 from streamer.control.snapshots import Snapshot, Snapshots
 from streamer.control.table import JUMPS, SLOTS, TABLE
 from streamer.errors import UserError
@@ -83,6 +83,16 @@ GO_BACK = Command(
     (Argument("seconds", "float"),),
     (8.0,),
 )
+CAPTURE_LOOP = Command(
+    "loop/capture",
+    "From the next bar on the last so many bars go round, in sync, while the music goes on unheard.",
+    (Argument("bars", "float"),),
+    (4.0,),
+)
+RELEASE_LOOP = Command("loop/release", "From the next bar on the music is heard again, where it has come to.")
+OVERDUB_LOOP = Command(
+    "loop/overdub", "From the next bar on the music is heard over the loop; to capture again keeps both."
+)
 LEARN = Command(
     "midi/learn",
     "The knob that is moved next, or the note that is played, turns this from then on: a value, an action, "
@@ -107,6 +117,9 @@ COMMANDS: tuple[Command, ...] = (
     UNDO,
     CONTINUE_FROM,
     GO_BACK,
+    CAPTURE_LOOP,
+    RELEASE_LOOP,
+    OVERDUB_LOOP,
     LEARN,
     FORGET,
 )
@@ -157,6 +170,9 @@ class Commands:
             UNDO: self._undo,
             CONTINUE_FROM: self._continue,
             GO_BACK: self._rewind,
+            CAPTURE_LOOP: self._capture,
+            RELEASE_LOOP: self._release,
+            OVERDUB_LOOP: self._overdub,
         }
         return [(command, _answering(handler)) for command, handler in handlers.items()]
 
@@ -272,6 +288,15 @@ class Commands:
 
     def _rewind(self, arguments: Sequence[Value], asker: Asker) -> Do:
         return self._moving({REWIND: arguments[0]}, asker)
+
+    def _capture(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        return self._moving({CAPTURE: arguments[0]}, asker)
+
+    def _release(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        return self._asking({RELEASE: True}, asker)
+
+    def _overdub(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        return self._asking({OVERDUB: True}, asker)
 
     def _moving(self, values: dict[str, Value], asker: Asker) -> Do:
         self._controls.check(values.items(), asker.origin)

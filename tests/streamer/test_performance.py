@@ -16,6 +16,7 @@ from osc.hosts import Client
 from osc.values import BadValue, Value
 from streamer import Controls, Engine
 from streamer.control.change import Change, Frame
+from streamer.control.moves import bars_after
 from streamer.control.snapshots import Snapshots
 from streamer.control.table import PARAMETERS
 from streamer.engine.core import Core
@@ -361,3 +362,24 @@ def test_every_command_is_answered_for_by_a_handler() -> None:
         COMMANDS
     )
     assert all(isinstance(command, Command) and command.doc.endswith(".") for command in COMMANDS)
+
+
+# --- loops
+
+
+def test_bars_go_round_until_they_are_released_and_undo_is_about_values() -> None:
+    stage = Stage(tempo=240.0)
+    stage.play(60)
+    stage.controls.set(temperature=0.5)
+    stage.ask("loop/capture", 0.5)
+    stage.ask("loop/overdub")
+    stage.ask("loop/release")
+    stage.play(60)
+    asked = [event.values for event in stage.told if isinstance(event, Applied)]
+    looping = [values for values in asked if values.keys() & {"capture", "overdub", "release"}]
+    assert [next(iter(values)) for values in looping] == ["capture", "overdub", "release"]
+    assert [bars_after(values, 4.0) for values in looping] == [0.5, 4.0, 0.0]
+    stage.ask("undo")
+    assert stage.controls.get("temperature") != 0.5
+    with pytest.raises(BadValue, match=r"whole bars, not 1\.5"):
+        stage.ask("loop/capture", 1.5)

@@ -264,7 +264,7 @@ def test_a_full_disk_ends_the_recording_with_a_sentence_and_not_the_music(tmp_pa
 
 def moves(count: int, song: Path) -> list[dict[str, Value]]:
     """What a restless hand does; some of its passages and rewinds are there, some are not."""
-    chance, elsewhere = random.Random(5), random.Random(6)
+    chance, elsewhere, round_and_round = random.Random(5), random.Random(6), random.Random(7)
     numbers = [
         p for p in PARAMETERS if p.kind in ("float", "int") and p.name not in ("lead", "lora", "topk", "topp", "cfg")
     ]
@@ -283,6 +283,8 @@ def moves(count: int, song: Path) -> list[dict[str, Value]]:
             batch["rewind"] = elsewhere.choice([0.2, 0.7, 1.5, 100.0])
         if elsewhere.random() < 0.1:
             batch["continue"] = Passage(str(song), elsewhere.random(), 2.0 + 1.5 * elsewhere.random()).text
+        if round_and_round.random() < 0.15:
+            batch |= round_and_round.choice([{"capture": 0.25}, {"capture": 0.5}, {"release": True}, {"overdub": True}])
         made.append(batch or {"play": True})
     return made
 
@@ -312,8 +314,9 @@ def test_500_moves_and_a_killed_engine_are_played_again_to_the_bit(tmp_path: Pat
     entries = [json.loads(line) for line in (tmp_path / "take" / NAME).read_text().splitlines()]
     assert sum("begin" in entry for entry in entries) == 2
     assert sum("values" in entry for entry in entries) > 200
-    for move in ("rewind", "continue"):
+    for move in ("rewind", "continue", "capture"):
         assert sum(move in entry.get("values", {}) for entry in entries) > 10
+    for move in ("rewind", "continue"):
         assert any(report.startswith(f"{move}: ") for report in reports), "none of them was refused"
     assert not any("early" in report for report in reports)
     replay(SineModel(look_ahead=300), tmp_path / "take", tmp_path / "again.wav")
