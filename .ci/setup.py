@@ -38,7 +38,9 @@ SERVES = {"play": list(EXTRAS), "test": TESTS, "test-all": ["test-all"], "train"
 SOUNDFONT = "fluidr3mono-gm-soundfont"
 LIGHT = ["libportaudio2", "g++", "dbus-daemon", "iproute2", "jackd2", "liblo-tools", "opus-tools", "puredata-core"]
 LIGHT += [SOUNDFONT, "dpf-source", "lv2-dev", "sordi"]  # the last three build and check the DAW plug-in
+LIGHT += ["liblilv-0-0"]  # hosts LV2 effects
 HEAVY = ["chromium", "icecast2", "ffmpeg", "supercollider-language", "g++-aarch64-linux-gnu", "qemu-user"]
+HEAVY += ["zam-plugins", "dragonfly-reverb"]  # effects to host
 HEAVY += ["jalv", "libcairo2-dev", "libx11-dev", "pkg-config"]  # a host, and the plug-in's window
 DEBIAN = {"play": ["libportaudio2"], "test": LIGHT, "test-all": LIGHT + HEAVY, "train": [SOUNDFONT]}
 

@@ -63,6 +63,8 @@ class Command:
     takes : tuple of Argument
     sample : tuple of values
         Arguments as somebody may send them: for documentation and examples.
+    below : bool
+        Whether the first argument may also be the rest of the address: PATH/NAME for PATH with NAME before the others.
     keeps : bool
         Whether it writes or removes files: to steer is then not enough, see `osc.access.Gate.keeps`.
     """
@@ -72,6 +74,7 @@ class Command:
     takes: tuple[Argument, ...] = ()
     sample: tuple[Value, ...] = ()
     keeps: bool = False
+    below: bool = False
 
     def parse(self, arguments: Sequence[Any]) -> list[Value]:
         """Read OSC arguments as those of this command: one value each, fewer where some were left out.

@@ -119,12 +119,13 @@ class Tree:
 
     def keeps(self, path: str) -> bool:
         """Whether a command is at a path below the prefix that writes or removes files."""
-        return path in self._commands and self._commands[path][0].keeps
+        command = self._found(path)
+        return command is not None and command.keeps
 
     def names_a_file(self, path: str) -> bool:
         """Whether what is sent to a path below the prefix names a file."""
-        parameter = self.parameter(path)
-        by_command = path in self._commands and self._commands[path][0].names_a_file
+        parameter, command = self.parameter(path), self._found(path)
+        by_command = command is not None and command.names_a_file
         return by_command or (parameter is not None and parameter.kind == "path")
 
     def commands(self) -> list[Command]:
@@ -133,7 +134,7 @@ class Tree:
 
     def has_command(self, path: str) -> bool:
         """Whether a command is at a path below the prefix."""
-        return path in self._commands
+        return self._found(path) is not None
 
     def command(self, path: str, arguments: Sequence[Any], asker: Asker) -> Deed:
         """Read what a command asks for; what is returned does it, and gives what goes back to its sender.
@@ -143,10 +144,21 @@ class Tree:
         BadValue
             When the arguments do not fit, or it cannot be done.
         """
-        command, handler = self._commands[path]
+        command = self._found(path)
+        assert command is not None
+        handler = self._commands[command.path][1]
+        if rest := path[len(command.path) + 1 :]:
+            arguments = [rest, *arguments]
         if not command.takes:  # a button may ask for it
             return handler([], asker) if fires(arguments) else lambda: ()
         return handler(command.parse(arguments), asker)
+
+    def _found(self, path: str) -> Command | None:
+        """The command at a path below the prefix, or the one that takes what lies below its own."""
+        if path in self._commands:
+            return self._commands[path][0]
+        owners = (command for command, _ in self._commands.values() if command.below)
+        return next((command for command in owners if path.startswith(command.path + "/")), None)
 
     def change(self, path: str, arguments: Sequence[Any]) -> Change | None:
         """Read the arguments sent to a path as a change.

@@ -103,6 +103,13 @@ COMMANDS_MORE = f"""
 - **`{PREFIX}/midi/learn`** takes a number or a switch by its name as above, an action, `prompt/N` (that
   slot alone), or `snapshot/NAME`. What has been learnt stands at `{PREFIX}/midi/map`, and a snapshot
   keeps it. A knob of 14 bits and an NRPN count as one.
+- **`{PREFIX}/fx/N/load`** puts a plug-in into slot N of the chain behind the built-in effects:
+  `lv2:URI` or `vst3:NAME`, as `streamer fx` lists them, with settings where you like:
+  `lv2:urn:zamaudio:ZamDelay; time=250; drywet=30%`. It is loaded beside the music. Only what is
+  installed can be loaded, never a path. [fx.md](fx.md) tells more.
+- **`{PREFIX}/fx/N/param/NAME`** moves one of its parameters, in the plug-in's own unit;
+  `{PREFIX}/fx/N/param/NAME/norm` takes 0..1. They are kept in the text at `{PREFIX}/fx/N/load`, so
+  snapshots, undo and recordings have them. They do not glide.
 - **`{PREFIX}/record`** writes into `recordings/NAME` below the folder that the instrument was
   started in, and answers with the name. Other machines may only with `--osc-keep` or the secret.
   The sound is a WAV file, or FLAC where the instrument was started with `--record-as flac`.
@@ -186,6 +193,9 @@ A datagram holds at most {DEFAULT_LIMITS.size} bytes, {DEFAULT_LIMITS.messages} 
 """
 
 
+FX_STATUS = (f"`{PREFIX}/fx/N/status`", "What plays in slot N of the chain of plug-ins, or why it does not.")
+
+
 def page() -> str:
     """The whole of docs/osc.md."""
     return "\n".join(
@@ -205,7 +215,7 @@ def page() -> str:
             REPLIES,
             "## Status\n",
             "Told to subscribers, and answered to `get`; never set.\n",
-            table(["address", ""], ([f"`{PREFIX}/status/{name}`", doc] for name, doc in STATUS.items())),
+            table(["address", ""], [*([f"`{PREFIX}/status/{name}`", doc] for name, doc in STATUS.items()), FX_STATUS]),
             ERRORS.rstrip("\n"),
             "",
         ]

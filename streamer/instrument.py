@@ -35,6 +35,7 @@ from streamer.process.events import (
     Collapsed,
     Event,
     Failed,
+    Hosted,
     Locked,
     Moved,
     Noted,
@@ -52,6 +53,7 @@ from streamer.sound.lock import OFF
 from streamer.surfaces.commands import Commands
 from streamer.surfaces.company import Company
 from streamer.surfaces.copies import Copies
+from streamer.surfaces.knobs import Knobs
 from streamer.surfaces.osc import PORT, PREFIX, OscSurface
 from streamer.surfaces.sync import INTERNAL
 from streamer.threads import lasting
@@ -226,6 +228,7 @@ class Instrument:
             )
             undo.callback(self.company.close)
             commands = [*self._copies.commands(), *self._commands.table(), *self.company.commands()]
+            commands += Knobs(self.controls).table()
             self._osc = OscSurface(self.controls, host, port, prefix, access, commands)
             self.server = self._osc.server
             undo.callback(self._osc.close)
@@ -403,6 +406,8 @@ class Instrument:
                 self._lock = event.state
                 if event.sentence:
                     self._report(event.sentence)
+            case Hosted():
+                self._osc.server.publish(f"fx/{event.number}/status", event.status)
             case Failed() | Report():
                 self._report(event.sentence)
 

@@ -14,7 +14,7 @@
             80,
             90,
             1900,
-            1004
+            1100
         ],
         "bglocked": 0,
         "openinpresentation": 0,
@@ -3281,7 +3281,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/record \"0\"",
+                    "text": "/mg/fx/1/param \"wet\" 0.5",
                     "outlettype": [
                         ""
                     ]
@@ -3299,12 +3299,144 @@
                         420,
                         20
                     ],
-                    "text": "End the recording."
+                    "text": "Moves a parameter of the plug-in in slot 1, in its own unit; NAME/norm takes 0 to 1."
                 }
             },
             {
                 "box": {
                     "id": "obj-176",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        980,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/fx/2/param \"wet\" 0.5",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-177",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        980,
+                        420,
+                        20
+                    ],
+                    "text": "Moves a parameter of the plug-in in slot 2, in its own unit; NAME/norm takes 0 to 1."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-178",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        1004,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/fx/3/param \"wet\" 0.5",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-179",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        1004,
+                        420,
+                        20
+                    ],
+                    "text": "Moves a parameter of the plug-in in slot 3, in its own unit; NAME/norm takes 0 to 1."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-180",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        1028,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/fx/4/param \"wet\" 0.5",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-181",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        1028,
+                        420,
+                        20
+                    ],
+                    "text": "Moves a parameter of the plug-in in slot 4, in its own unit; NAME/norm takes 0 to 1."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-182",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        1052,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/record \"0\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-183",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        1052,
+                        420,
+                        20
+                    ],
+                    "text": "End the recording."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-184",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
@@ -3319,7 +3451,7 @@
             },
             {
                 "box": {
-                    "id": "obj-177",
+                    "id": "obj-185",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3337,7 +3469,7 @@
             },
             {
                 "box": {
-                    "id": "obj-178",
+                    "id": "obj-186",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3355,7 +3487,7 @@
             },
             {
                 "box": {
-                    "id": "obj-179",
+                    "id": "obj-187",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3373,7 +3505,7 @@
             },
             {
                 "box": {
-                    "id": "obj-180",
+                    "id": "obj-188",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3391,7 +3523,7 @@
             },
             {
                 "box": {
-                    "id": "obj-181",
+                    "id": "obj-189",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3409,7 +3541,7 @@
             },
             {
                 "box": {
-                    "id": "obj-182",
+                    "id": "obj-190",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -5679,11 +5811,11 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-177",
+                        "obj-176",
                         0
                     ],
                     "destination": [
-                        "obj-178",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5693,19 +5825,6 @@
                 "patchline": {
                     "source": [
                         "obj-178",
-                        0
-                    ],
-                    "destination": [
-                        "obj-179",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-179",
                         0
                     ],
                     "destination": [
@@ -5722,7 +5841,7 @@
                         0
                     ],
                     "destination": [
-                        "obj-181",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5731,11 +5850,11 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-181",
+                        "obj-182",
                         0
                     ],
                     "destination": [
-                        "obj-182",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5744,7 +5863,72 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-182",
+                        "obj-185",
+                        0
+                    ],
+                    "destination": [
+                        "obj-186",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-186",
+                        0
+                    ],
+                    "destination": [
+                        "obj-187",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-187",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-188",
+                        0
+                    ],
+                    "destination": [
+                        "obj-189",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-189",
+                        0
+                    ],
+                    "destination": [
+                        "obj-190",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-190",
                         0
                     ],
                     "destination": [

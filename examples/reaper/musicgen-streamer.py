@@ -35,6 +35,10 @@ COMMANDS = {
     "loop/overdub": ("", 0, ""),
     "midi/learn": ("s", 1, "name"),
     "midi/forget": ("s", 1, "name"),
+    "fx/1/param": ("sf", 2, "name, value"),
+    "fx/2/param": ("sf", 2, "name, value"),
+    "fx/3/param": ("sf", 2, "name, value"),
+    "fx/4/param": ("sf", 2, "name, value"),
 }
 
 

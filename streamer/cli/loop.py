@@ -29,10 +29,10 @@ from streamer.cli.options import (
 )
 from streamer.cli.render import load_model
 from streamer.control.score import NAMES
-from streamer.control.table import DESK
+from streamer.control.table import DESK, HOSTED
 
 
-@with_controls("lead", *DESK, *NAMES, "tempo", "quantise", "melody", "volume", "mute", "loudness", "guard")
+@with_controls("lead", *DESK, *NAMES, *HOSTED, "tempo", "quantise", "melody", "volume", "mute", "loudness", "guard")
 def loop(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; .wav with loop points, or .flac.")],
     bars: Annotated[int, typer.Option(min=1, metavar="N", help="Length.", rich_help_panel=MUSIC)] = 4,

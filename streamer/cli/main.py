@@ -20,6 +20,7 @@ from streamer.cli.convert import convert
 from streamer.cli.devices import devices
 from streamer.cli.doctor import doctor
 from streamer.cli.evaluate import evaluate
+from streamer.cli.fx import fx
 from streamer.cli.loop import loop
 from streamer.cli.models import models
 from streamer.cli.page import page
@@ -64,7 +65,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (play, background, page, serve, render, loop, replay, models, devices, convert, bench, evaluate, doctor)
+COMMANDS = (play, background, page, serve, render, loop, replay)
+COMMANDS += (models, devices, fx, convert, bench, evaluate, doctor)
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(plugin, name="plugin")

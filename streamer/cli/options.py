@@ -16,7 +16,7 @@ from osc.packet import TEXT_BYTES
 from osc.parameter import TEXTS, Parameter
 from osc.values import BadValue, Value
 from streamer.cli.console import plain
-from streamer.control.table import EFFECTS, PARAMETERS, SLOTS, clamp
+from streamer.control.table import EFFECTS, FX, PARAMETERS, SLOTS, clamp
 from streamer.errors import UserError
 from streamer.reporting import complain
 
@@ -103,6 +103,15 @@ Rate = Annotated[
         rich_help_panel=SOUND,
     ),
 ]
+Fx = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fx",
+        metavar="PLUGIN",
+        help='A plug-in on the sound, like "lv2:URI; wet=30%": see `streamer fx`. Repeatable, in their order.',
+        rich_help_panel=SOUND,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 
 
@@ -153,6 +162,17 @@ def with_controls(*left_out: str) -> Callable[[Callable[..., None]], Callable[..
         return with_values
 
     return decorate
+
+
+def chain(plugs: list[str] | None) -> dict[str, Value]:
+    """The values that put plug-ins into the slots of the chain."""
+    given = plugs or []
+    if len(given) > len(FX):
+        raise UserError(f"--fx takes {len(FX)} plug-ins at most, not {len(given)}: leave some out")
+    try:
+        return {name: clamp(name, text) for name, text in zip(FX, given, strict=False)}
+    except BadValue as error:
+        raise UserError(f"--{error}") from None
 
 
 def excerpt(path: Path | None, start: float, end: float | None) -> tuple[Excerpt | None, float]:

@@ -27,11 +27,13 @@ from streamer.cli.options import (
     ContinueFrom,
     Force,
     From,
+    Fx,
     Model,
     Rate,
     Stems,
     Threads,
     To,
+    chain,
     engine_name,
     excerpt,
     followed_file,
@@ -39,6 +41,7 @@ from streamer.cli.options import (
     with_controls,
 )
 from streamer.cli.page import beside, check_installed, show
+from streamer.control.table import HOSTED
 from streamer.errors import UserError
 from streamer.process.priority import hurry_process, hurry_threads
 from streamer.reporting import complain, harmless
@@ -54,7 +57,7 @@ OVERDUE_SECONDS = 5.0
 """After its time, in which `play` ends by the system's clock when nothing that plays counts any more."""
 
 
-@with_controls()
+@with_controls(*HOSTED)
 def play(
     model: Model = "nano",
     backend: Backend = "auto",
@@ -73,6 +76,7 @@ def play(
         typer.Option(metavar="FILE", help="Write a WAV in place of playing on a device.", rich_help_panel=SOUND),
     ] = None,
     rate: Rate = None,
+    fx: Fx = None,
     force: Force = False,
     record: Annotated[
         Path | None,
@@ -189,7 +193,7 @@ def play(
     hurry_process()
     instrument = Instrument(
         music(model, samples, channels, backend, threads, beginning, stems, anchor),
-        {"prompt": PROMPT} | values,
+        {"prompt": PROMPT} | chain(fx) | values,
         device=chosen,
         wav=wav,
         host=osc_host,

@@ -20,17 +20,19 @@ from streamer.cli.options import (
     ContinueFrom,
     Force,
     From,
+    Fx,
     Model,
     Rate,
     Stems,
     Threads,
     To,
+    chain,
     engine_name,
     excerpt,
     followed_file,
     with_controls,
 )
-from streamer.control.table import DESK
+from streamer.control.table import DESK, HOSTED
 from streamer.errors import UserError
 from streamer.reporting import complain
 
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from streamer.sound.dynamics import Samples
 
 
-@with_controls("lead", *DESK)
+@with_controls("lead", *DESK, *HOSTED)
 def render(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; .wav, .flac, .mp3, .ogg or .opus.")],
     seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Length.", rich_help_panel=MUSIC)] = 20.0,
@@ -71,6 +73,7 @@ def render(
         typer.Option(help="Bend peaks that --normalise loudness drives too high.", rich_help_panel=SOUND),
     ] = False,
     rate: Rate = None,
+    fx: Fx = None,
     force: Force = False,
     continue_from: ContinueFrom = None,
     start: From = 0.0,
@@ -129,7 +132,7 @@ def render(
     )
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(plain(out.name), total=seconds, unit="s")
-        controls = Controls(**({"prompt": PROMPT} | values))
+        controls = Controls(**({"prompt": PROMPT} | chain(fx) | values))
         first = int(controls.get("seed"))
         written = render_file(
             loaded,

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from osc.command import Action
 from osc.parameter import Parameter
 from osc.values import BadValue, Value
+from streamer.chain import LENGTH, chain_text
 from streamer.control.knobs import map_text
 from streamer.control.moves import CAPTURE, CONTINUE, OVERDUB, RELEASE, REWIND, move, round_trip
 from streamer.control.pulse import PULSE, Pulse
@@ -57,6 +58,25 @@ def _slot(number: int) -> tuple[Parameter, Parameter]:
             default=0.0,
             path=f"prompt/{number}/weight",
             doc=f"The share of the prompt in slot {number}, beside the other weights.",
+        ),
+    )
+
+
+def _hosted(number: int) -> tuple[Parameter, Parameter, Parameter]:
+    """A slot of the chain of hosted effects."""
+    path = f"fx/{number}"
+    return (
+        Parameter(
+            f"fx{number}",
+            "text",
+            default="",
+            path=f"{path}/load",
+            read=chain_text,
+            doc=f"The plug-in in slot {number} of the chain, lv2:URI or vst3:NAME, and its settings; empty: none.",
+        ),
+        Parameter(f"bypass{number}", "bool", default=False, path=f"{path}/bypass", doc="Leaves that plug-in out."),
+        Parameter(
+            f"mix{number}", "float", 0.0, 1.0, default=1.0, path=f"{path}/mix", doc="The share of that plug-in's sound."
         ),
     )
 
@@ -249,6 +269,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         default=0.0,
         doc="How far mono music is opened to both sides; on one loudspeaker nothing changes.",
     ),
+    *(parameter for number in range(1, LENGTH + 1) for parameter in _hosted(number)),
     Parameter(
         "guard",
         "bool",
@@ -306,6 +327,14 @@ GAINS: frozenset[str] = frozenset({"volume", "mute", "loudness"})
 
 EFFECTS: tuple[str, ...] = ("lowcut", "tilt", "echo", "space", "width")
 """The built-in effects: they act by the frame, on what leaves the stream then."""
+
+FX: tuple[str, ...] = tuple(f"fx{number}" for number in range(1, LENGTH + 1))
+"""The texts of the chain of hosted effects, slot by slot."""
+
+HOSTED: frozenset[str] = frozenset(
+    {*FX, *(f"{name}{number}" for name in ("bypass", "mix") for number in range(1, LENGTH + 1))}
+)
+"""All of that chain: what plays in a DAW leaves hosting to it."""
 
 JUMPS: dict[str, str] = {
     "seed": "has nothing between two of its numbers",

@@ -11,7 +11,7 @@ from streamer.control.glides import TELL_EVERY
 from streamer.control.moves import CAPTURE, CONTINUE, REWIND
 from streamer.control.pulse import PULSE, Pulse
 from streamer.control.score import NAMES
-from streamer.control.table import GAINS, LOOPING, SAMPLING, TURNS, WORDED
+from streamer.control.table import FX, GAINS, LOOPING, SAMPLING, TURNS, WORDED
 from streamer.control.tempo import Tempo
 from streamer.engine.course import Course
 from streamer.engine.events import Applied, Event, Moved, Noted, Refused
@@ -21,6 +21,7 @@ from streamer.engine.passages import Passages
 from streamer.engine.steering import CannotFollow, Steering
 from streamer.engine.waiting import Due, Waiting
 from streamer.errors import UserError
+from streamer.sound.hosted.rack import Rack
 
 _MUSICAL = {*WORDED, *NAMES, "negative", "melody", "lora", *SAMPLING}  # what decides which music is usual
 
@@ -43,6 +44,8 @@ class Arrivals:
         What has bars go round.
     guard : Guard
         Hears of what was asked for.
+    rack : Rack
+        The hosted effects.
     values : dict
         What is played, by name.
     sample_rate, frame_rate : int, float
@@ -59,6 +62,7 @@ class Arrivals:
         passages: Passages,
         looper: Looper,
         guard: Guard,
+        rack: Rack,
         values: Mapping[str, Value],
         sample_rate: int,
         frame_rate: float,
@@ -70,6 +74,7 @@ class Arrivals:
         self._passages = passages
         self._looper = looper
         self._guard = guard
+        self._rack = rack
         self._values = values
         self._sample_rate = sample_rate
         self._frame_rate = frame_rate
@@ -131,7 +136,7 @@ class Arrivals:
         return 60 * self._sample_rate / self._steering.tempo.bpm
 
     def _check(self, values: Mapping[str, Value]) -> None:
-        """Whether the music can turn to where a batch has it turn to.
+        """Whether the music can turn to where a batch has it turn to, and effects are there that are to be hosted.
 
         Raises
         ------
@@ -148,5 +153,8 @@ class Arrivals:
             name = CAPTURE
             if name in values:
                 self._looper.check(float(values[name]), self._beat)
+            for number, name in enumerate(FX):
+                if name in values:
+                    self._rack.ensure(number, str(values[name]))
         except UserError as error:
             raise CannotFollow(name, str(error)) from None

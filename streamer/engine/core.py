@@ -13,12 +13,12 @@ from typing import cast
 from osc.values import Value
 from streamer.control.change import Change, Frame
 from streamer.control.moves import CONTINUE, REWIND
-from streamer.control.table import EFFECTS, GATE, LOOPING, MOVES, PARAMETERS, QUANTISED, SAMPLING, TURNS
+from streamer.control.table import EFFECTS, FX, GATE, HOSTED, LOOPING, MOVES, PARAMETERS, QUANTISED, SAMPLING, TURNS
 from streamer.control.tempo import QUANTA, Tempo
 from streamer.engine.arrivals import Arrivals
 from streamer.engine.beginning import Beginning
 from streamer.engine.course import CROSSFADE_FRAMES, TURN_FRAMES, Course
-from streamer.engine.events import Collapsed, Event, Noted
+from streamer.engine.events import Collapsed, Event, Hosted, Noted
 from streamer.engine.guard import CALM, Collapse, Guard, asks_for_loops, fresh_seed
 from streamer.engine.locking import Locking
 from streamer.engine.looper import Looper
@@ -33,6 +33,7 @@ from streamer.engine.waiting import Waiting
 from streamer.errors import UserError
 from streamer.sound.dynamics import Samples
 from streamer.sound.effects import Amounts
+from streamer.sound.hosted.rack import Rack, Wanted
 from streamer.sound.lock import Lock
 
 
@@ -61,6 +62,8 @@ class Core:
         Called with every event, on the thread that reads.
     goes_on : Standing, optional
         Where another engine with the same model stood: its music goes on, with these values from its next frame on.
+    live : bool
+        Whether somebody listens meanwhile: hosted effects that are late are left out then, and tried again.
 
     Attributes
     ----------
@@ -91,6 +94,7 @@ class Core:
         melodies: Melodies | None = None,
         tell: Callable[[Event], None] = lambda event: None,
         goes_on: Standing | None = None,
+        live: bool = False,
     ) -> None:
         if chunk_frames < 1:
             raise UserError(f"a chunk of {chunk_frames} frames holds no music: choose 1 or more")
@@ -102,8 +106,9 @@ class Core:
         self._chunk_frames = chunk_frames
         self._begun = 0  # the first frame that nobody has begun to make
         self._fps = model.sample_rate / model.hop
-        self._outlet = Outlet(model.sample_rate, self.sample_rate, channels, model.hop, level)
         self._tell = tell
+        self._rack = Rack(model.sample_rate, model.hop, self._hosted, live)
+        self._outlet = Outlet(model.sample_rate, self.sample_rate, channels, model.hop, level, self._rack)
         self._waiting = Waiting()
         self._melodies = melodies or Melodies(model)
         self._steering = Steering(model, self.values, self._melodies, self._fps)
@@ -120,6 +125,7 @@ class Core:
             self._passages,
             self._looper,
             self._guard,
+            self._rack,
             self.values,
             model.sample_rate,
             self._fps,
@@ -147,6 +153,10 @@ class Core:
             tell(note)
         if goes_on is None and (lacks := self._steering.score.lacks(self.values)):
             tell(Noted("grid", lacks))
+        # A successor's music does not wait for plug-ins: they come in when they are loaded.
+        load = (self._rack.load if goes_on is None else self._rack.fetch) if live else self._rack.prepare
+        for number, name in enumerate(FX):
+            load(number, str(self.values[name]))
 
     # ---- for whoever plays
 
@@ -163,7 +173,7 @@ class Core:
     @property
     def frontier(self) -> int:
         """The sample of the output from which a prompt that comes now is heard."""
-        sample = self._sounding.sample_of(self.frames_done)
+        sample = self._sounding.sample_of(self.frames_done) + self._rack.latency
         return round(sample * self.sample_rate / self._model.sample_rate)
 
     @property
@@ -247,6 +257,9 @@ class Core:
         """
         if CONTINUE in values:
             self._passages.prepare(str(values[CONTINUE]))
+        for number, name in enumerate(FX):
+            if name in values:
+                self._rack.prepare(number, str(values[name]))
         return self._steering.prepare(values, self.values | self._waiting.soon() | dict(values), over)
 
     def frame_at(self, sample: float, values: Mapping[str, Value]) -> float:
@@ -257,12 +270,22 @@ class Core:
         sample : float
             Counted from the start of the engine, at `sample_rate`; by the music's way since the last reset.
         """
-        at = self._sounding.frame_of(round(sample * self._model.sample_rate / self.sample_rate)) - _early(values)
-        if values.keys() & (TURNS | LOOPING) or values.keys() <= set(
-            EFFECTS
-        ):  # they act on what leaves the stream then
+        own = round(sample * self._model.sample_rate / self.sample_rate) - self._rack.latency
+        at = self._sounding.frame_of(own) - _early(values)
+        if values.keys() & (TURNS | LOOPING) or values.keys() <= {
+            *EFFECTS,
+            *HOSTED,
+        }:  # they act on what leaves the stream then
             return at + self.frames_done - self._sounding.frame
         return at
+
+    def give_time(self, seconds: float) -> None:
+        """How long hosted effects may take for a chunk, while somebody listens."""
+        self._rack.patience = seconds
+
+    def close(self) -> None:
+        """End the hosted effects; they end with this process besides."""
+        self._rack.close()
 
     # ---- chunk by chunk
 
@@ -345,7 +368,18 @@ class Core:
     def _put(self, chunk: Samples) -> None:
         amounts = Amounts(*(float(self.values[name]) for name in EFFECTS))
         heard = self._looper.process(chunk, self._sounding.beats(self.tempo, len(chunk)))
+        self._rack.set([self._wanted(number) for number in range(1, len(FX) + 1)])
         self._sounding.put(self._outlet.colour(heard, amounts, self.tempo.bpm))
+
+    def _wanted(self, number: int) -> Wanted:
+        """What a slot of the chain of hosted effects is to do."""
+        text, bypass, mix = (self.values[f"{name}{number}"] for name in ("fx", "bypass", "mix"))
+        return Wanted(str(text), bool(bypass), float(mix))
+
+    def _hosted(self, number: int, status: str, sentence: str) -> None:
+        self._tell(Hosted(number, status))
+        if sentence:
+            self._tell(Noted(FX[number - 1], sentence))
 
     def _set_out(self, name: str, value: Value) -> None:
         """Have the music go on elsewhere: at once for a reset, else a moment later."""

@@ -157,7 +157,23 @@ class Locked:
     sentence: str
 
 
-Event = Applied | Turned | Moved | Noted | Refused | Collapsed | Locked
+@dataclass(frozen=True)
+class Hosted:
+    """How a slot of the chain of hosted effects stands.
+
+    Parameters
+    ----------
+    number : int
+        Of the slot, from 1 on.
+    status : str
+        Empty, or what plays there or why it does not.
+    """
+
+    number: int
+    status: str
+
+
+Event = Applied | Turned | Moved | Noted | Refused | Collapsed | Locked | Hosted
 
 
 def to_repeat(event: Event) -> Change | None:

@@ -11,6 +11,7 @@ import soxr
 from streamer.errors import UserError
 from streamer.sound.dynamics import Fader, Limiter, Loudness, Samples
 from streamer.sound.effects import Amounts, Effects
+from streamer.sound.hosted.rack import Rack
 
 RATES = (8_000, 384_000)
 """Sample rates an output may have, Hz."""
@@ -19,10 +20,10 @@ RATES = (8_000, 384_000)
 class Outlet:
     """What the stream makes goes in, what is heard comes out.
 
-    The sound's way: `Effects` -> `Loudness` -> `Fader` (volume, mute) -> resampling -> `Limiter`. Without levelling,
-    for a piece that is finished before it is heard, there is no `Loudness` and no `Limiter`. Nothing here shifts the
-    sound: sample n that goes in is heard at sample n * sample_rate / source_rate, however much of it is held back
-    meanwhile.
+    The sound's way: `Effects` -> `Loudness` -> `Fader` (volume, mute) -> `Rack`, the hosted effects -> resampling ->
+    `Limiter`. Without levelling, for a piece that is finished before it is heard, there is no `Loudness` and no
+    `Limiter`. Nothing here shifts the sound but hosted effects: sample n that goes in is heard `Rack.latency` samples
+    later, at sample n * sample_rate / source_rate, however much of it is held back meanwhile.
 
     Parameters
     ----------
@@ -34,6 +35,8 @@ class Outlet:
         Samples that go in a frame; the fader's ramps are as long.
     level : bool
         Whether the loudness is moved to its reference and peaks are limited.
+    rack : Rack
+        The hosted effects.
 
     Attributes
     ----------
@@ -48,7 +51,7 @@ class Outlet:
         For an output that nobody can listen to.
     """
 
-    def __init__(self, source_rate: int, sample_rate: int, channels: int, frame: int, level: bool) -> None:
+    def __init__(self, source_rate: int, sample_rate: int, channels: int, frame: int, level: bool, rack: Rack) -> None:
         _check(sample_rate, channels)
         self.taken = 0
         self.ready = 0
@@ -56,6 +59,7 @@ class Outlet:
         self._blocks: deque[Samples] = deque()
         self._shaped: list[Samples] = []
         self._effects = Effects(source_rate, frame)
+        self._rack = rack
         # From silence: a clip that begins in the middle of a wave would click.
         self._fader = Fader(frame, 0.0)
         self._resample = _resampler(source_rate, sample_rate, channels)
@@ -86,10 +90,18 @@ class Outlet:
 
     def finish(self) -> None:
         """What was put since the last time is a chunk: send it on its way."""
-        block = self._limit(self._resample(np.concatenate(self._shaped)))
+        block = self._limit(self._resample(self._hosted(np.concatenate(self._shaped))))
         self._shaped.clear()
         self._blocks.append(block)
         self.ready += len(block)
+
+    def _hosted(self, chunk: Samples) -> Samples:
+        """A chunk with the hosted effects on it, which have two channels."""
+        if self._channels == 2:
+            return self._rack.process(chunk)
+        pair = self._rack.process(np.repeat(chunk, 2, axis=1))
+        one: Samples = pair.mean(axis=1, keepdims=True, dtype=np.float32)
+        return one
 
     def take(self, samples: int) -> Samples:
         """The next samples, (samples, channels), at most `ready`."""

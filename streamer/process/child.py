@@ -37,6 +37,8 @@ Shared = tuple[Ring, Playhead, Status, Handover]
 BLOCK_SECONDS = 0.02
 STATE_SECONDS = 0.5
 _POLL_SECONDS = 0.001
+_SHARE = 0.4
+"""Of the lead, that hosted effects may take for a block before they are left out."""
 
 
 def main(connection: Connection, imports: Sequence[str]) -> None:
@@ -195,6 +197,7 @@ def _play(source: Source, job: Job, intake: Intake, ring: Ring, status: Status, 
             time.sleep(_POLL_SECONDS)
         # Only now, so that the block is made from the latest controls.
         intake.hand_over(int(now["samples"]))
+        source.give_time(_SHARE * ring.lead / rate)
         start = time.perf_counter()
         block = source.read(samples)
         took = time.perf_counter() - start

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from osc.values import Value
-from streamer.engine.events import Applied, Collapsed, Locked, Moved, Noted, Refused, Turned
+from streamer.engine.events import Applied, Collapsed, Hosted, Locked, Moved, Noted, Refused, Turned
 
 __all__ = [
     "Applied",
@@ -17,6 +17,7 @@ __all__ = [
     "Event",
     "Facts",
     "Failed",
+    "Hosted",
     "Loaded",
     "Locked",
     "Moved",
@@ -111,5 +112,18 @@ class Report:
 
 
 Event = (
-    Ready | Loaded | Born | Ended | Applied | Turned | Moved | Noted | Refused | Collapsed | Locked | Failed | Report
+    Ready
+    | Loaded
+    | Born
+    | Ended
+    | Applied
+    | Turned
+    | Moved
+    | Noted
+    | Refused
+    | Collapsed
+    | Hosted
+    | Locked
+    | Failed
+    | Report
 )

@@ -12,7 +12,7 @@ from functools import partial
 from osc.values import Value
 from streamer.control.change import Beat, Change, Frame, Wall
 from streamer.control.moves import CONTINUE
-from streamer.control.table import TURNS, WORDED
+from streamer.control.table import FX, TURNS, WORDED
 from streamer.control.timeline import Timeline
 from streamer.process.events import Noted, Refused, Report
 from streamer.process.job import Source, Tell
@@ -20,9 +20,9 @@ from streamer.threads import lasting
 
 TEXTS = WORDED | {"negative"}
 """Changes that take as long as the text encoder."""
-SLOW = TEXTS | {"melody", "lora", CONTINUE}
+SLOW = TEXTS | {"melody", "lora", CONTINUE, *FX}
 """Changes that take their time to prepare; a melody (a file, a device, Demucs) may take minutes."""
-_LANES = (TEXTS, frozenset({"melody"}), frozenset({"lora"}), frozenset({CONTINUE}))
+_LANES = (TEXTS, frozenset({"melody"}), frozenset({"lora"}), frozenset({CONTINUE}), frozenset(FX))
 """What is prepared beside each other."""
 AHEAD = 5.0
 """Seconds before its moment in which a change is prepared: only so many encoded prompts are remembered."""

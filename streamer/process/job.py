@@ -71,6 +71,10 @@ class Source(Protocol):
         """
         ...
 
+    def give_time(self, seconds: float) -> None:
+        """How long the next blocks may wait for anybody else."""
+        ...
+
     def state(self) -> bytes:
         """Where it stands, for the factory of a successor; asked for only where the job has a loader."""
         ...
@@ -233,6 +237,7 @@ def play_model(
         melodies=melodies,
         tell=tell,
         goes_on=Standing.from_bytes(state) if state else None,
+        live=True,
     )
     imports = [name for name in sys.modules if name.partition(".")[0] in ("musicgen", "streamer")]
     return core, {"imports": imports, **loaded.facts}

@@ -16,6 +16,7 @@ from streamer.control.moves import CAPTURE, CONTINUE, OVERDUB, RELEASE, REWIND, 
 from streamer.control.snapshots import Snapshot, Snapshots
 from streamer.control.table import JUMPS, SLOTS, TABLE
 from streamer.errors import UserError
+from streamer.surfaces.knobs import PARAM
 
 LONGEST = 3600.0
 """Seconds that a glide or a fade may take."""
@@ -122,6 +123,7 @@ COMMANDS: tuple[Command, ...] = (
     OVERDUB_LOOP,
     LEARN,
     FORGET,
+    *PARAM,
 )
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from pythonosc.udp_client import SimpleUDPClient
 
-from streamer.control.table import DESK, PARAMETERS
+from streamer.control.table import DESK, HOSTED, PARAMETERS
 from streamer.surfaces.bridge import endpoint
 from streamer.surfaces.bridge.header import header
 from streamer.surfaces.bridge.install import install, remove, status
@@ -29,7 +29,7 @@ def test_the_parameters_are_the_tables() -> None:
 
 def test_the_host_has_every_parameter_of_the_table_but_the_desks(render: Render) -> None:
     _, values = render(512, 512)
-    shown = [one for one in PARAMETERS if one.name not in DESK]
+    shown = [one for one in PARAMETERS if one.name not in DESK | HOSTED]
     assert len(values) == sum(one.kind not in ("text", "path") for one in shown) + 4
     assert not {name.lower() for name in values} & DESK
     assert values["Guidance"] == pytest.approx(3.2) and values["Prompt slot"] == 0

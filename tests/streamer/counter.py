@@ -88,6 +88,9 @@ class Counter:
     def frontier(self) -> int:
         return self._done - self._began
 
+    def give_time(self, seconds: float) -> None:
+        pass
+
     def state(self) -> bytes:
         return b"none" if self.values["prompt"] == "unspoken" else str(self._done).encode()
 

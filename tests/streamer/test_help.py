@@ -17,7 +17,7 @@ from streamer.bench import peers
 from streamer.bench.figures import Figures
 from streamer.bench.peers import Ratio
 from streamer.cli.main import COMMANDS
-from streamer.control.table import DESK, PARAMETERS
+from streamer.control.table import DESK, HOSTED, PARAMETERS
 from streamer.offline import evaluate as evaluating
 from streamer.offline.evaluate import Figures as Heard
 from streamer.offline.evaluate import Report
@@ -71,7 +71,7 @@ def test_options_of_play_are_grouped(narrow: Run) -> None:
         assert [name for name, body in groups.items() if f"--{option} " in body] == [group]
 
 
-@pytest.mark.parametrize("name", [parameter.name for parameter in PARAMETERS if parameter.kind == "bool"])
+@pytest.mark.parametrize("name", [own.name for own in PARAMETERS if own.kind == "bool" and own.name not in HOSTED])
 def test_what_is_on_or_off_has_an_option_for_each(narrow: Run, name: str) -> None:
     for command in ("play", "render") if name not in DESK else ("play",):  # a file keeps nobody in time
         _, out, _ = narrow(command, "--help")

@@ -12,7 +12,7 @@ from pathlib import Path
 import musicgen
 from osc.parameter import TEXTS, Parameter
 from osc.values import Value
-from streamer.control.table import DESK, PARAMETERS, SLOTS
+from streamer.control.table import DESK, HOSTED, PARAMETERS, SLOTS
 
 _LABELS = {"cfg": "Guidance", "topk": "Top K", "topp": "Top P", "lora": "LoRA", "lead": "Lead"}
 _OWN = {"temperature": "temperature", "topk": "top_k", "cfg": "guidance_scale"}
@@ -37,7 +37,7 @@ _WORDS = (
 def header() -> str:
     """The file's text."""
     defaults = _nanos()
-    shown = [one for one in PARAMETERS if one.name not in DESK]
+    shown = [one for one in PARAMETERS if one.name not in DESK | HOSTED]
     numbers = [one for one in shown if one.kind not in TEXTS]
     texts = [one for one in shown if one.kind in TEXTS]
     return "\n".join(

@@ -10,7 +10,7 @@ from osc.command import Action
 from osc.parameter import Parameter
 from osc.values import BadValue, Value
 from streamer.control.controls import Controls
-from streamer.control.table import ACTIONS, PARAMETERS, TABLE
+from streamer.control.table import ACTIONS, HOSTED, PARAMETERS, TABLE
 
 Listener = Callable[[dict[str, Value], object], None]
 
@@ -24,6 +24,8 @@ def parameters(instances: int) -> Iterator[Parameter]:
     """The table's parameters of so many instances."""
     for number in range(1, instances + 1):
         for one in PARAMETERS:
+            if one.name in HOSTED:  # a host hosts them itself
+                continue
             begins = way(number)
             also = begins + one.also if one.also else ""
             yield replace(one, name=begins + one.name, path=begins + one.path, also=also)
@@ -51,7 +53,7 @@ class Store:
 
         def tell(changed: dict[str, Value], origin: object) -> None:
             if self._of(number) is controls:
-                self._tell({way(number) + name: value for name, value in changed.items()}, origin)
+                self._tell({way(number) + name: v for name, v in changed.items() if name not in HOSTED}, origin)
 
         controls.listen(tell)
         tell(controls.values(), None)

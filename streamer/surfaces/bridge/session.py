@@ -22,7 +22,7 @@ from osc.values import BadValue, Value
 from streamer.control.change import Change, Wall
 from streamer.control.controls import Controls
 from streamer.control.glides import can_glide
-from streamer.control.table import GATE, JUMPS, TABLE, TURNS
+from streamer.control.table import GATE, HOSTED, JUMPS, TABLE, TURNS
 from streamer.engine.core import Core, defaults
 from streamer.engine.events import Collapsed, Event, Noted, Refused
 from streamer.engine.model import Model
@@ -217,6 +217,8 @@ class Session:
                 raise Broken(f"a plug-in sends no {kind.name}")
 
     def _set(self, name: str, value: Value) -> None:
+        if name in HOSTED:
+            raise Broken("a host hosts effects itself")
         try:
             self.controls.apply([(name, value)], PLUGIN)
         except BadValue as error:
