@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 
 from musicgen import MusicGen, Stream
 from streamer.control.wording import worded
-from streamer.offline.loops import Bars, Loop, heard, make
+from streamer.offline.loops import Loop, make
+from streamer.offline.places import Bars, heard
 from training import judge
 from training.codec import RATE
 from training.compose.arrange import TABLE

@@ -62,7 +62,8 @@ def loop(
 
     A WAV file carries loop points, tempo, metre and a marker on every bar.
     """
-    from streamer.offline.loops import Bars, check_target
+    from streamer.offline.loops import check_target
+    from streamer.offline.places import Bars
 
     length = Bars.of(bars, bpm, metre)
     targets = check_target(out, variations, normalise, rate, length, force=force, source=continue_from)

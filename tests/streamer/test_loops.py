@@ -12,11 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musicgen import MusicGen
+from musicgen.score import FIELDS
 from streamer import UserError
 from streamer.control.controls import Controls
 from streamer.engine.core import defaults
-from streamer.offline.loops import Bars, Loop, check_target, make, stretched, write_loop
+from streamer.offline.loops import TAKES, Loop, check_target, make, write_loop
+from streamer.offline.places import Bars, Clock, in_time, stretched
 from streamer.sound.effects import Amounts
+from tests.musicgen.test_score import scored
+from tests.musicgen.tiny import tiny_checkpoint
 
 
 def loop_of(model: MusicGen, bars: Bars, rate: int, effects: Amounts | None = None, seed: int = 1) -> Loop:
@@ -135,3 +139,45 @@ def test_a_flac_has_as_many_samples(tiny_model: MusicGen, tmp_path: Path) -> Non
     controls.adopt(**defaults(tiny_model))
     write_loop(tiny_model, controls.values(), Bars(1, 240.0), tmp_path / "a.flac", rate=48_000)
     assert soundfile.info(tmp_path / "a.flac").frames == 48_000
+
+
+# --- in time
+
+
+@pytest.mark.parametrize(("struck", "least", "most"), [(16.0, 0.9, 1.0), (16.5, 0.0, 0.6), (15.5, 0.0, 0.6)])
+def test_half_a_beat_more_or_less_is_another_tempo(struck: float, least: float, most: float) -> None:
+    """Strokes on so many beats of a loop of sixteen, with some noise."""
+    frames = 400
+    curve = 0.05 * np.random.default_rng(3).normal(size=(frames, 4))
+    for beat in np.arange(0, struck, 0.5):
+        curve[round(beat * frames / struck) % frames :][:4] += np.array([3.0, 2.0, 1.0, 0.5])[:, None][:frames]
+    assert least <= in_time(curve, Bars(4, 120.0)) <= most
+
+
+def test_a_model_that_follows_a_score_is_told_the_beat_and_the_loop_begins_on_its_bar(tmp_path: Path) -> None:
+    """Its takes are those of streams that are told of the clock, and it is as many frames as the clock has."""
+    model = MusicGen.load(str(scored(tiny_checkpoint(tmp_path / "told"))), backend="torch")
+    bars = Bars(2, 250.0)
+    clock = Clock(bars, 96)
+    loop = make(model, lambda number: model.stream("slow piano", seed=number), bars, 1, rate=model.sample_rate)
+    assert loop.frames.shape[1] == 96
+    assert loop.bent == 1.0
+    starts = []
+    for seed in range(1, 1 + TAKES):
+        stream = model.stream("slow piano", seed=seed)
+        stream.set_score(clock)
+        take = np.stack([stream.next_frame() for _ in range(250)], axis=1)
+        starts += [at for at in range(250 - 40) if np.array_equal(take[:, at : at + 40], loop.frames[:, :40])]
+    (start,) = starts
+    first = -loop.seam % len(loop.sound) / model.hop  # frames from where the tokens begin
+    assert (start + first) % 48 == pytest.approx(0, abs=1e-3)
+
+
+def test_the_clock_counts_quarters_and_bars() -> None:
+    told = Clock(Bars(2, 90.0, 6, 8), 160).fields(0, 160)
+    known = dict(zip(FIELDS, told.T, strict=True))
+    assert [frame for frame in range(160) if known["bar"][frame] == 0] == [0, 80]
+    assert [frame for frame in range(80) if known["beat"][frame] < 1e-6] == [0]
+    assert np.diff(known["beat"][:26]) == pytest.approx(6 / 160)
+    assert (known["bpm"] == 90).all()
+    assert np.isnan(known["energy"]).all()
