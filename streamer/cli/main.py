@@ -65,9 +65,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (play, background, page, serve, render, loop, replay)
-COMMANDS += (models, devices, fx, convert, bench, evaluate, doctor)
-for command in COMMANDS:
+PLAYING = (play, background, page, serve, render, loop, replay)
+HELPING = (models, devices, fx, convert, bench, evaluate, doctor)
+for command in (*PLAYING, *HELPING):
     app.command()(command)
 app.add_typer(plugin, name="plugin")
 

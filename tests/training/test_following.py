@@ -40,7 +40,7 @@ def test_a_beat_halfway_is_near_the_grid_of_halves() -> None:
 def strings(pitches: list[int], seconds: float = 2.0) -> np.ndarray:
     t = np.arange(round(seconds * RATE)) / RATE
     tones = [np.sin(2 * np.pi * k * 440 * 2 ** ((p - 69) / 12) * t) / k**1.5 for p in pitches for k in range(1, 6)]
-    return (0.05 * np.sum(tones, 0)).astype(np.float32)
+    return np.asarray(0.05 * np.sum(tones, 0), np.float32)
 
 
 def test_every_triad_is_told_from_the_others() -> None:

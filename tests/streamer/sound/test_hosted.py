@@ -142,7 +142,7 @@ def test_a_late_plug_in_makes_all_of_the_sound_as_late_and_the_frontier_tells_it
 
 
 def test_one_plug_in_takes_the_place_of_another_without_a_click(stage: Callable[..., Stage]) -> None:
-    moves = [(10, {"fx1": f"{LATER}; gain=1"}), (20, {"fx1": f"{RUDE}; gain=0.2"}), (30, {"fx1": ""})]
+    moves: Moves = [(10, {"fx1": f"{LATER}; gain=1"}), (20, {"fx1": f"{RUDE}; gain=0.2"}), (30, {"fx1": ""})]
     sound = played(stage, 40, *moves, fx1=f"{RUDE}; gain=0.5")
     assert np.abs(np.diff(sound, axis=0)).max() < 1.5 * STEEPEST
     np.testing.assert_allclose(sound[33 * HOP :], played(stage, 40)[33 * HOP :], atol=1e-6)
