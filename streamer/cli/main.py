@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
@@ -65,9 +65,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-PLAYING = (play, background, page, serve, render, loop, replay)
-HELPING = (models, devices, fx, convert, bench, evaluate, doctor)
-for command in (*PLAYING, *HELPING):
+PLAYING: tuple[Callable[..., None], ...] = (play, background, page, serve, render, loop, replay)
+COMMANDS = (*PLAYING, models, devices, fx, convert, bench, evaluate, doctor)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(plugin, name="plugin")
 
