@@ -65,8 +65,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-PLAYING: tuple[Callable[..., None], ...] = (play, background, page, serve, render, loop, replay)
-COMMANDS = (*PLAYING, models, devices, fx, convert, bench, evaluate, doctor)
+PLAYING: tuple[Callable[..., Any], ...] = (play, background, page, serve, render, loop, replay)
+COMMANDS: tuple[Callable[..., Any], ...] = (*PLAYING, models, devices, fx, convert, bench, evaluate, doctor)
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(plugin, name="plugin")
