@@ -90,7 +90,7 @@ class Streams:
         self._kept: Any = None
         self._ended = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="server", daemon=True)
+        self._thread = lasting("server", lambda: asyncio.run(self._serve()))
         self._thread.start()
         lasting("beat", self._beat).start()
 
