@@ -187,7 +187,7 @@ def players(studio: Studio) -> dict[str, Any]:
         for i, (clip, (style, _)) in enumerate(zip(played(studio, asked, SEED + 2000), asked, strict=True)):
             windows = [clip[round((8 * k + 3) * RATE) : round(8 * (k + 1) * RATE)] for k in range(4)]
             heard = sounds(studio.jury.instruments, windows, list(FAMILIES).index(name))
-            right[style] = [there == bool((k + i) % 2 == 0 if i % 2 else k % 2) for k, there in enumerate(heard)]
+            right[style] = [there == bool((k + i) % 2) for k, there in enumerate(heard)]
         by_style = {style: float(np.mean(found)) for style, found in right.items()}
         report[name] = {"nano": float(np.mean([*by_style.values()])), "by_style": by_style}
     return report
