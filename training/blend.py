@@ -14,9 +14,13 @@ import torch
 
 from training import loop
 
+SCORE = "score.weight"  # of the score inputs, see `training.model.Nano`
+
 
 def blend(before: dict[str, Any], after: dict[str, Any], share: float) -> dict[str, Any]:
     """A checkpoint like ``after``, without its optimizers, whose weights are ``share`` its and the rest ``before``'s.
+
+    Score inputs are all the later one's: before they were trained they were zero, and an average would only dim them.
 
     Raises
     ------
@@ -25,7 +29,10 @@ def blend(before: dict[str, Any], after: dict[str, Any], share: float) -> dict[s
     """
     if before["shape"] != after["shape"]:
         raise ValueError(f"Checkpoints of {before['shape']} and {after['shape']} have no average.")
-    weights = {name: torch.lerp(before["model"][name], weight, share) for name, weight in after["model"].items()}
+    weights = {
+        name: weight if name == SCORE else torch.lerp(before["model"][name], weight, share)
+        for name, weight in after["model"].items()
+    }
     return {**{name: value for name, value in after.items() if name != "optimizers"}, "model": weights}
 
 
