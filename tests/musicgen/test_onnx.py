@@ -167,8 +167,9 @@ def test_a_folder_that_cannot_be_written_is_passed_over(tmp_path: Path, monkeypa
 
 def test_a_model_of_the_package_is_prepared_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("musicgen.backends.onnx_export.HF_HOME", str(tmp_path))
+    shipped = [*NANO.glob("model*.safetensors"), NANO / "score.safetensors"]
     prepare(random_decoder(), NANO)
-    assert len(stored(tmp_path)) == 1 and stored(NANO) == sorted(NANO.glob("model*.safetensors"))
+    assert len(stored(tmp_path)) == 1 and stored(NANO) == sorted(shipped)
 
 
 def test_nothing_is_left_behind_where_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from streamer.engine.core import Core
 from streamer.engine.events import Applied, Event, Moved
 from streamer.engine.prompts import blend_of, tempo_of
 from streamer.surfaces.commands import BROADCAST, COMMANDS, FORGET, LEARN, RECORD, Commands
+from streamer.surfaces.knobs import PARAM
 from tests.streamer.sine import SineModel
 
 HOP = 640
@@ -356,7 +357,7 @@ def test_undo_takes_back_a_whole_snapshot(tmp_path: Path) -> None:
 
 def test_every_command_is_answered_for_by_a_handler() -> None:
     stage = Stage()
-    others = {RECORD.path, BROADCAST.path, LEARN.path, FORGET.path}
+    others = {command.path for command in (RECORD, BROADCAST, LEARN, FORGET, *PARAM)}
     assert stage.commands.keys() | others == {command.path for command in COMMANDS}
     assert len({parameter.path for parameter in PARAMETERS} | {c.path for c in COMMANDS}) == len(PARAMETERS) + len(
         COMMANDS
