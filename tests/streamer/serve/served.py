@@ -73,15 +73,23 @@ class Served:
         except ValueError:
             return answer.status, data
 
+    def patient(self, method: str, path: str, body: object = None, key: str = "") -> tuple[int, Any]:
+        """As `ask`, and again while so many requests a second are too many."""
+        while True:
+            status, told = self.ask(method, path, body, key)
+            if status != 429 or "a second" not in told["detail"]:
+                return status, told
+            time.sleep(0.1)
+
     def open(self, key: str = "", **values: object) -> dict[str, Any]:
         """A new session."""
-        status, told = self.ask("POST", "/api/sessions", {"values": values}, key)
+        status, told = self.patient("POST", "/api/sessions", {"values": values}, key)
         assert status == 201, told
         session: dict[str, Any] = told
         return session
 
     def drop(self, session: dict[str, Any]) -> None:
-        assert self.ask("DELETE", f"/api/sessions/{session['id']}", key=session["secret"])[0] == 204
+        assert self.patient("DELETE", f"/api/sessions/{session['id']}", key=session["secret"])[0] == 204
 
     @asynccontextmanager
     async def socket(

@@ -260,7 +260,8 @@ def test_hostile_messages_harm_neither_the_session_nor_the_server(served: Served
                     break
 
     run(story())
-    status, told = served.ask("PATCH", f"/api/sessions/{session['id']}", {"values": {"tilt": 1.5}}, session["secret"])
+    values = {"values": {"tilt": 1.5}}
+    status, told = served.patient("PATCH", f"/api/sessions/{session['id']}", values, session["secret"])
     assert status == 200 and told["values"]["tilt"] == 1.5
     served.drop(session)
 
