@@ -107,8 +107,8 @@ function showStatus() {
 const toNorm = (p, value) => p.curve === "log" ? Math.log(value / p.low) / Math.log(p.high / p.low)
   : (value - p.low) / (p.high - p.low);
 const fromNorm = (p, norm) => p.curve === "log" ? p.low * (p.high / p.low) ** norm : p.low + norm * (p.high - p.low);
-const word = (p, value) => Object.keys(p.words).find((own) => Math.abs(p.words[own] - value) < 1e-6);
-const format = (p, value) => word(p, value) || `${p.kind === "int" ? value : Number(value.toPrecision(3))} ${p.unit}`.trim();
+const named = (p, value) => Object.keys(p.words).find((own) => Math.abs(p.words[own] - value) < 1e-6);
+const format = (p, value) => named(p, value) || `${p.kind === "int" ? value : Number(value.toPrecision(3))} ${p.unit}`.trim();
 
 function dial(p) {
   const box = document.createElement("div");
