@@ -2,7 +2,8 @@
 
     python -m benchmarks.prompts --data SONGS --held-out OTHER_SONGS --out runs/prompts > docs/prompts.md
 
-Each prompt is played from three seeds for 12 s with nano's own sampling. The judges of `training.evaluate`, fitted on
+Each prompt is played from three seeds for 12 s with nano's own sampling, told the clock where it names a tempo, as the
+instrument tells it. The judges of `training.evaluate`, fitted on
 renders alone, say how sure they are of its style and which tempo they hear. A prompt is as good as its worst seed.
 """
 
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 
 import torch
 
+from musicgen.score import unknown
 from training import judge
 from training.compose.arrange import STYLES
 from training.evaluate.__main__ import parser
+from training.evaluate.following import clock, written
 from training.evaluate.measures import longest_silence, repetition
 from training.evaluate.playing import Codes, Take, sound
 from training.evaluate.studio import FRAMES, Studio
@@ -137,6 +140,13 @@ def asked_tempo(prompt: str) -> float | None:
     return float(words[words.index("bpm") - 1]) if "bpm" in words else None
 
 
+def take(prompt: str, seed: int) -> Take:
+    """What is played: a prompt, and the clock of the tempo that it names."""
+    frames, bpm = round(SECONDS * FRAMES), asked_tempo(prompt)
+    score = clock(bpm, frames) if bpm else unknown(frames)
+    return Take(((0, prompt),), frames, seed, written(score))
+
+
 def verdict(studio: Studio, prompt: str, style: str, codes: Sequence[Codes]) -> Verdict:
     """Judge the takes of one prompt, each int16 (codebooks, frames)."""
     clips = [sound(studio.weights, take) for take in codes]
@@ -155,11 +165,11 @@ def page(verdicts: Sequence[Verdict]) -> str:
     lines = [
         "# Prompts that nano plays well",
         "",
-        f"Each prompt was played for {SECONDS:g} s from {len(SEEDS)} seeds, and judges heard the takes:",
-        "networks fitted on our renders, never on what nano plays. **Worst** is the probability of the style",
-        "in the least sure of the takes, **tempo** whether every take kept the tempo asked for (within 4 %,",
-        "octaves allowed), **clean** whether none fell silent or froze in a loop. Made by",
-        "`python -m benchmarks.prompts`.",
+        f"Each prompt was played for {SECONDS:g} s from {len(SEEDS)} seeds, on the clock where it names a tempo, as",
+        "the instrument plays it. Judges heard the takes: networks fitted on our renders, never on what",
+        "nano plays. **Worst** is the probability of the style in the least sure of the takes, **tempo**",
+        "whether every take kept the tempo asked for (within 4 %, octaves allowed), **clean** whether none",
+        "fell silent or froze in a loop. Made by `python -m benchmarks.prompts`.",
         "",
         "| prompt | style | worst | mean | tempo | clean |",
         "|---|---|---|---|---|---|",
@@ -178,7 +188,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     studio = Studio(arguments)
     wanted = [(prompt, style) for style, prompts in PROMPTS.items() for prompt in prompts]
-    takes = [Take(((0, prompt),), round(SECONDS * FRAMES), seed) for prompt, _ in wanted for seed in SEEDS]
+    takes = [take(prompt, seed) for prompt, _ in wanted for seed in SEEDS]
     codes = studio.play(takes)
     verdicts = []
     for number, (prompt, style) in enumerate(wanted):
