@@ -8,7 +8,7 @@ is unknown is zero: without a score such a model is MusicGen and no more.
 from __future__ import annotations
 
 from cmath import exp
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate, repeat
 from math import log2, pi
@@ -95,6 +95,25 @@ def features(fields: Fields) -> NDArray[np.float32]:
     taken = np.zeros((len(said), FEATURES), np.float32)
     np.copyto(taken[:, : len(_FIELD)], told, where=known[:, _FIELD], casting="same_kind")
     return taken
+
+
+def packed(fields: Fields) -> tuple[list[str], bytes]:
+    """The fields (frames, fields) that are known of any frame: their names, and their values as bytes."""
+    told = np.flatnonzero(~np.isnan(fields).all(0))
+    return [FIELDS[field] for field in told], np.ascontiguousarray(fields[:, told], "<f4").tobytes()
+
+
+def unpacked(names: Sequence[str], data: bytes, frames: int) -> Fields:
+    """The score of so many frames that `packed` has written.
+
+    Raises
+    ------
+    ValueError
+        It has not.
+    """
+    fields = unknown(frames)
+    fields[:, [FIELDS.index(name) for name in names]] = np.frombuffer(data, "<f4").reshape(frames, len(names))
+    return fields
 
 
 class ScoreEmbedding:

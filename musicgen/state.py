@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from musicgen.conditions import Scene
 from musicgen.past import Remembered
 from musicgen.sampling import Sampling
-from musicgen.score import FIELDS, Fields, unknown
+from musicgen.score import Fields, packed, unpacked
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class StreamState:
         random state.
         """
         past = self.remembered
-        told = np.flatnonzero(~np.isnan(past.fields).all(0))
+        told, fields = packed(past.fields)
         header = {
             "steps": past.steps,
             "columns": past.columns.shape,
@@ -84,11 +84,10 @@ class StreamState:
             "sampling": asdict(self.sampling),
             "frames_done": self.frames_done,
             "retracted": self.retracted.tolist(),
-            "fields": [FIELDS[field] for field in told],
+            "fields": told,
         }
         head = json.dumps(header).encode()
         columns = np.ascontiguousarray(past.columns, "<i4").tobytes()
-        fields = np.ascontiguousarray(past.fields[:, told], "<f4").tobytes()
         return struct.pack("<I", len(head)) + head + columns + fields + self.random.tobytes()
 
     @classmethod
@@ -105,10 +104,9 @@ class StreamState:
             header = json.loads(data[4:start])
             turns, codebooks = header["columns"]
             columns = np.frombuffer(data, "<i4", turns * codebooks, start).reshape(turns, codebooks)
-            told = [FIELDS.index(name) for name in header.get("fields", ())]  # older states have none
-            values = np.frombuffer(data, "<f4", turns * len(told), start + columns.nbytes)
-            fields = unknown(turns)
-            fields[:, told] = values.reshape(turns, len(told))
+            told = header.get("fields", [])  # older states have none
+            end = start + columns.nbytes + 4 * turns * len(told)
+            fields = unpacked(told, data[start + columns.nbytes : end], turns)
             scenes = tuple((int(first), _scene(scene)) for first, scene in header["scenes"])
             lanes = tuple(int(lane) for lane in header["lanes"])
             return cls(
@@ -116,7 +114,7 @@ class StreamState:
                 _scene(header["scene"]),
                 int(header["melody_start"]),
                 Sampling(**header["sampling"]),
-                np.frombuffer(data, np.uint8, offset=start + columns.nbytes + values.nbytes).copy(),
+                np.frombuffer(data, np.uint8, offset=end).copy(),
                 int(header["frames_done"]),
                 np.array(header["retracted"], np.int64).reshape(-1, codebooks),
             )

@@ -29,6 +29,7 @@ from streamer.engine.passages import Passages
 from streamer.engine.sounding import Sounding
 from streamer.engine.standing import Standing
 from streamer.engine.steering import Steering
+from streamer.engine.trail import untold
 from streamer.engine.waiting import Waiting
 from streamer.errors import UserError
 from streamer.sound.dynamics import Samples
@@ -134,10 +135,10 @@ class Core:
         self._broke: int | None = None  # the frame at which the model last computed no numbers
         if goes_on is not None:
             self._steering.go_on_from(goes_on)
-            self._course.trail.restore(goes_on.frames, goes_on.begins)
+            self._course.trail.restore(goes_on.played, goes_on.begins)
         if beginning is not None:
             self._course.open(beginning, int(self.values["seed"]))
-            self._guard.begin(beginning.frames)
+            self._guard.begin(untold(beginning.frames))
             self._renew_score()
         self._sounding = Sounding(self._outlet, self._waiting, self.values, model.hop, self._fps, level, tell)
         self._locking = Locking(
@@ -192,10 +193,12 @@ class Core:
 
     def state(self) -> bytes:
         """Where the engine stands, see `Standing`. Another does not play a passage on: it goes on from its end."""
-        stream, beat = cast(Resumable, self.stream), self.tempo.beat_at(self.frames_done)
-        frames, begins = self._course.trail.state()
+        stream, tempo = cast(Resumable, self.stream), self.tempo
+        played, begins = self._course.trail.state()
         chords = self._steering.score.chords.begins
-        return Standing(stream.state(), beat, int(self.values["seed"]), frames, begins, chords).to_bytes()
+        ago = self.frames_done - tempo.frame
+        standing = Standing(stream.state(), tempo.beat, int(self.values["seed"]), played, begins, chords, ago)
+        return standing.to_bytes()
 
     def read(self, samples: int) -> Samples:
         """The next block.

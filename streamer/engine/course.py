@@ -14,8 +14,8 @@ from typing import Any, cast
 import numpy as np
 
 from streamer.engine.beginning import SHORTEST, Beginning, join
-from streamer.engine.model import Frames, Model, Stream, Trading
-from streamer.engine.trail import REMEMBERED, Trail
+from streamer.engine.model import Model, Stream, Trading
+from streamer.engine.trail import REMEMBERED, Played, Trail, untold
 from streamer.errors import UserError
 from streamer.sound.dynamics import Crossfade, Samples
 
@@ -32,7 +32,7 @@ class _Turn:
 
     other: Any  # the stream that will play
     parts: Iterator[Samples]
-    past: Frames  # what it goes on from
+    past: Played  # what it goes on from
     back: int | None  # how long ago that was played, frames; None: it was not
     beginning: Beginning | None = None  # what is heard before it goes on
     sound: list[Samples] | None = None  # of its past, decoded so far
@@ -88,7 +88,8 @@ class Course:
 
     def hear(self, chunk: Samples, frames: int) -> Samples:
         """What is heard when the stream has made a chunk of so many frames."""
-        self.trail.append(self._stream.trace.frames)
+        trace = self._stream.trace
+        self.trail.append(Played(trace.frames, trace.fields))
         if self._turn is not None and self._turn.back is not None:
             self._turn.back += frames
         chunk = self._crossed(chunk)
@@ -139,21 +140,22 @@ class Course:
 
     def enter(self, beginning: Beginning, seed: int) -> None:
         """Set out for a passage, and for what goes on from it."""
-        self._set_out(_Turn(None, iter(()), beginning.frames, None, beginning, []), seed)
+        self._set_out(_Turn(None, iter(()), untold(beginning.frames), None, beginning, []), seed)
 
     def _set_out(self, turn: _Turn, seed: int) -> None:
         turn.other = cast(Trading, self._stream).another()
         self._told(turn.other)
-        turn.parts = turn.other.approach(turn.past, seed, TURN_FRAMES, self._heard(turn.past))
+        past = turn.past
+        turn.parts = turn.other.approach(past.frames, seed, TURN_FRAMES, self._heard(past), past.fields)
         self._turn, self._left = turn, TURN_FRAMES
 
-    def turn(self) -> tuple[Frames, int | None]:
+    def turn(self) -> tuple[Played, int | None]:
         """Turn, when its time has come.
 
         Returns
         -------
         tuple
-            What the music goes on from, (K, F), and how many frames ago that was played; None where it was not.
+            What the music goes on from, and how many frames ago that was played; None where it was not.
         """
         turn, self._turn = self._turn, None
         assert turn is not None
@@ -167,8 +169,8 @@ class Course:
             self.trail.cut(max(1, len(self.trail) - turn.back))
         return turn.past, turn.back
 
-    def _heard(self, frames: Frames) -> int:
-        return min(int(frames.shape[1]), round(_HEARD * self._fps))
+    def _heard(self, past: Played) -> int:
+        return min(len(past), round(_HEARD * self._fps))
 
     def _fading(self, other: Any) -> Callable[[int], Samples]:
         """How what plays now would go on: the other stream plays it, once they have traded places."""
@@ -199,9 +201,9 @@ class Course:
         self._stream.reset(seed)
         self.trail.begin()
 
-    def reanchor(self, frames: Frames, seed: int) -> None:
-        """The stream goes on from these frames (K, F) in place of its last ones; the sound goes on without a seam."""
-        self._stream.reanchor(frames, seed)
+    def reanchor(self, past: Played, seed: int) -> None:
+        """The stream goes on from this in place of its last frames; the sound goes on without a seam."""
+        self._stream.reanchor(past.frames, seed, past.fields)
         self.trail.begin()
 
     def leave(self, old: Samples) -> None:
@@ -223,7 +225,7 @@ class Course:
         if len(beginning.sound) > beginning.frames.shape[1] * self._model.hop:
             self.trail.forget()  # of what comes before, a part would be missing
         self.trail.begin()
-        self.trail.append(beginning.frames)
+        self.trail.append(untold(beginning.frames))
 
     def _leave(self, samples: int, old: Callable[[int], Samples]) -> None:
         """Fade out what plays, whose own beginning may still be fading in."""

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.engine.model import Frames, Sampling, Trace
+from streamer.engine.trail import Played, joined
 from streamer.sound.dynamics import Samples
 from streamer.sound.meter import integrated_loudness
 
@@ -66,11 +67,11 @@ class Collapse:
     reason
         What was heard.
     healthy
-        (K, F), the last frames from before it, to go on from; None: begin from nothing.
+        The last frames from before it, to go on from; None: begin from nothing.
     """
 
     reason: Reason
-    healthy: Frames | None
+    healthy: Played | None
 
     def __str__(self) -> str:
         happened = {
@@ -126,8 +127,8 @@ class Guard:
         self._rate = rate
         self.begin()
 
-    def begin(self, past: Frames | None = None) -> None:
-        """A piece begins, with nothing or with a past (K, F)."""
+    def begin(self, past: Played | None = None) -> None:
+        """A piece begins, with nothing or with a past."""
         self._row = 0  # answers given one after the other
         self._calm = 0  # frames heard since the last one
         self._rest = 0  # frames until the next look
@@ -167,8 +168,8 @@ class Guard:
         """The model computes no numbers any more: how to go on, once."""
         if self._chunks:
             self._gather()
-        healthy = None if self._past is None else self._past[:, -self._count(ANCHOR) :]
-        if healthy is None or healthy.shape[1] < self._count(LEAST_ANCHOR):
+        healthy = None if self._past is None else self._past[-self._count(ANCHOR) :]
+        if healthy is None or len(healthy) < self._count(LEAST_ANCHOR):
             healthy = None
         self._past = healthy
         self._listen_anew()
@@ -189,8 +190,9 @@ class Guard:
         """Join what has been heard with what is still remembered."""
         traces, sounds = zip(*self._chunks, strict=True)
         self._chunks = []
-        frames = [trace.frames for trace in traces] if self._past is None else [self._past, *(t.frames for t in traces)]
-        self._past = np.concatenate(frames, axis=1)[:, -self._count(2 * (FROZEN_FOR + MARGIN)) :]
+        heard = [Played(trace.frames, trace.fields) for trace in traces]
+        before = [] if self._past is None else [self._past]
+        self._past = joined([*before, *heard])[-self._count(2 * (FROZEN_FOR + MARGIN)) :]
         entropy = np.concatenate([self._entropy, *(trace.entropy for trace in traces)])
         self._entropy = entropy[-self._count(MEDIAN_OVER) :]
         sound = np.concatenate([*([] if self._sound is None else [self._sound]), *sounds])
@@ -210,7 +212,7 @@ class Guard:
 
     def _loop(self) -> tuple[Reason, float] | None:
         assert self._past is not None
-        heard = self._past[:, -self._fresh :]
+        heard = self._past.frames[:, -self._fresh :]
         span = self._count(FROZEN_FOR)
         lag = loop_length(heard, span)
         return ("frozen loop", FROZEN_FOR + lag / self._frames_a_second) if lag else None
@@ -225,10 +227,10 @@ class Guard:
         assert self._past is not None
         self._row = self._row + 1 if self._row and self._calm < self._count(CALM) else 1
         self._calm = 0
-        before = max(0, self._past.shape[1] - math.ceil(seconds * self._frames_a_second))
-        whole = self._past[:, : before - min(self._count(MARGIN), before // 2)]
-        healthy = whole[:, -self._count(ANCHOR) :] if self._row == 1 else whole[:, :0]
-        usable = healthy.shape[1] >= self._count(LEAST_ANCHOR)
+        before = max(0, len(self._past) - math.ceil(seconds * self._frames_a_second))
+        whole = self._past[: before - min(self._count(MARGIN), before // 2)]
+        healthy = whole[-self._count(ANCHOR) :] if self._row == 1 else whole[:0]
+        usable = len(healthy) >= self._count(LEAST_ANCHOR)
         if self._row > 2:
             doubled = min(self._row - 3, 16)  # a power of two of days in a row would be too large for a float
             self._rest = self._count(min(FIRST_REST * 2**doubled, LONGEST_REST))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from streamer.engine.trail import Played
 
 if TYPE_CHECKING:
     from musicgen.state import StreamState
@@ -21,30 +22,36 @@ class Standing:
     ----------
     stream : StreamState
     beat : float
-        Beats passed at its next frame.
+        Beats passed at the frame that beats are counted from, see `streamer.control.tempo.Tempo`.
     seed : int
         That was asked for last.
-    frames : ndarray, uint16
-        (K, F) that were played last, see `streamer.engine.trail.Trail`.
+    played : Played
+        Last, see `streamer.engine.trail.Trail`.
     begins : list of int
         Which of them begin music.
     chords : float
         The beat from which on the progression goes round.
+    ago : int
+        How many frames before its next one beats are counted from: to the bit as before, others are counted.
     """
 
     stream: StreamState
     beat: float
     seed: int
-    frames: NDArray[np.uint16]
+    played: Played
     begins: list[int]
     chords: float = 0.0
+    ago: int = 0
 
     def to_bytes(self) -> bytes:
-        """A line of JSON, the frames, then the stream's state."""
-        head = {"beat": self.beat, "seed": self.seed, "frames": self.frames.shape, "begins": self.begins}
-        head |= {"chords": self.chords}
-        frames = np.ascontiguousarray(self.frames, "<u2").tobytes()
-        return json.dumps(head).encode() + b"\n" + frames + self.stream.to_bytes()
+        """A line of JSON, the frames, what they were told, then the stream's state."""
+        from musicgen.score import packed
+
+        told, fields = packed(self.played.fields)
+        head = {"beat": self.beat, "seed": self.seed, "frames": self.played.frames.shape, "begins": self.begins}
+        head |= {"chords": self.chords, "ago": self.ago, "told": told}
+        frames = np.ascontiguousarray(self.played.frames, "<u2").tobytes()
+        return json.dumps(head).encode() + b"\n" + frames + fields + self.stream.to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Standing:
@@ -55,17 +62,21 @@ class Standing:
         ValueError
             It was not.
         """
+        from musicgen.score import unpacked
         from musicgen.state import StreamState
 
         head, _, state = data.partition(b"\n")
         try:
             fields = json.loads(head)
             codebooks, count = fields["frames"]
+            told = fields.get("told", [])  # older states have neither this nor chords nor ago
             size = 2 * codebooks * count
-            frames = np.frombuffer(state[:size], "<u2").reshape(codebooks, count).astype(np.uint16)
+            end = size + 4 * len(told) * count
+            frames = np.frombuffer(state[:size], "<u2").reshape(codebooks, count).astype(np.int64)
+            played = Played(frames, unpacked(told, state[size:end], count))
             begins = [int(begin) for begin in fields["begins"]]
-            stream = StreamState.from_bytes(state[size:])
-            chords = float(fields.get("chords", 0.0))  # older states have none
-            return cls(stream, float(fields["beat"]), int(fields["seed"]), frames, begins, chords)
+            stream = StreamState.from_bytes(state[end:])
+            chords, ago = float(fields.get("chords", 0.0)), int(fields.get("ago", 0))
+            return cls(stream, float(fields["beat"]), int(fields["seed"]), played, begins, chords, ago)
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no engine's state: {error}") from None

@@ -314,7 +314,7 @@ class Steering:
             self.stream.set_negative_prompt(str(self._values["negative"]))
         if self._values["seed"] != standing.seed:
             self.stream.reseed(int(self._values["seed"]))
-        self.tempo = replace(self.tempo, beat=standing.beat)
+        self.tempo = replace(self.tempo, frame=-standing.ago, beat=standing.beat)
         self.score.chords = replace(self.score.chords, begins=standing.chords)
 
     def _begin_glides(self, change: Change, frame: int) -> set[str]:

@@ -111,7 +111,9 @@ class _PlayedStream:
     @property
     def trace(self) -> Any:
         """As many frames as the last chunk has; which ones does not matter any more."""
-        return SimpleNamespace(frames=np.zeros((1, self._made), np.int64))
+        from musicgen.score import unknown
+
+        return SimpleNamespace(frames=np.zeros((1, self._made), np.int64), fields=unknown(self._made))
 
     def reset(self, seed: int) -> None:
         self._rest = next(self._pieces, self._rest[:0])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamer.process.memory import Memory
 
-LARGEST = 2**18
+LARGEST = 2**19
 """Bytes of a state; larger ones are not kept."""
 
 _SLOT = np.dtype([("number", "i8"), ("size", "i8"), ("check", "i8"), ("payload", "u1", LARGEST)])

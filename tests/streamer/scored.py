@@ -21,6 +21,8 @@ class ScoredStream(SineStream):
 
     score: Callable[[int], Fields] | None = None
     kept = 0
+    past: Fields | None = None
+    """What the frames were told that it goes on from."""
 
     def set_score(self, score: Callable[[int], Fields] | None) -> None:
         self.score = score
@@ -42,8 +44,11 @@ class ScoredStream(SineStream):
         self._begin()
         return super().continue_from(frames, seed)
 
-    def approach(self, frames: NDArray[np.int64], seed: int, parts: int, heard: int) -> Iterator[Samples]:
+    def approach(
+        self, frames: NDArray[np.int64], seed: int, parts: int, heard: int, fields: Fields | None = None
+    ) -> Iterator[Samples]:
         self.reset(seed)
+        self.past = fields
         for part, sound in enumerate(super().approach(frames, seed, parts, heard), start=1):
             if part == parts:
                 self._begin()
@@ -53,6 +58,7 @@ class ScoredStream(SineStream):
         super().trade(other, back)
         assert isinstance(other, ScoredStream)
         self.told, other.told = other.told, self.told
+        self.past, other.past = other.past, self.past
 
     @property
     def trace(self) -> Trace:

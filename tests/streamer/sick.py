@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musicgen import NotANumber, Trace
+from musicgen.score import Fields
 from streamer.sound.dynamics import Samples
 from tests.streamer.sine import SineModel, SineStream
 
@@ -47,8 +48,8 @@ class SickStream(SineStream):
             return Trace(healthy.frames, healthy.entropy * 0.1, healthy.fields)
         return healthy
 
-    def reanchor(self, frames: NDArray[np.int64], seed: int) -> None:
-        super().reanchor(frames, seed)
+    def reanchor(self, frames: NDArray[np.int64], seed: int, fields: Fields | None = None) -> None:
+        super().reanchor(frames, seed, fields)
         self._treat("reanchor")
 
     def reset(self, seed: int) -> None:

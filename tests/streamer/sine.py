@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musicgen import Melody, ModelError, StreamingPolicy, Trace
-from musicgen.score import unknown
+from musicgen.score import Fields, unknown
 from streamer.sound.dynamics import Samples
 
 LEVEL = 0.2
@@ -83,7 +83,7 @@ class SineStream:
         self.random = np.random.default_rng(seed)
         return np.repeat(frames[0].astype(np.float32), self.model.hop)[:, None].repeat(self.model.channels, 1)
 
-    def reanchor(self, frames: NDArray[np.int64], seed: int) -> None:
+    def reanchor(self, frames: NDArray[np.int64], seed: int, fields: Fields | None = None) -> None:
         self.calls.append(f"reanchor {frames.shape[1]} {seed}")
         self.random = np.random.default_rng(seed)
 
@@ -92,7 +92,9 @@ class SineStream:
         twin.calls = self.calls
         return twin
 
-    def approach(self, frames: NDArray[np.int64], seed: int, parts: int, heard: int) -> Iterator[Samples]:
+    def approach(
+        self, frames: NDArray[np.int64], seed: int, parts: int, heard: int, fields: Fields | None = None
+    ) -> Iterator[Samples]:
         self.calls.append(f"approach {frames.shape[1]} {seed}")
         self.random = np.random.default_rng(seed)
         for codes in np.array_split(frames[:, -heard:], parts, axis=1):

@@ -20,6 +20,7 @@ from osc.values import Value
 from streamer import Controls, Engine, UserError
 from streamer.engine.events import Collapsed, Event
 from streamer.engine.guard import Collapse, Guard, asks_for_loops, fresh_seed, is_low, loop_length
+from streamer.engine.trail import untold
 from streamer.sound.dynamics import Crossfade, Samples
 from tests.streamer.sick import SickModel, Sickness
 from tests.streamer.sine import LEVEL, Sampling
@@ -46,7 +47,9 @@ def hear(
     entropies, levels = np.broadcast_to(entropy, count), np.broadcast_to(level, count)
     said = []
     for at in range(count):
-        trace = Trace(frames[:, at : at + 1], np.array(entropies[at : at + 1]), unknown(1))
+        told = unknown(1)
+        told[0, 0] = at
+        trace = Trace(frames[:, at : at + 1], np.array(entropies[at : at + 1]), told)
         found = guard.hear(trace, NOISE * np.float32(levels[at]), loops=loops)
         if found is not None:
             said.append((at + 1, found))
@@ -110,7 +113,8 @@ def test_silence_is_answered_with_what_was_before_it() -> None:
     assert 1700 + 75 <= at <= 1700 + 100
     assert found.healthy is not None
     silent = at - 100  # since then, or later
-    np.testing.assert_array_equal(found.healthy, frames[:, silent - 500 - 300 : silent - 500])
+    np.testing.assert_array_equal(found.healthy.frames, frames[:, silent - 500 - 300 : silent - 500])
+    np.testing.assert_array_equal(found.healthy.fields[:, 0], np.arange(silent - 500 - 300, silent - 500))
 
 
 def test_samples_that_are_no_numbers_are_silence() -> None:
@@ -129,7 +133,7 @@ def test_a_frozen_loop_is_answered_with_what_was_before_it(lag: int) -> None:
     assert 1700 + lag + 400 - 45 <= at <= 1700 + lag + 400 + 25
     assert found.healthy is not None
     until = at - 400 - lag - 500
-    np.testing.assert_array_equal(found.healthy, well[:, until - 300 : until])
+    np.testing.assert_array_equal(found.healthy.frames, well[:, until - 300 : until])
 
 
 def test_low_entropy_is_answered_once_it_is_known_what_is_usual() -> None:
@@ -201,10 +205,10 @@ def test_without_music_to_go_on_from_it_begins_anew() -> None:
 
 def test_a_beginning_is_something_to_go_on_from() -> None:
     guard, past = Guard(RATE, HOP), frames_of(200)
-    guard.begin(past)
+    guard.begin(untold(past))
     (_, found), *_ = hear(guard, frames_of(100, seed=1), level=0.0)
     # half of it: what led to the collapse may be part of it
-    np.testing.assert_array_equal(found.healthy, past[:, :88])
+    np.testing.assert_array_equal(found.healthy.frames, past[:, :88])
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(0, 2**40))

@@ -19,8 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musicgen.backends import choose
+from musicgen.score import FIELDS
+from osc.values import Value
 from streamer.audio.recorder import SOUND
 from streamer.control.journal import NAME, read_journal
+from streamer.engine.core import Core
+from streamer.engine.model import Trace
 from streamer.engine.standing import Standing
 from streamer.instrument import Instrument
 from streamer.offline.replay import replay
@@ -256,7 +260,9 @@ def _mapped(pid: int) -> set[Path]:
 
 @pytest.mark.realtime
 def test_nano_plays_the_same_music_on(tmp_path: Path) -> None:
-    instrument = Instrument(music("nano", 48_000, 2), {"prompt": "dark techno", "seed": 5}, port=0)
+    """The prompt names a tempo, so every frame is told its beat."""
+    values: dict[str, Value] = {"prompt": "dark techno, 127 bpm", "seed": 5}
+    instrument = Instrument(music("nano", 48_000, 2), values, port=0)
     try:
         instrument.start()
         instrument.record(tmp_path / "take")
@@ -272,17 +278,27 @@ def test_nano_plays_the_same_music_on(tmp_path: Path) -> None:
     standing = Standing.from_bytes(second.state)
     assert abs(standing.stream.frames_done - played / 960) < 50 + 25  # frames: a second, and what was queued
     model = load_model("nano", "auto", 0, "card").model
-    unkilled = model.stream("dark techno", seed=5)
-    for _ in range(standing.stream.frames_done):
-        unkilled.next_frame()
-    spare = model.stream()
-    spare.restore(standing.stream)
-    expected, found = (np.stack([one.next_frame() for _ in range(50)]) for one in (unkilled, spare))
-    np.testing.assert_array_equal(found, expected)
+    unkilled = Core(model, values, channels=1, level=False)
+    _traces(unkilled, standing.stream.frames_done)
+    spare = Core(model, values, channels=1, level=False, goes_on=standing)
+    for found, expected in zip(_traces(spare, 50), _traces(unkilled, 50), strict=True):
+        np.testing.assert_array_equal(found.frames, expected.frames)
+        np.testing.assert_array_equal(found.fields, expected.fields)
+        assert found.fields[0, FIELDS.index("bpm")] == 127
     replay(model, tmp_path / "take", tmp_path / "again.wav", report=pytest.fail)
     files = (tmp_path / "take" / SOUND, tmp_path / "again.wav")
     heard, again = (soundfile.read(path, dtype="int32")[0] for path in files)
     np.testing.assert_array_equal(again, heard)
+
+
+def _traces(core: Core, frames: int) -> list[Trace]:
+    """Of so many frames, one by one."""
+    traces = []
+    for _ in range(frames):
+        core.due()
+        core.play(1)
+        traces.append(core.stream.trace)
+    return traces
 
 
 def test_a_successor_computes_with_the_backend_that_the_first_one_chose() -> None:

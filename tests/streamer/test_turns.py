@@ -23,7 +23,7 @@ from streamer.engine.course import CROSSFADE_FRAMES, TURN_FRAMES
 from streamer.engine.events import Applied, Event, Refused
 from streamer.engine.guard import fresh_seed
 from streamer.engine.standing import Standing
-from streamer.engine.trail import Trail
+from streamer.engine.trail import Played, Trail
 from streamer.process.outbox import Outbox
 from streamer.process.tickets import Tickets
 from streamer.sound.dynamics import Samples
@@ -56,7 +56,7 @@ class Player:
     @property
     def trail(self) -> np.ndarray:
         """The frames that were played, (K, F), a passage's included."""
-        return Standing.from_bytes(self.core.state()).frames.astype(np.int64)
+        return Standing.from_bytes(self.core.state()).played.frames
 
     @property
     def refused(self) -> list[Refused]:
@@ -303,7 +303,8 @@ def test_the_trail_has_the_last_frames_of_the_music_of_then(steps: list[tuple[in
         if anew:
             trail.begin()
             piece += 1
-        trail.append(np.arange(number, number + count)[None] % 60_000)
+        numbers = np.arange(number, number + count)
+        trail.append(Played(numbers[None] % 60_000, numbers[:, None].astype(np.float32)))
         known += [(n, piece) for n in range(number, number + count)]
         known = known[-50:]
         number += count
@@ -311,14 +312,17 @@ def test_the_trail_has_the_last_frames_of_the_music_of_then(steps: list[tuple[in
         if back is not None and known:
             length = max(1, round(back * len(known)))
             there = [n for n, own in known[:length] if own == known[length - 1][1]]
-            assert trail.until(length)[0].tolist() == there
+            assert trail.until(length).frames[0].tolist() == there
+            assert trail.until(length).fields[:, 0].tolist() == there
             trail.cut(length)
             known = known[:length]
             piece = known[-1][1]
         other = Trail(50)
         other.restore(*trail.state())
         if len(trail):
-            assert other.until(len(other)).tolist() == trail.until(len(trail)).tolist()
+            for field in ("frames", "fields"):
+                found, expected = (getattr(one.until(len(one)), field) for one in (other, trail))
+                np.testing.assert_array_equal(found, expected)
 
 
 # --- on their way
