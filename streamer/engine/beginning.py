@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from streamer.engine.model import Encoder
 from streamer.errors import UserError
-from streamer.sound.dynamics import Samples, likeness
+from streamer.sound.dynamics import Crossfade, Samples, likeness
 from streamer.sound.files import is_file, mixed, read, seconds_of
 
 SHORTEST = 0.1
@@ -131,8 +131,5 @@ def join(beginning: Samples, decoded: Samples, start: int, rate: int) -> Samples
     length = min(len(decoded), round(FADE * rate))
     end = start + len(decoded)
     old, new = beginning[end - length : end], decoded[len(decoded) - length :]
-    phase = (np.arange(length)[:, None] + 0.5) / max(1, length) * (np.pi / 2)
-    out, into = np.cos(phase), np.sin(phase)
-    alike = likeness(old, new)
-    faded = (old * out + new * into) / np.sqrt(1 + 2 * alike * out * into)
-    return np.concatenate([beginning[: end - length], faded.astype(np.float32)])
+    faded = Crossfade(length, lambda count: old[:count], likeness(old, new)).process(new)
+    return np.concatenate([beginning[: end - length], faded])

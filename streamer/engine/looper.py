@@ -17,6 +17,7 @@ from streamer.control.moves import CAPTURE, OVERDUB
 from streamer.control.tempo import BEATS_PER_BAR
 from streamer.errors import UserError
 from streamer.sound.dynamics import Crossfade, Samples, likeness
+from streamer.sound.line import Line
 
 LONGEST = 60.0
 """Seconds that may go round: so much of what was heard is kept."""
@@ -293,32 +294,26 @@ class _Kept:
 
     def __init__(self, most: int, channels: int) -> None:
         self.channels = channels
-        self._sound = np.zeros((most, channels), np.float32)
-        self._end = 0  # of all samples there were
+        self._line = Line(most, channels, np.float32)
+        self._most = most
+        self._count = 0
 
     def __len__(self) -> int:
-        return min(self._end, len(self._sound))
+        return self._count
 
     def append(self, sound: Samples) -> None:
-        sound = sound[-len(self._sound) :]
-        start = self._end % len(self._sound)
-        first = min(len(sound), len(self._sound) - start)
-        self._sound[start : start + first] = sound[:first]
-        self._sound[: len(sound) - first] = sound[first:]
-        self._end += len(sound)
+        self._line.write(sound)
+        self._count = min(self._count + len(sound), self._most)
 
     def last(self, count: int) -> Samples:
-        """The last so many."""
-        end = self._end % len(self._sound)
-        parts = [self._sound[end - count : end]] if count <= end else [self._sound[end - count :], self._sound[:end]]
-        last: Samples = np.concatenate(parts)
-        return last
+        """The last so many, until more are heard."""
+        return self._line.read(count, count)
 
     def alike(self, back: int, count: int) -> float:
         """How much the last so many samples are like those of a while before them, 0 to 1."""
         if len(self) < back + count:
             return 0.0
-        return likeness(self.last(count), self.last(back + count)[:count])
+        return likeness(self.last(count), self._line.read(back + count, count))
 
 
 def _every(bars: float) -> int:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from streamer.sound.dynamics import Samples
+from streamer.sound.line import Line
 
 Block = npt.NDArray[np.float64]
 
@@ -219,35 +220,12 @@ class _Tilt:
         self._pole.clear()
 
 
-class _Line:
-    """The last samples of a signal, to be read from a delay of at least what is read."""
-
-    def __init__(self, longest: int, channels: int) -> None:
-        self._past: Block = np.zeros((longest, channels))
-        self._at = 0
-
-    def read(self, delay: int, samples: int) -> Block:
-        """The samples that were written so many samples ago, (samples, channels)."""
-        first = (self._at - delay) % len(self._past)
-        part = self._past[first : first + samples]
-        return part if len(part) == samples else np.concatenate([part, self._past[: samples - len(part)]])
-
-    def write(self, samples: Block) -> None:
-        fits = min(len(samples), len(self._past) - self._at)
-        self._past[self._at : self._at + fits] = samples[:fits]
-        self._past[: len(samples) - fits] = samples[fits:]
-        self._at = (self._at + len(samples)) % len(self._past)
-
-    def clear(self) -> None:
-        self._past[:] = 0.0
-
-
 class _Echo:
     """Repeats, each quieter than the last, on the dotted eighth notes of the tempo."""
 
     def __init__(self, rate: int, frame: int) -> None:
         self._rate, self._frame = rate, frame
-        self._line = _Line(round(_LONGEST_ECHO * rate) + 2 * frame, 2)
+        self._line = Line(round(_LONGEST_ECHO * rate) + 2 * frame, 2, np.float64)
         self._amount = _Amount()
         self._delay = self._last = frame
 
@@ -281,7 +259,7 @@ class _Space:
 
     def __init__(self, rate: int, frame: int) -> None:
         self._lengths = [max(frame, round(seconds * rate)) for seconds in _LINES]
-        self._lines = [_Line(length + frame, 1) for length in self._lengths]
+        self._lines = [Line(length + frame, 1, np.float64) for length in self._lengths]
         self._last: Block = np.zeros((1, len(_LINES)))
         self._amount = _Amount()
         # The same loss a second in every line, so that no pitch of the room stands out; Householder keeps the energy.

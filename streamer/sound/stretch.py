@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamer.sound.dynamics import Samples
+from streamer.sound.dynamics import Samples, likeness
 from streamer.sound.flux import Array, mono
 
 AHEAD = 0.060
@@ -164,12 +164,9 @@ class Stretch:
 
     def _joined(self, old: Samples, new: Samples) -> Samples:
         """A crossfade that keeps the level, however alike the two are."""
-        power = float((old * old).sum()) * float((new * new).sum())
-        alike = min(1.0, max(0.0, float((old * new).sum()) / (power**0.5 + 1e-12)))
         comes, goes = self._in[:, None], 1.0 - self._in[:, None]
-        joined: Samples = ((old * goes + new * comes) / np.sqrt(goes**2 + comes**2 + 2 * alike * goes * comes)).astype(
-            np.float32
-        )
+        level = np.sqrt(goes**2 + comes**2 + 2 * likeness(old, new) * goes * comes)
+        joined: Samples = ((old * goes + new * comes) / level).astype(np.float32)
         return joined
 
 
