@@ -275,10 +275,8 @@ class Core:
         """
         own = round(sample * self._model.sample_rate / self.sample_rate) - self._rack.latency
         at = self._sounding.frame_of(own) - _early(values)
-        if values.keys() & (TURNS | LOOPING) or values.keys() <= {
-            *EFFECTS,
-            *HOSTED,
-        }:  # they act on what leaves the stream then
+        # these act on what leaves the stream then
+        if values.keys() & (TURNS | LOOPING) or values.keys() <= {*EFFECTS, *HOSTED}:
             return at + self.frames_done - self._sounding.frame
         return at
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 
@@ -29,7 +28,7 @@ _NORM = "/norm"
 
 
 class Knobs:
-    """Turns them, through the controls.
+    """Turns them, through the controls, on the thread that serves OSC.
 
     A slot's text is one value, and what has a time sets it then: so what was asked for in between, for that time or an
     earlier one, is part of it.
@@ -42,7 +41,6 @@ class Knobs:
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
-        self._lock = threading.Lock()
         self._waiting: dict[str, list[tuple[float, str, Setting]]] = {name: [] for name in FX}
 
     def table(self) -> list[tuple[Command, Handler]]:
@@ -72,24 +70,18 @@ class Knobs:
         return deed
 
     def _ask(self, name: str, knob: str, setting: Setting, asker: Asker) -> None:
-        with self._lock:
-            now = time.time()
-            moment = max(now, asker.at or 0.0)
-            waiting = [own for own in self._waiting[name] if own[0] > now]
-            if moment > now:
-                waiting.append((moment, knob, setting))
-                waiting.sort(key=lambda own: own[0])
-            self._waiting[name] = waiting
-            plug = Plug.of(str(self._controls.get(name)))
-            if plug is None:  # it has been taken out since
-                return
-            texts: dict[float, str] = {}
-            if moment <= now:
-                plug = plug.setting(knob, setting)
-                texts[now] = plug.text
-            for when, other, later in waiting:
-                plug = plug.setting(other, later)
-                if when >= moment:
-                    texts[when] = plug.text
+        plug = Plug.of(str(self._controls.get(name)))
+        if plug is None:  # it has been taken out since
+            return
+        now = time.time()
+        moment = max(now, asker.at or 0.0)
+        waiting = [own for own in self._waiting[name] if own[0] > now]
+        waiting = sorted([*waiting, (moment, knob, setting)], key=lambda own: own[0])
+        texts: dict[float, str] = {}
+        for when, other, later in waiting:
+            plug = plug.setting(other, later)
+            if when >= moment:
+                texts[when] = plug.text
+        self._waiting[name] = waiting
         for when, text in texts.items():
             self._controls.ask([(name, text)], asker.origin, None if when <= now else Wall(when))

@@ -75,6 +75,9 @@ class Remote:
             self.latency = self.hello["latency"]
             self.check(plug)
             self.set(plug)
+        except LostError as lost:
+            self.close()
+            raise UserError(f"the plug-in {plug.identity} {lost} as it was set: choose another") from None
         except UserError:
             self.close()
             raise

@@ -171,6 +171,17 @@ def test_what_cannot_be_loaded_is_refused_with_a_sentence(
     np.testing.assert_allclose(sound[8 * HOP :], played(stage, 12)[8 * HOP :], atol=1e-6)
 
 
+def test_one_that_ends_before_it_is_set_is_refused_with_a_sentence(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*message: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("streamer.sound.hosted.wire.send", gone)
+    with pytest.raises(UserError, match=f"the plug-in {RUDE} .+ as it was set: choose another"):
+        stage().core.prepare({"fx1": f"{RUDE}; gain=2"})
+
+
 # What is heard when they fail
 
 
