@@ -1,6 +1,6 @@
 """Whether loops have a seam: nano's, of styles with drums, at tempi of each style's range.
 
-    python -m benchmarks.loops [--styles 10] [--tempi 5] [--bars 4]
+    python -m benchmarks.loops [--styles 10] [--tempi 5] [--bars 4] [--untold [--late 0]]
 
 Of each loop, going round:
 
@@ -13,7 +13,8 @@ Of each loop, going round:
   octaves allowed.
 
 Printed are the loops, and over all of them the p values of Kolmogorov and Smirnov's test against a uniform
-distribution, one-sided: whether seams stand out.
+distribution, one-sided: whether seams stand out. `--untold` plays nano as a model that follows no score, and `--late`
+sets what another tempo costs a place (`streamer.offline.places.LATE`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 
 from musicgen import MusicGen, Stream
 from streamer.control.wording import worded
+from streamer.offline import places
 from streamer.offline.loops import Loop, make
 from streamer.offline.places import Bars, heard
 from training import judge
@@ -77,8 +79,12 @@ def main() -> None:
     parser.add_argument("--styles", type=int, default=len(DRUMS))
     parser.add_argument("--tempi", type=int, default=5)
     parser.add_argument("--bars", type=int, default=4)
+    parser.add_argument("--untold", action="store_true", help="tell nano no beat")
+    parser.add_argument("--late", type=float, default=places.LATE, help="what another tempo costs a place")
     options = parser.parse_args()
+    places.LATE = options.late
     model = MusicGen.load("nano")
+    model.follows_score &= not options.untold
     rows: list[tuple[float, float, float, float]] = []
     print("| style | bpm | bent | click | novelty | tempo | s |\n|---|---|---|---|---|---|---|")
     for number, style in enumerate(DRUMS[: options.styles]):
@@ -86,7 +92,6 @@ def main() -> None:
             began = time.process_time()
             bars = Bars(options.bars, bpm)
             words = worded(style, bpm)
-
             loop = make(model, partial(_start, model, words), bars, 10 * number, rate=RATE)
             row = (click(loop, RATE), novelty(loop, RATE, bars), tempo(loop, bpm), loop.bent)
             rows.append(row)

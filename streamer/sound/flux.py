@@ -13,9 +13,7 @@ PER_SECOND = 100
 BANDS = (30.0, 130.0, 600.0, 3000.0, 12000.0)
 """Hz, where the four bands begin and end: kick and bass, body, snare and voices, hats."""
 
-_PARTS = (
-    7  # of each band at most, on a logarithmic scale: a sound that sets in within one of them is not lost in its band
-)
+_PARTS = 7  # of each band at most, on a logarithmic scale: so a sound within one of them is not lost in its band
 _WINDOW = 0.032  # seconds
 _BACK = 2  # steps to look back by: an attack takes that long
 _MOST = 3.0  # nats that count of one rise: silence is followed by an endless one

@@ -67,10 +67,8 @@ def _lilv() -> Any:
         raise UserError("LV2 plug-ins need the library lilv: on Debian and Ubuntu `apt-get install liblilv-0-0`")
     library = ctypes.CDLL(found)
     pointers = "world_new world_get_all_plugins new_uri plugins_get_by_uri plugins_get plugins_begin plugins_next"
-    pointers += (
-        " plugin_get_uri plugin_get_name plugin_get_port_by_index port_get_symbol nodes_get nodes_begin nodes_next"
-    )
-    for name in pointers.split():
+    of_plugins = "plugin_get_uri plugin_get_name plugin_get_port_by_index port_get_symbol"
+    for name in f"{pointers} {of_plugins} nodes_get nodes_begin nodes_next".split():
         getattr(library, "lilv_" + name).restype = c_void_p
     library.lilv_plugin_get_required_features.restype = c_void_p
     library.lilv_plugin_instantiate.restype = POINTER(Instance)
