@@ -20,6 +20,7 @@ class Places:
         self._most = most
         self._playing: dict[str, str] = {}  # who -> owner, the longest there first
         self._waiting: dict[str, str] = {}
+        self._queue: dict[str, int] = {}  # who waits -> their number: asked for all the time, and changes rarely
 
     @property
     def most(self) -> int:
@@ -33,7 +34,7 @@ class Places:
         while len(self._playing) > self._most:
             who, owner = self._playing.popitem()  # who came last
             self._waiting = {who: owner, **self._waiting}
-        self._fill()
+        self._settle()
 
     @property
     def playing(self) -> tuple[str, ...]:
@@ -43,30 +44,31 @@ class Places:
     @property
     def waiting(self) -> tuple[str, ...]:
         """Those that wait, in the order in which they will have a place."""
-        return tuple(self._order())
+        return tuple(self._queue)
 
     def ask(self, who: str, owner: str) -> None:
         """Ask for a place; whoever has asked already keeps theirs."""
         if who not in self._playing and who not in self._waiting:
             self._waiting[who] = owner
-            self._fill()
+            self._settle()
 
     def leave(self, who: str) -> None:
         """Give a place up, or the wish for one."""
         self._waiting.pop(who, None)
-        if self._playing.pop(who, None) is not None:
-            self._fill()
+        self._playing.pop(who, None)
+        self._settle()
 
     def place(self, who: str) -> int | None:
         """0 for whoever plays, 1 for the next, and so on; None for whoever has not asked."""
-        if who in self._playing:
-            return 0
-        return self._order().index(who) + 1 if who in self._waiting else None
+        return 0 if who in self._playing else self._queue.get(who)
 
-    def _fill(self) -> None:
-        while self._waiting and len(self._playing) < self._most:
-            who = self._order()[0]
+    def _settle(self) -> None:
+        """Give free places to the next, and number those that wait on."""
+        order = self._order()
+        free = max(0, self._most - len(self._playing))
+        for who in order[:free]:
             self._playing[who] = self._waiting.pop(who)
+        self._queue = {who: number for number, who in enumerate(order[free:], 1)}
 
     def _order(self) -> list[str]:
         held = Counter(self._playing.values())
