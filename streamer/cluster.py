@@ -9,11 +9,9 @@ the next one that is asked for its sessions goes on with them.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import secrets
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,12 +27,13 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from streamer.bench.streams import loads, places
 from streamer.engine.loading import load
 from streamer.errors import UserError
-from streamer.serve.keys import NOBODY, Key, Keys, read_keys
+from streamer.serve.keys import Keys, for_anybody, read_keys
 from streamer.serve.ledger import BEAT_SECONDS, Ledger
-from streamer.serve.run import LOCAL, Place, Server
+from streamer.serve.run import Place, Server
 from streamer.serve.session import Record
 from streamer.serve.stage import Stage
-from streamer.threads import lasting
+from streamer.surfaces.page.web import LOCAL
+from streamer.threads import fleeting, lasting
 
 LEDGER, SPACE = "streamer-ledger", "streamer"
 STREAMS = "streams"
@@ -89,15 +88,9 @@ class Streams:
         self._address = f"http://{host}:{self._server.port}/"
         self._kept: Any = None
         self._ended = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = lasting("server", lambda: asyncio.run(self._serve()))
+        self._thread = fleeting("server", self._server.serve)  # where it ends, Ray begins another: see check_health
         self._thread.start()
         lasting("beat", self._beat).start()
-
-    async def _serve(self) -> None:
-        sys.setswitchinterval(0.001)
-        self._loop = asyncio.get_running_loop()
-        await self._server.run()
 
     def _beat(self) -> None:
         while not self._ended.is_set():
@@ -138,9 +131,8 @@ class Streams:
         self._ended.set()
         with contextlib.suppress(Exception):
             ray.get(self._ledger.call.remote("leave", self._id), timeout=_ASK_SECONDS)
-        if self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._server.stop)
-            self._thread.join(20.0)
+        self._server.stop()
+        self._thread.join(20.0)
 
 
 class Front:
@@ -208,4 +200,4 @@ def _keys(file: str, host: str) -> Keys:
         return Keys(read_keys(Path(file)))
     if host not in LOCAL:
         raise UserError(f"servers on {host} are in reach of others: name a file of keys, keys=keys.yaml")
-    return Keys([Key(NOBODY, "", sessions=64, hours=24 * 64)])
+    return for_anybody()

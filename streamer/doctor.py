@@ -178,6 +178,24 @@ def lacking(extra: str) -> list[str]:
     return [module for module in EXTRAS[extra][0] if find_spec(module) is None]
 
 
+def require(extra: str, what: str) -> None:
+    """Refuse where modules of an extra are missing.
+
+    Parameters
+    ----------
+    extra : str
+    what : str
+        What needs them, for the sentence.
+
+    Raises
+    ------
+    UserError
+        Some are.
+    """
+    if missing := lacking(extra):
+        raise UserError(f"{what} needs {' and '.join(missing)}: run `pip install 'musicgen-streamer[{extra}]'`")
+
+
 def _extra(name: str) -> Finding:
     purpose = EXTRAS[name][1]
     missing = lacking(name)

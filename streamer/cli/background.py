@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamer.cli import figures
 from streamer.cli.console import columns, console, handling, plain
 from streamer.cli.options import MODEL, OSC, SOUND, Anchor, Backend, Model, Threads
 from streamer.errors import UserError
@@ -54,10 +55,8 @@ def background(
             rich_help_panel=MODEL,
         ),
     ] = None,
-    metrics: Annotated[
-        int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Serve figures for Prometheus here.")
-    ] = None,
-    metrics_host: Annotated[str, typer.Option(metavar="HOST", help="Where to serve them.")] = "127.0.0.1",
+    metrics: figures.Port = None,
+    metrics_host: figures.Host = "127.0.0.1",
     osc_host: Annotated[
         str, typer.Option(metavar="HOST", help="Listen here for OSC.", rich_help_panel=OSC)
     ] = "localhost",
@@ -73,7 +72,6 @@ def background(
     from streamer.process.job import music
     from streamer.process.priority import hurry_process
     from streamer.station import Station
-    from streamer.surfaces.metrics import Metrics
     from streamer.surfaces.programme.salt import salt_of
     from streamer.surfaces.programme.watching import Watched
 
@@ -98,10 +96,7 @@ def background(
         stack.callback(instrument.close)
         station = Station(instrument, watched, salt, complain)
         stack.callback(station.close)
-        if metrics is not None:
-            served = Metrics(station.figures, metrics_host, metrics)
-            stack.callback(served.close)
-            console.print(plain(f"Figures on http://{metrics_host}:{served.port}/metrics"), soft_wrap=True)
+        stack.enter_context(figures.shown(station.figures, metrics_host, metrics))
         with suppress(KeyboardInterrupt), handling(_interrupt):
             station.start()
             _introduce(watched, instrument.player.name, instrument.server.port)

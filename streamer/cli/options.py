@@ -112,6 +112,10 @@ Fx = Annotated[
         rich_help_panel=SOUND,
     ),
 ]
+Ice = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", help="A STUN or TURN server for WebRTC, such as stun:HOST; repeatable."),
+]
 Json = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 
 

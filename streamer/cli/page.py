@@ -15,6 +15,7 @@ import typer
 from rich.text import Text
 
 from streamer.cli.console import console, plain
+from streamer.cli.options import Ice
 from streamer.errors import UserError
 from streamer.process.priority import stand_back
 
@@ -30,18 +31,17 @@ def page(
         str, typer.Option(metavar="HOST", help="Serve the page here; 0.0.0.0 lets other machines in, with a token.")
     ] = "127.0.0.1",
     web_port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="The page's port.")] = 7771,
-    web_ice: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URL", help="A STUN or TURN server for WebRTC, such as stun:HOST; repeatable."),
-    ] = None,
+    web_ice: Ice = None,
 ) -> None:
     """Serve a page on which a running `streamer play` is played by mouse, keyboard or touch."""
-    check_installed()
+    from streamer.doctor import require
+
+    require("web", "the page")
     from streamer.surfaces.page.serve import serve
+    from streamer.surfaces.page.web import LOCAL
 
     stand_back()
-    local = web_host in ("127.0.0.1", "localhost", "::1")
-    token = "" if local else os.environ.get(TOKEN) or secrets.token_urlsafe(18)
+    token = "" if web_host in LOCAL else os.environ.get(TOKEN) or secrets.token_urlsafe(18)
     serve(
         (osc_host, osc_port, osc_prefix),
         web_host,
@@ -68,14 +68,6 @@ def qr_code(address: str) -> str:
     out = io.StringIO()
     segno.make_qr(address, error="l").terminal(out, compact=True)
     return out.getvalue().rstrip("\n")
-
-
-def check_installed() -> None:
-    """Refuse where the page's libraries are not there."""
-    from streamer.doctor import lacking
-
-    if missing := lacking("web"):
-        raise UserError(f"the page needs {' and '.join(missing)}: run `pip install 'musicgen-streamer[web]'`")
 
 
 @contextmanager

@@ -40,7 +40,7 @@ from streamer.cli.options import (
     own_rate,
     with_controls,
 )
-from streamer.cli.page import beside, check_installed, show
+from streamer.cli.page import beside, show
 from streamer.control.table import HOSTED
 from streamer.errors import UserError
 from streamer.process.priority import hurry_process, hurry_threads
@@ -179,7 +179,9 @@ def play(
     from streamer.sound.files import check_new
 
     if web:
-        check_installed()
+        from streamer.doctor import require
+
+        require("web", "the page")
     check_melody(str(values.get("melody", "")))
     if wav_out is not None:
         check_new(wav_out, force=force, sources=(continue_from, followed_file(values.get("melody", ""))))

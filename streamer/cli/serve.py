@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamer.cli import figures
 from streamer.cli.console import console, plain
-from streamer.cli.options import MODEL, Anchor, Backend, Model, Threads
-from streamer.errors import UserError
+from streamer.cli.options import MODEL, Anchor, Backend, Ice, Model, Threads
 
 if TYPE_CHECKING:
     from musicgen import MusicGen
     from streamer.serve.keys import Keys
-    from streamer.serve.run import Server
 
 LISTENERS = "Listeners"
 
@@ -53,51 +51,43 @@ def serve(
             rich_help_panel=LISTENERS,
         ),
     ] = None,
-    ice: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URL", help="A STUN or TURN server for WebRTC; repeatable.", rich_help_panel=LISTENERS),
-    ] = None,
-    metrics: Annotated[
-        int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Serve figures for Prometheus here.")
-    ] = None,
-    metrics_host: Annotated[str, typer.Option(metavar="HOST", help="Where to serve them.")] = "127.0.0.1",
+    ice: Ice = None,
+    metrics: figures.Port = None,
+    metrics_host: figures.Host = "127.0.0.1",
 ) -> None:
     """Serve streams over HTTP: each listener opens a session with a prompt of their own."""
-    _check_installed()
+    from streamer.doctor import require
+
+    require("serve", "serving")
     from streamer.engine.loading import load
     from streamer.serve.outputs import mount_of
-    from streamer.serve.run import LOCAL, Place, origins
-    from streamer.serve.run import serve as run
-    from streamer.surfaces.metrics import Metrics
+    from streamer.serve.run import Place, Server, origins
+    from streamer.serve.stage import Stage
+    from streamer.surfaces.page.web import LOCAL
 
     place = Place(host, port, tuple(public or ()), tuple(ice or ()), mount_of(icecast) if icecast else None)
     origins(place.public)
     known = _keys(keys, local=host in LOCAL and not public)
     loaded = load(model, backend, threads, anchor=anchor)
     many = streams or _measured(loaded)
-    with ExitStack() as stack:
+    server = Server(Stage(loaded, many, known), place)
 
-        def tell(server: Server) -> None:
-            console.print(
-                plain(f"{many} stream{'' if many == 1 else 's'} at a time, on {server.address}"), soft_wrap=True
-            )
-            if metrics is not None:
-                served = Metrics(server.figures, metrics_host, metrics)
-                stack.callback(served.close)
-                console.print(plain(f"Figures on http://{metrics_host}:{served.port}/metrics"), soft_wrap=True)
-            console.print("Ctrl-C stops.")
+    def tell(address: str) -> None:
+        console.print(plain(f"{many} stream{'' if many == 1 else 's'} at a time, on {address}"), soft_wrap=True)
+        console.print("Ctrl-C stops.")
 
-        run(loaded, many, known, place, tell)
+    with figures.shown(server.figures, metrics_host, metrics):
+        server.serve(tell)
 
 
 def _keys(file: Path | None, local: bool) -> Keys:
     """The keys of a file; without one nobody needs any on this machine, and others one that is made now."""
-    from streamer.serve.keys import NOBODY, Key, Keys, read_keys
+    from streamer.serve.keys import Key, Keys, for_anybody, read_keys
 
     if file is not None:
         return Keys(read_keys(file))
     if local:
-        return Keys([Key(NOBODY, "", sessions=64, hours=24 * 64)])
+        return for_anybody()
     made = secrets.token_hex(16)
     console.print(f"The key for this run: {made}")
     return Keys([Key("guest", made)])
@@ -108,10 +98,3 @@ def _measured(model: MusicGen) -> int:
 
     with console.status("Measuring how many streams this machine makes at a time ..."):
         return places(list(loads(model)))
-
-
-def _check_installed() -> None:
-    from streamer.doctor import lacking
-
-    if missing := lacking("serve"):
-        raise UserError(f"serving needs {' and '.join(missing)}: run `pip install 'musicgen-streamer[serve]'`")

@@ -33,7 +33,8 @@ class Outputs:
 
     def __init__(self, icecast: Mount | None = None) -> None:
         self._icecast = icecast
-        self._root = Path(tempfile.mkdtemp(prefix="streamer-hls-"))
+        self._kept = tempfile.TemporaryDirectory(prefix="streamer-hls-", ignore_cleanup_errors=True)
+        self._root = Path(self._kept.name)
         self._lists: dict[str, tuple[Session, Feed, float]] = {}
         self._mounts: dict[str, tuple[Session, Feed]] = {}
         self._lock = threading.Lock()
@@ -113,7 +114,7 @@ class Outputs:
             self.unmount(session)
         for _, feed, _ in self._lists.values():
             feed.close()
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._kept.cleanup()
 
     def _check(self) -> None:
         if len(self) >= MOST:

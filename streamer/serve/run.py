@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,18 +11,14 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from streamer.audio.sinks.icecast import Mount
-from streamer.engine.model import Model
 from streamer.errors import UserError
 from streamer.serve.app import House, create
-from streamer.serve.keys import Keys
 from streamer.serve.outputs import Outputs
 from streamer.serve.session import Record
 from streamer.serve.stage import Stage
 from streamer.surfaces.metrics import Figure
 from streamer.surfaces.page import rtc
-from streamer.surfaces.page.web import configured, listen, names, shown_as
-
-LOCAL = ("127.0.0.1", "localhost", "::1")
+from streamer.surfaces.page.web import LOCAL, configured, listen, names, shown_as
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class Place:
 
 @dataclass
 class Server:
-    """A stage that is served over HTTP, on the loop that runs it.
+    """A stage that is served over HTTP.
 
     Parameters
     ----------
@@ -66,6 +61,11 @@ class Server:
     ----------
     port : int
         Where it listens.
+
+    Raises
+    ------
+    UserError
+        The port is taken, or a public address is none.
     """
 
     stage: Stage
@@ -74,10 +74,16 @@ class Server:
     port: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self._listener = listen(self.place.host, self.place.port)
+        public = origins(self.place.public)
+        self._listener = listen(self.place.host, self.place.port, "--port")
         self.port = int(self._listener.getsockname()[1])
-        self._house: House | None = None
-        self._server: uvicorn.Server | None = None
+        if self.place.host in LOCAL and rtc.installed():
+            rtc.hold_to("127.0.0.1")
+        self._outputs = Outputs(self.place.icecast)
+        self._house = House(self.stage, self._outputs, self.place.ice, self.find)
+        hosts = {f"{name}:{self.port}" for name in names(self.place.host)}
+        hosts |= {urlsplit(address).netloc for address in self.place.public}
+        self._server = uvicorn.Server(configured(create(self._house, hosts, public)))
 
     @property
     def address(self) -> str:
@@ -85,37 +91,34 @@ class Server:
         shown = "localhost" if self.place.host in LOCAL else shown_as(self.place.host)
         return f"http://{shown}:{self.port}/"
 
-    async def run(self, tell: Callable[[str], None] = lambda address: None) -> None:
-        """Serve until `stop`, or until a signal ends it.
+    def serve(self, tell: Callable[[str], None] = lambda address: None) -> None:
+        """Serve until `stop`, or until a signal ends it; once.
 
         tell is called with the address once it is there.
         """
+        sys.setswitchinterval(0.001)  # the engine's thread waits for nobody's long computation
+        try:
+            asyncio.run(self._run(tell))
+        finally:  # outside of the loop: a signal cancels whatever waits in there
+            self._listener.close()
+            self._outputs.close()
+            self.stage.close()
+
+    async def _run(self, tell: Callable[[str], None]) -> None:
         # What asyncio would print is a stranger's doing.
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
-        if self.place.host in LOCAL and rtc.installed():
-            rtc.hold_to("127.0.0.1")
-        outputs = Outputs(self.place.icecast)
-        house = self._house = House(self.stage, outputs, self.place.ice, self.find)
-        hosts = {f"{name}:{self.port}" for name in names(self.place.host)}
-        hosts |= {urlsplit(address).netloc for address in self.place.public}
-        self._server = uvicorn.Server(configured(create(house, hosts, origins(self.place.public))))
         self.stage.start()
-        running = asyncio.create_task(house.run())
+        running = asyncio.create_task(self._house.run())
         tell(self.address)
         try:
             await self._server.serve([self._listener])
         finally:
             running.cancel()
-            await house.close()
-            await asyncio.to_thread(outputs.close)
-            await asyncio.to_thread(self.stage.close)
-            with contextlib.closing(self._listener):
-                pass
+            await self._house.close()
 
     def stop(self) -> None:
-        """End it, from the loop's thread."""
-        if self._server is not None:
-            self._server.should_exit = self._server.force_exit = True
+        """End it, from any thread."""
+        self._server.should_exit = self._server.force_exit = True
 
     def figures(self) -> list[Figure]:
         """How it goes, for Prometheus; from any thread."""
@@ -137,13 +140,12 @@ class Server:
         ]
         for name, account in stage.keys.accounts.items():
             found.append(Figure("heard_seconds", "Music of today.", account.seconds, labels=(("key", name),)))
-        if house is not None:
-            found += [
-                Figure("pages", "Pages that are open.", house.pages),
-                Figure("listeners", "Listeners by WebSocket and WebRTC.", house.listeners),
-                Figure("encoders", "HLS lists and Icecast mounts.", len(house.outputs)),
-            ]
-        return found
+        return [
+            *found,
+            Figure("pages", "Pages that are open.", house.pages),
+            Figure("listeners", "Listeners by WebSocket and WebRTC.", house.listeners),
+            Figure("encoders", "HLS lists and Icecast mounts.", len(house.outputs)),
+        ]
 
 
 def origins(public: Iterable[str]) -> list[str]:
@@ -161,29 +163,3 @@ def origins(public: Iterable[str]) -> list[str]:
             raise UserError(f"{address[:100]!r} is no site's address: write it like https://music.example.org")
         found.append(f"{parts.scheme}://{parts.netloc}")
     return found
-
-
-def serve(
-    model: Model, places: int, keys: Keys, place: Place, tell: Callable[[Server], None] = lambda server: None
-) -> None:
-    """Serve sessions of a model until a signal ends it.
-
-    Parameters
-    ----------
-    model : musicgen.MusicGen
-    places : int
-        See `Stage`.
-    keys : Keys
-    place : Place
-    tell : callable
-        Called with the server once it is there.
-
-    Raises
-    ------
-    UserError
-        The port is taken, or an address is none.
-    """
-    origins(place.public)
-    sys.setswitchinterval(0.001)  # the engine's thread waits for nobody's long computation
-    server = Server(Stage(model, places, keys), place)
-    asyncio.run(server.run(lambda address: tell(server)))

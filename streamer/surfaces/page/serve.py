@@ -43,7 +43,7 @@ def serve(
 async def _serve(
     osc: tuple[str, int, str], host: str, port: int, token: str, tell: Callable[[str], None], ice: Sequence[str]
 ) -> None:
-    listener = listen(host, port)
+    listener = listen(host, port, "--web-port")
     # What asyncio would print, of connections beyond what the system allows say, is a stranger's doing, too.
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     with contextlib.closing(listener):

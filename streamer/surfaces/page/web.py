@@ -13,6 +13,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from streamer.errors import UserError, reason
 from streamer.surfaces.page.app import MESSAGE_BYTES
 
+LOCAL = ("127.0.0.1", "localhost", "::1")
+"""Names of this machine under which no other reaches it."""
 PATIENCE_SECONDS = 10.0
 """For whoever has connected to ask for something."""
 CONNECTIONS = 256
@@ -64,8 +66,15 @@ def configured(app: Any, most_bytes: int = MESSAGE_BYTES) -> uvicorn.Config:
     )
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, option: str) -> socket.socket:
     """A socket that listens; port 0 is any free one.
+
+    Parameters
+    ----------
+    host : str
+    port : int
+    option : str
+        Of the command line, that chooses another port.
 
     Raises
     ------
@@ -80,7 +89,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except (OSError, UnicodeError) as error:
         raise UserError(
-            f"the page cannot be served on port {port} of {host} ({reason(error)}): choose another with --web-port"
+            f"the page cannot be served on port {port} of {host} ({reason(error)}): choose another with {option}"
         ) from None
     return listener
 

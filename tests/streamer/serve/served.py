@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 import time
@@ -31,12 +30,7 @@ class Served:
     ) -> None:
         self.stage = Stage(model, places, Keys(keys))
         self.server = Server(self.stage, Place(icecast=icecast))
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
-
-    async def _run(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        await self.server.run()
+        self._thread = threading.Thread(target=self.server.serve, daemon=True)
 
     def __enter__(self) -> Served:
         self._thread.start()
@@ -50,8 +44,7 @@ class Served:
             return False
 
     def __exit__(self, *_: object) -> None:
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self.server.stop)
+        self.server.stop()
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
