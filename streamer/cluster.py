@@ -104,11 +104,15 @@ class Streams:
             done, _ = ray.wait([self._kept], timeout=0)
             if not done:
                 return
-            for id in ray.get(self._kept):
-                session = self._stage.get(id)
-                if session is not None:
-                    self._stage.drop(session, "It goes on at another server.")
+            with contextlib.suppress(ray.exceptions.RayError):  # there is no ledger any more: the music goes on
+                self._drop(ray.get(self._kept))
         self._kept = self._ledger.call.remote("keep", self._id, dict(records))
+
+    def _drop(self, ids: list[str]) -> None:
+        for id in ids:
+            session = self._stage.get(id)
+            if session is not None:
+                self._stage.drop(session, "It goes on at another server.")
 
     def _find(self, id: str) -> Record | str | None:
         found: Record | str | None = ray.get(self._ledger.call.remote("take", self._id, id), timeout=_ASK_SECONDS)

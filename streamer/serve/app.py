@@ -21,17 +21,14 @@ from fastapi.responses import FileResponse, JSONResponse, Response, StreamingRes
 from osc.values import BadValue, Value
 from streamer.control.table import ACTION_NAMES
 from streamer.errors import UserError
+from streamer.serve.house import House
 from streamer.serve.keys import LONGEST_PROMPT, Account, TooMuch
-from streamer.serve.outputs import Outputs
 from streamer.serve.schema import Asked, Mounted, Offer, Opened, Output, Problem, Told, Wish
-from streamer.serve.session import Record, Session
-from streamer.serve.stage import Stage
+from streamer.serve.session import Session
 from streamer.serve.way import OWN, PATHS, Events, SessionWay
-from streamer.surfaces.page import rtc
 from streamer.surfaces.page.app import FILES, Guarded, Hall, play_to, table, visit
 from streamer.surfaces.page.app import MOST as MOST_PAGES
 from streamer.surfaces.page.app import STATIC as PAGE
-from streamer.surfaces.page.sound import PACKET_SECONDS
 
 STATIC = Path(__file__).parent / "static"
 BODY_BYTES = 64 * 1024
@@ -42,105 +39,7 @@ HLS_PATIENCE = 12.0
 """Seconds that the first request for a list waits for its first segment."""
 HEARTBEAT = 15.0
 """Seconds between two signs of life to who follows events."""
-SHOW_SECONDS = 0.25
 _PROBLEMS: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (401, 403, 404, 409, 422, 429, 503)}
-
-
-class House:
-    """A stage, and all that hears it over HTTP; for one event loop.
-
-    Parameters
-    ----------
-    stage : Stage
-    outputs : Outputs
-    ice : iterable of str
-        See `streamer.surfaces.page.rtc.Peers`.
-    find : callable, optional
-        Called beside the loop with the id of a session that is not here: what to go on from, the address of the server
-        that has it, or None.
-    """
-
-    def __init__(
-        self,
-        stage: Stage,
-        outputs: Outputs,
-        ice: Iterable[str] = (),
-        find: Callable[[str], Record | str | None] = lambda id: None,
-    ) -> None:
-        self.stage, self.outputs = stage, outputs
-        self.peers = rtc.Peers(tuple(ice)) if rtc.installed() else None
-        self._find = find
-        self._halls: dict[str, tuple[Session, SessionWay, Hall]] = {}
-
-    async def session(self, id: str) -> Session:
-        """The session of that id.
-
-        Raises
-        ------
-        HTTPException
-            There is none, or it is elsewhere.
-        """
-        session = self.stage.get(id)
-        if session is not None:
-            return session
-        found = await asyncio.to_thread(self._find, id)
-        if found is None:
-            raise HTTPException(404, "There is no such session: it may be over.")
-        if isinstance(found, str):
-            raise HTTPException(409, "Another server has this session.", headers={"X-Server": found})
-        try:
-            return self.stage.adopt(found)
-        except UserError as error:
-            raise HTTPException(503, str(error)) from None
-
-    def hall(self, session: Session) -> tuple[SessionWay, Hall]:
-        """Where a session's pages meet."""
-        if session.id not in self._halls:
-            way = SessionWay(self.stage, session)
-            hall = Hall(way, set(PATHS))
-            hall.sound.tune(session.broadcast.place)
-            self._halls[session.id] = (session, way, hall)
-        return self._halls[session.id][1:]
-
-    async def run(self) -> None:
-        """Pass on what is heard, and how it goes, for ever."""
-        loop = asyncio.get_running_loop()
-        due, shown, swept = loop.time(), 0.0, loop.time()
-        while True:
-            due = max(due + PACKET_SECONDS, loop.time())
-            await asyncio.sleep(due - loop.time())
-            for session, _, hall in self._halls.values():
-                if session.core is not None:
-                    hall.sound.pass_on()
-            if due - shown > SHOW_SECONDS:
-                shown = due
-                for session, way, hall in list(self._halls.values()):
-                    if session.closed:
-                        hall.sound.close()
-                        del self._halls[session.id]
-                    elif len(hall):
-                        way.show()
-            if due - swept > 1.0:
-                swept = due
-                await asyncio.to_thread(self.outputs.sweep)
-
-    @property
-    def pages(self) -> int:
-        """Pages that are open."""
-        return sum(len(hall) for _, _, hall in self._halls.values())
-
-    @property
-    def listeners(self) -> int:
-        """Those that listen by WebSocket and WebRTC."""
-        peers = 0 if self.peers is None else len(self.peers)
-        return peers + sum(len(hall.sound.listeners) for _, _, hall in self._halls.values())
-
-    async def close(self) -> None:
-        """Let all go."""
-        if self.peers is not None:
-            await self.peers.close()
-        for _, _, hall in self._halls.values():
-            hall.sound.close()
 
 
 def create(house: House, hosts: Iterable[str], origins: Iterable[str] = ()) -> Any:
@@ -281,11 +180,11 @@ def _serve_sockets(app: FastAPI, house: House) -> None:
     async def listen(socket: WebSocket, id: str) -> None:
         if (found := await entered(socket, id, lambda hall: len(hall.sound.listeners))) is not None:
             session, hall = found
-            session.ears += 1
+            session.enter()
             try:
                 await play_to(socket, hall.sound)
             finally:
-                session.ears -= 1
+                session.leave()
 
     @app.post("/s/{id}/webrtc", responses=_PROBLEMS)
     async def call(id: str, offer: Offer) -> Offer:
@@ -294,14 +193,11 @@ def _serve_sockets(app: FastAPI, house: House) -> None:
         if house.peers is None:
             raise HTTPException(503, "This server has no WebRTC: `pip install 'musicgen-streamer[webrtc]'` brings it.")
 
-        def gone() -> None:
-            session.ears -= 1
-
-        session.ears += 1
         try:
-            sdp = await house.peers.answer(session.broadcast.place, offer.sdp, gone)
+            sdp = await house.peers.answer(session.broadcast.place, offer.sdp, session.leave)
         except UserError as error:
             raise HTTPException(422, str(error)) from None
+        session.enter()
         return Offer(sdp=sdp, type="answer")
 
 

@@ -82,7 +82,7 @@ class Outputs:
                 feed = Feed(session.playback, Icecast(mount), lambda sentence: session.hear("word", sentence))
                 feed.title(title)
                 feed.start()
-                session.ears += 1
+                session.enter()
                 self._mounts[session.id] = (session, feed)
         return f"http://{mount.host}:{mount.port}{mount.path}"
 
@@ -91,7 +91,7 @@ class Outputs:
         with self._lock:
             entry = self._mounts.pop(session.id, None)
         if entry is not None:
-            session.ears -= 1
+            session.leave()
             entry[1].close()
 
     def sweep(self) -> None:

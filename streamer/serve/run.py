@@ -12,7 +12,8 @@ import uvicorn
 
 from streamer.audio.sinks.icecast import Mount
 from streamer.errors import UserError
-from streamer.serve.app import House, create
+from streamer.serve.app import create
+from streamer.serve.house import House
 from streamer.serve.outputs import Outputs
 from streamer.serve.session import Record
 from streamer.serve.stage import Stage
@@ -55,7 +56,7 @@ class Server:
         Not started yet; it is closed with the server.
     place : Place
     find : callable
-        See `streamer.serve.app.House`.
+        See `streamer.serve.house.House`.
 
     Attributes
     ----------

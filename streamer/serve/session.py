@@ -124,6 +124,17 @@ class Session:
         """Somebody hears it now."""
         self._heard = time.monotonic()
 
+    def enter(self) -> None:
+        """One more hears it from now on."""
+        with self._lock:
+            self.ears += 1
+
+    def leave(self) -> None:
+        """One of them hears it no more."""
+        with self._lock:
+            self.ears -= 1
+        self.touch()
+
     @property
     def wanted(self) -> bool:
         """Whether somebody hears it, or did a moment ago."""

@@ -55,7 +55,7 @@ class Peers:
     async def answer(self, place: Place, sdp: str, gone: Callable[[], None] = lambda: None) -> str:
         """Let somebody hear a broadcast; what to answer to their offer.
 
-        gone is called once they have gone.
+        gone is called once they have gone; not where they are refused.
 
         Raises
         ------
@@ -69,7 +69,7 @@ class Peers:
         servers = [RTCIceServer(urls=address) for address in self._ice]
         peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         hearing = Hearing(place)
-        self._peers[peer] = gone
+        self._peers[peer] = lambda: None  # nobody yet
 
         @peer.on("connectionstatechange")
         async def follow() -> None:
@@ -85,6 +85,7 @@ class Peers:
         except Exception as error:  # whatever a stranger's description does to the library
             await self._leave(peer, hearing)
             raise UserError(f"This is no offer to hear one audio track ({type(error).__name__}).") from None
+        self._peers[peer] = gone
         asyncio.get_running_loop().call_later(CONNECT_SECONDS, self._look, peer, hearing)
         described: str = peer.localDescription.sdp
         return described

@@ -210,6 +210,19 @@ def test_events_tell_what_changes(served: Served, session: dict[str, Any]) -> No
     connection.close()
 
 
+def test_who_is_refused_by_webrtc_does_not_keep_the_session_awake(
+    served: Served, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("aiortc", reason="install the extra webrtc")
+    offer, path = {"sdp": "v=0", "type": "offer"}, f"/s/{session['id']}/webrtc"
+    assert served.ask("POST", path, offer)[0] == 422
+    monkeypatch.setattr("streamer.surfaces.page.rtc.MOST", 0)
+    status, told = served.ask("POST", path, offer)
+    assert status == 422 and "no more can" in told["detail"]
+    own = served.stage.get(session["id"])
+    assert own is not None and own.ears == 0
+
+
 def test_another_sites_page_gets_nothing(served: Served, session: dict[str, Any]) -> None:
     assert served.ask("GET", "/", Origin="http://evil.example")[0] == 403
     assert served.ask("GET", "/", Host="evil.example")[0] == 403
