@@ -9,7 +9,7 @@ from osc.values import Value
 from streamer.control.table import SLOTS
 from streamer.control.tempo import FASTEST, SLOWEST, USUAL
 from streamer.control.wording import tempo_in, worded
-from streamer.engine.model import Stream
+from streamer.engine.model import Model, Stream
 
 Blend = tuple[tuple[str, float], ...]
 """Texts and weights above 0 that add up to 1; never empty."""
@@ -44,6 +44,36 @@ def texts_of(values: Mapping[str, Value]) -> list[str]:
     """All texts that a change of weights alone may bring in, the model's words for them."""
     tempo, key = asked_tempo(values), str(values["key"])
     return [worded(str(values[text]), tempo, key) for text in SLOTS if values[text]] or [worded("", tempo, key)]
+
+
+def encode(model: Model, values: Mapping[str, Value], blends: bool = True) -> None:
+    """Have the model encode all texts of the slots, and their blend, beside the music: a step then finds them.
+
+    Parameters
+    ----------
+    model
+    values : mapping
+        Of all parameters.
+    blends
+        Whether its streams play several prompts at a time.
+
+    Raises
+    ------
+    ValueError
+        The model cannot: why.
+    """
+    for text in texts_of(values):
+        model.encode_prompt(text)
+    blend = sorted(text for text, _ in blend_of(values))
+    if len(blend) > 1 and blends:
+        model.encode_blend(blend)
+
+
+def encode_beginning(model: Model, values: Mapping[str, Value]) -> None:
+    """As `encode`, with the negative prompt: all texts that a stream reads as it begins."""
+    encode(model, values)
+    if values["negative"]:
+        model.encode_prompt(str(values["negative"]))
 
 
 def asked_tempo(values: Mapping[str, Value]) -> float:

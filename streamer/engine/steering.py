@@ -17,7 +17,7 @@ from streamer.engine.events import Noted
 from streamer.engine.melodies import Melodies
 from streamer.engine.model import Model, Resumable, Stream
 from streamer.engine.pace import WORDINGS, Pace, pace
-from streamer.engine.prompts import Blend, Prompts, blend_of, strongest, tempo_of, texts_of
+from streamer.engine.prompts import Blend, Prompts, blend_of, encode, strongest, tempo_of, texts_of
 from streamer.engine.score import Score
 from streamer.engine.standing import Standing
 from streamer.errors import UserError
@@ -124,7 +124,7 @@ class Steering:
         """
         if values.keys() & WORDED:
             for tempo in self._tempos(values, ahead, over):
-                self._encode({**ahead, "tempo": tempo})
+                _told(self._encode, {**ahead, "tempo": tempo})
         for name, value in values.items():
             if name == "negative":
                 _told(self._model.encode_prompt, str(value))
@@ -142,11 +142,7 @@ class Steering:
         return (float(ahead["tempo"]),) if coming is None else coming.words[1:]
 
     def _encode(self, ahead: Mapping[str, Value]) -> None:
-        for text in texts_of(ahead):
-            _told(self._model.encode_prompt, text)
-        blend = sorted(text for text, _ in blend_of(ahead))
-        if len(blend) > 1 and self.stream.blends:
-            _told(self._model.encode_blend, blend)
+        encode(self._model, ahead, self.stream.blends)
 
     def cut(self, values: Mapping[str, Value]) -> list[Noted]:
         """A word on each prompt whose end the model does not hear."""

@@ -19,7 +19,7 @@ from streamer.control.table import DESK, GATE, TURNS
 from streamer.engine.core import Core, defaults
 from streamer.engine.events import Collapsed, Event, Noted, Refused
 from streamer.engine.model import Model
-from streamer.engine.prompts import blend_of, texts_of
+from streamer.engine.prompts import encode_beginning
 from streamer.engine.standing import Standing
 from streamer.errors import UserError
 from streamer.process.broadcast import Broadcast
@@ -213,13 +213,8 @@ class Session:
         self.playback.ring.close()
 
     def _encode(self) -> None:
-        values = self.controls.values()
         try:
-            for text in texts_of(values):
-                self._model.encode_prompt(text)
-            blend = sorted(text for text, _ in blend_of(values))
-            if len(blend) > 1:
-                self._model.encode_blend(blend)
+            encode_beginning(self._model, self.controls.values())
         except Exception as error:  # whatever a prompt does to a model: the engine says it again as it begins
             self.hear("word", explained(error))
         self._preparing, self._prepared = False, True

@@ -26,7 +26,7 @@ from streamer.control.table import GATE, HOSTED, JUMPS, TABLE, TURNS
 from streamer.engine.core import Core, defaults
 from streamer.engine.events import Collapsed, Event, Noted, Refused
 from streamer.engine.model import Model
-from streamer.engine.prompts import blend_of, texts_of
+from streamer.engine.prompts import encode_beginning
 from streamer.engine.standing import Standing
 from streamer.errors import UserError
 from streamer.process.intake import SLOW
@@ -232,11 +232,7 @@ class Session:
 
         def encode() -> None:
             try:
-                for text in texts_of(values):
-                    self._model.encode_prompt(text)
-                blend = sorted(text for text, _ in blend_of(values))
-                if len(blend) > 1:
-                    self._model.encode_blend(blend)
+                encode_beginning(self._model, values)
             except Exception as error:  # whatever a prompt does to a model: the engine says it again as it begins
                 self.tell(explained(error))
             self._ready = (epoch, values, standing)
