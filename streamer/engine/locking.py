@@ -65,7 +65,7 @@ class Locking:
             if state == OFF:
                 self._unheard = False
                 return chunk
-            chunk, held = lock.end(chunk), 0
+            chunk = lock.end(chunk)
         else:
             if state == OFF:
                 lock.begin(tempo.bpm, self._unheard)

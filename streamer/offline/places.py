@@ -26,7 +26,8 @@ whole frames a beat, as nano's was, is off by up to 2 % at fast tempi."""
 ALIKE_BEATS = 2.0
 """How long the two places have to sound alike."""
 LATE = 0.5
-"""What it costs a place that its music is in another tempo, beside what it costs that it sounds unlike."""
+"""What it costs a place that its music is in another tempo, beside what it costs that it sounds unlike: what a model
+plays that is told the beat is in time anyway, see docs/loops.md."""
 _LONGEST, _SHORTEST = 60.0, 1.0
 _BANDS = 32
 
