@@ -207,6 +207,7 @@ def test_a_beginning_is_something_to_go_on_from() -> None:
     guard, past = Guard(RATE, HOP), frames_of(200)
     guard.begin(untold(past))
     (_, found), *_ = hear(guard, frames_of(100, seed=1), level=0.0)
+    assert found.healthy is not None
     # half of it: what led to the collapse may be part of it
     np.testing.assert_array_equal(found.healthy.frames, past[:, :88])
 

@@ -345,7 +345,7 @@ def test_what_follows_a_passage_lies_on_the_beat_counted_through_it(model: Score
     first, told = core.frames_done, []
     for _ in range(10):
         core.play(core.due())
-        told.append(core.stream.trace.fields[0])  # type: ignore[attr-defined]
+        told.append(core.stream.trace.fields[0])
     assert off(np.stack(told)[:, BEAT], beats(10, 130, start=first * 130 / 3000)) < 1e-4
 
 
@@ -381,7 +381,7 @@ def test_each_engine_of_a_batch_is_told_its_own(music: MusicGen) -> None:
     for _ in range(12):
         advance(cores)
     for core, bpm in zip(cores, (90.0, 140.0), strict=True):
-        told = core.stream.trace.fields[0]  # type: ignore[attr-defined]
+        told = core.stream.trace.fields[0]
         assert off(told[BEAT : BEAT + 1], np.array([11 * bpm / 3000])) < 1e-4
 
 
