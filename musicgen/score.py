@@ -10,9 +10,7 @@ from __future__ import annotations
 from cmath import exp
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import accumulate, repeat
 from math import log2, pi
-from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +44,7 @@ nobody changes their mind in between."""
 
 CHORDS_KEPT = 256
 """With who plays: as many as a song has, so that a past is consumed anew fast, too."""
+_TURN = 2j * pi
 _NOTES = np.arange(12)
 _SLOWEST, _FASTEST = 1, 10_000  # beats a minute that are a tempo at all
 _LOW, _HIGH = np.array([(0, 1), (0, 1), (_SLOWEST, _FASTEST), (0, 4095), (0, 11), *[(0, 1)] * 5]).T
@@ -142,12 +141,13 @@ class ScoreEmbedding:
         still = self._still(known, fields[3:-1].tobytes())
         if still is None or True not in known:
             return still
-        pairs = _turns(beat, BEATS) if known[0] else [0j] * len(BEATS)
-        pairs += _turns(bar, BARS) if known[1] else [0j] * len(BARS)
+        pairs = _turns(beat) if known[0] else [0j] * len(BEATS)
+        pairs += _turns(bar)[: len(BARS)] if known[1] else [0j] * len(BARS)
         for value in (log2(bpm / USUAL) if known[2] else 0.0, 2 * energy - 1 if known[3] else 0.0):
             pairs.append(complex(value, value * value))
         moving = np.array(pairs, np.complex64).view(np.float32)
-        vector: NDArray[np.float32] = _projected(moving, self._moving) + still
+        vector = _projected(moving, self._moving)
+        vector += still
         return vector
 
     def add(self, embedded: NDArray[np.float32], fields: Fields) -> None:
@@ -167,10 +167,12 @@ class ScoreEmbedding:
         return _projected(taken, self.table) if taken.any() else None
 
 
-def _turns(phase: float, orders: tuple[int, ...]) -> list[complex]:
-    """Cosine and sine of a phase's harmonics."""
-    turns = list(accumulate(repeat(exp(2j * pi * phase), orders[-1]), mul))
-    return [turns[order - 1] for order in orders]
+def _turns(phase: float) -> list[complex]:
+    """Cosine and sine of a phase's harmonics, those of `BEATS`: `BARS` are the first of them."""
+    one = exp(_TURN * phase)
+    two = one * one
+    three, four = two * one, two * two
+    return [one, two, three, four, three * three, four * four]
 
 
 def _projected(taken: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[np.float32]:

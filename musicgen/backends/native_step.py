@@ -282,16 +282,15 @@ class NativeBackend:
         column = np.ascontiguousarray(np.concatenate(columns))
         rows: list[_Row] = []
         at = column.ctypes.data
-        vectors = [
-            own if own is None else np.ascontiguousarray(own, np.float32) for own in added or [None] * len(states)
-        ]
-        for index, (state, pair, vector) in enumerate(zip(states, prompts, vectors, strict=True)):
+        vectors = [own if own is None else np.ascontiguousarray(own, np.float32) for own in added or ()]
+        places = [own if own is None else own.ctypes.data for own in vectors] or [None] * len(states)
+        for index, (state, pair, place) in enumerate(zip(states, prompts, places, strict=True)):
             for lane in state.lanes:
                 for row, prompt in enumerate(pair):
                     made = self._row(state, lane, row, prompt)
                     made.column = at
-                    if vector is not None and row == 0:
-                        made.added = vector.ctypes.data
+                    if row == 0:
+                        made.added = place
                     if lane == state.lanes[0]:
                         made.logits = logits[index, row].ctypes.data
                     rows.append(made)
