@@ -9,13 +9,12 @@ from functools import lru_cache
 
 from osc.values import BadValue
 from streamer.control.chords import Chord, chord_of
-from streamer.control.tempo import BEATS_PER_BAR
+from streamer.control.tempo import BEATS_PER_BAR, EXACT
 
 LONGEST = 512
 """Beats that a progression may have."""
 HOLDS = (".", "%")
 _FREE = "N"
-_EXACT = 1e-6  # beats: what rounding may cost a chord that falls on a frame
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Progression:
 
     def at(self, beat: float) -> Chord | None:
         """What sounds so many beats after its start; before it, as if it had gone round already."""
-        return self.chords[bisect_right(self.starts, (beat + _EXACT) % self.beats) - 1]
+        return self.chords[bisect_right(self.starts, (beat + EXACT) % self.beats) - 1]
 
 
 @lru_cache(maxsize=64)
@@ -69,7 +68,7 @@ def progression_of(text: str, bar: float = BEATS_PER_BAR) -> Progression | None:
         own = [_sign(sign) for sign in signs]
         written = " ".join(own)
         timed = [(sign, 1.0 if set(own) & set(HOLDS) else float(bar)) for sign in own]
-    if sum(beats for _, beats in timed) > LONGEST + _EXACT:
+    if sum(beats for _, beats in timed) > LONGEST + EXACT:
         raise BadValue(f"takes {LONGEST} beats at most: write a shorter progression")
     return _joined(written, timed)
 

@@ -17,7 +17,8 @@ USUAL = 120.0
 QUANTA: dict[str, int] = {"off": 0, "beat": 1, "bar": 4, "2 bars": 8, "4 bars": 16}
 """How many beats changes wait for the next multiple of, by the name of the choice."""
 
-_EXACT = 1e-6  # beats: what rounding may cost a beat that falls on a frame
+EXACT = 1e-6
+"""Beats that rounding may cost a beat that falls on a frame."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Tempo:
 
     def frame_at(self, beat: float) -> int:
         """The first frame that begins at or after a beat."""
-        return math.ceil(self.frame + (beat - self.beat - _EXACT) * FRAMES_PER_MINUTE / self.bpm)
+        return math.ceil(self.frame + (beat - self.beat - EXACT) * FRAMES_PER_MINUTE / self.bpm)
 
     def place_of(self, beat: float) -> float:
         """The frame, with its fraction, at which so many beats have passed."""
@@ -67,6 +68,11 @@ class Tempo:
         """The pulse whose first beat falls on a frame."""
         return replace(self, frame=frame, beat=0.0)
 
+    def multiple(self, frame: int, beats: int) -> int:
+        """The first multiple of so many beats, 1 or more, that falls on a frame or after it."""
+        # One that fell within the frame before begins with this frame: nothing can begin between frames.
+        return (math.floor((self.beat_at(frame - 1) + EXACT) / beats) + 1) * beats
+
     def next(self, frame: int, beats: int) -> int:
         """The first frame, this one included, that begins at or after a multiple of so many beats.
 
@@ -75,8 +81,4 @@ class Tempo:
         beats : int
             1 for the next beat, `BEATS_PER_BAR` for the next bar; 0 for the frame itself.
         """
-        if beats == 0:
-            return frame
-        # The multiple that fell within the frame before begins with this frame: nothing can begin between frames.
-        passed = self.beat_at(frame - 1) + _EXACT
-        return self.frame_at((math.floor(passed / beats) + 1) * beats)
+        return self.frame_at(self.multiple(frame, beats)) if beats else frame

@@ -6,7 +6,6 @@ frames, so the phase of a frame is that of the moment at which it is heard, what
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from streamer.control.chords import Chord, chord_of
 from streamer.control.progression import progression_of
 from streamer.control.score import AUTO, NAMES, OFF, PLAYERS, notes_of
 from streamer.control.table import TABLE
-from streamer.control.tempo import BEATS_PER_BAR, FRAMES_PER_MINUTE, Tempo
+from streamer.control.tempo import BEATS_PER_BAR, EXACT, FRAMES_PER_MINUTE, Tempo
 from streamer.engine.prompts import named_tempo
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 JUMP = 1.0
 """Frames by which the beat may move before what is begun is drawn anew."""
 _BARS = 0.5  # by which it may, before it is elsewhere in the song
-_EXACT = 1e-6  # beats: what rounding may cost a bar that falls on a frame
 WORDS_ONLY = (
     "this model follows words only: the beat, chords, players and energy are not told to it, and tempo and key word "
     "the prompt; nano follows them all"
@@ -55,15 +53,14 @@ class Round:
 
     def at(self, beat: float, bar: float = BEATS_PER_BAR) -> Chord | None:
         """The chord on a beat; None where the music likes what it likes. bar: beats of one."""
-        if self.before is not None and beat < self.begins - _EXACT:
+        if self.before is not None and beat < self.begins - EXACT:
             return self.before.at(beat, bar)
         found = progression_of(self.text, bar)
         return found.at(beat - self.begins) if found else None
 
     def then(self, text: str, tempo: Tempo, frame: int) -> Round:
         """Another progression, from the first bar on that begins with a frame or after it."""
-        bars = math.floor((tempo.beat_at(frame - 1) + _EXACT) / BEATS_PER_BAR) + 1
-        return Round(text, float(bars * BEATS_PER_BAR), Round(self.text, self.begins))
+        return Round(text, float(tempo.multiple(frame, BEATS_PER_BAR)), Round(self.text, self.begins))
 
 
 def on_grid(values: Mapping[str, Value], counted: bool = False) -> bool:
