@@ -195,7 +195,7 @@ class Core:
         """Where the engine stands, see `Standing`. Another does not play a passage on: it goes on from its end."""
         stream, tempo = cast(Resumable, self.stream), self.tempo
         played, begins = self._course.trail.state()
-        chords = self._steering.score.chords.begins
+        chords = self._steering.score.chords
         ago = self.frames_done - tempo.frame
         standing = Standing(stream.state(), tempo.beat, int(self.values["seed"]), played, begins, chords, ago)
         return standing.to_bytes()

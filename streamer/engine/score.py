@@ -6,7 +6,7 @@ frames, so the phase of a frame is that of the moment at which it is heard, what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,18 @@ class Round:
     def then(self, text: str, tempo: Tempo, frame: int) -> Round:
         """Another progression, from the first bar on that begins with a frame or after it."""
         return Round(text, float(tempo.multiple(frame, BEATS_PER_BAR)), Round(self.text, self.begins))
+
+    def state(self) -> list[list[str | float]]:
+        """It and what it takes the place of, for JSON."""
+        return [[self.text, self.begins], *(self.before.state() if self.before else [])]
+
+    @classmethod
+    def restored(cls, state: Sequence[Sequence[str | float]]) -> Round:
+        """What `state` has told; of nothing, no progression."""
+        found: Round | None = None
+        for text, begins in reversed(state):
+            found = cls(str(text), float(begins), found)
+        return found or cls()
 
 
 def on_grid(values: Mapping[str, Value], counted: bool = False) -> bool:
@@ -191,6 +203,11 @@ class Score:
         """Some values stand from a frame on; a progression begins on the next bar."""
         if "progression" in values:
             self.chords = self.chords.then(str(values["progression"]), self._counted(frame)[0], frame)
+
+    def go_on_from(self, chords: Round) -> None:
+        """Another engine's progression goes on; one that was asked for since begins on the next bar."""
+        text = str(self._values["progression"])
+        self.chords = chords if chords.text == text else chords.then(text, self._counted(0)[0], 0)
 
     def move(self, before: Tempo, frame: int) -> None:
         """Somebody who counts was elsewhere in the bar until a frame, by what we had counted."""

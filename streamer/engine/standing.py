@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streamer.engine.score import Round
 from streamer.engine.trail import Played
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ class Standing:
         Last, see `streamer.engine.trail.Trail`.
     begins : list of int
         Which of them begin music.
-    chords : float
-        The beat from which on the progression goes round.
+    chords : Round
+        The progression.
     ago : int
-        How many frames before its next one beats are counted from: to the bit as before, others are counted.
+        How many frames before its next one beats are counted from.
     """
 
     stream: StreamState
@@ -40,8 +41,8 @@ class Standing:
     seed: int
     played: Played
     begins: list[int]
-    chords: float = 0.0
-    ago: int = 0
+    chords: Round
+    ago: int
 
     def to_bytes(self) -> bytes:
         """A line of JSON, the frames, what they were told, then the stream's state."""
@@ -49,7 +50,7 @@ class Standing:
 
         told, fields = packed(self.played.fields)
         head = {"beat": self.beat, "seed": self.seed, "frames": self.played.frames.shape, "begins": self.begins}
-        head |= {"chords": self.chords, "ago": self.ago, "told": told}
+        head |= {"chords": self.chords.state(), "ago": self.ago, "told": told}
         frames = np.ascontiguousarray(self.played.frames, "<u2").tobytes()
         return json.dumps(head).encode() + b"\n" + frames + fields + self.stream.to_bytes()
 
@@ -76,7 +77,7 @@ class Standing:
             played = Played(frames, unpacked(told, state[size:end], count))
             begins = [int(begin) for begin in fields["begins"]]
             stream = StreamState.from_bytes(state[end:])
-            chords, ago = float(fields.get("chords", 0.0)), int(fields.get("ago", 0))
+            chords, ago = Round.restored(fields.get("chords", [])), int(fields.get("ago", 0))
             return cls(stream, float(fields["beat"]), int(fields["seed"]), played, begins, chords, ago)
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no engine's state: {error}") from None

@@ -311,7 +311,7 @@ class Steering:
         if self._values["seed"] != standing.seed:
             self.stream.reseed(int(self._values["seed"]))
         self.tempo = replace(self.tempo, frame=-standing.ago, beat=standing.beat)
-        self.score.chords = replace(self.score.chords, begins=standing.chords)
+        self.score.go_on_from(standing.chords)
 
     def _begin_glides(self, change: Change, frame: int) -> set[str]:
         """Send the numbers of a batch on their way, where it takes its time; their names. What is set glides no more.

@@ -360,6 +360,20 @@ def test_a_successor_goes_on_with_beat_and_chords(music: MusicGen) -> None:
     np.testing.assert_array_equal(again, ahead)
 
 
+def test_a_successor_waits_for_the_bar_as_well(music: MusicGen) -> None:
+    """A bar is 50 frames: the progression of then goes on until the next one, whether the new one was known or not."""
+    values: dict[str, Value] = {"tempo": 240.0, "progression": "Am F"}
+    known = Band(music, values)
+    known.play(70)
+    unaware = known.core.state()
+    known.ask(progression="Em D")
+    known.play(5)
+    aware = known.core.state()
+    for state, left in ((unaware, 30), (aware, 25)):
+        told = Band(music, values | {"progression": "Em D"}, state).play(60)
+        assert (told[5:left, BASS] == 5).all() and (told[left:, BASS] == 4).all()
+
+
 def test_the_same_changes_again_are_the_same_samples(music: MusicGen) -> None:
     band = Band(music, {"tempo": 120.0, "seed": 5})
     band.ask(20, chord="Am7")
