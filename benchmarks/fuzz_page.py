@@ -26,8 +26,8 @@ from websockets.exceptions import ConnectionClosed
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.streamer.page.paged import Stage
 from tests.streamer.rude import POLITE, messages
-from tests.streamer.test_page import Stage
 
 MOVE_SECONDS = 0.1
 PATIENCE_SECONDS = 10.0

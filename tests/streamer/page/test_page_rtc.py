@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
@@ -20,28 +19,18 @@ pytest.importorskip("aiortc", reason="install the extra webrtc")
 from streamer.errors import UserError
 from streamer.process.broadcast import Broadcast
 from streamer.surfaces.page import rtc
-from tests.streamer.test_page import Stage
+from tests.streamer.page.paged import RATE, Band, Stage
 
-RATE, HZ, SIZE = 48_000, 440.0, 480
+HZ = 440.0
 
 
 @pytest.fixture(scope="module")
 def tone() -> Iterator[Broadcast]:
     """A tone on the left, its octave on the right, as an instrument would broadcast them."""
-    broadcast, ended = Broadcast(RATE, 2), threading.Event()
-
-    def play() -> None:
-        at, due = 0, time.monotonic()
-        while not ended.wait(max(0.0, due - time.monotonic())):
-            phase = 2 * np.pi * HZ * (at + np.arange(SIZE))[:, None] / RATE * np.array([1.0, 2.0])
-            broadcast.put((0.3 * np.sin(phase)).astype(np.float32))
-            at, due = at + SIZE, due + SIZE / RATE
-
-    playing = threading.Thread(target=play, daemon=True)
-    playing.start()
+    broadcast = Broadcast(RATE, 2)
+    band = Band(broadcast, (HZ, 2 * HZ))
     yield broadcast
-    ended.set()
-    playing.join()
+    band.end()
     broadcast.close()
 
 

@@ -6,13 +6,9 @@ import asyncio
 import contextlib
 import json
 import socket
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,103 +16,14 @@ from hypothesis import strategies as st
 
 pytest.importorskip("fastapi", reason="install the extra web")
 
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from osc.access import NO_RULES
-from osc.command import Answer
 from streamer import UserError
-from streamer.control.controls import Controls
-from streamer.control.snapshots import Snapshots
 from streamer.control.table import PARAMETERS
-from streamer.process.broadcast import Broadcast
-from streamer.surfaces.commands import BROADCAST, Commands
-from streamer.surfaces.osc import OscSurface
 from streamer.surfaces.page.app import FILES, STATIC, table
 from streamer.surfaces.page.serve import serve
+from tests.streamer.page.paged import Stage, browser, run
 from tests.streamer.rude import POLITE, messages
-
-RATE = 48000
-
-
-class Stage:
-    """An instrument's controls over OSC, and a page for them."""
-
-    def __init__(self, folder: Path, token: str = "", port: int = 0) -> None:
-        self.controls = Controls(prompt="piano")
-        self.broadcast = Broadcast(RATE, 2)
-        commands = Commands(self.controls, Snapshots(folder), lambda: 120.0).table()
-        commands.append((BROADCAST, lambda arguments, asker: self._place))
-        self.osc = OscSurface(self.controls, "localhost", 0, "/mg", NO_RULES, commands)
-        self.osc.start()
-        self.address = ""
-        ready = threading.Event()
-
-        def tell(address: str) -> None:
-            self.address = address
-            ready.set()
-
-        arguments = (("127.0.0.1", self.osc.server.port, "/mg"), "127.0.0.1", port, token, tell)
-        self.serving = threading.Thread(target=serve, args=arguments, daemon=True)
-        self.serving.start()
-        assert ready.wait(30)
-        self.port = int(self.address.partition("#")[0].rstrip("/").rpartition(":")[2])
-
-    def _place(self) -> list[Answer]:
-        place = self.broadcast.place
-        return [("broadcast", (place.name, place.rate, place.channels, place.capacity))]
-
-    def close(self) -> None:
-        self.osc.close()
-        self.serving.join(20)
-        assert not self.serving.is_alive()  # the page ends with the instrument
-        self.broadcast.close()
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = Stage(tmp_path_factory.mktemp("snapshots"))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = Stage(tmp_path_factory.mktemp("snapshots"), token="0123456789abcdef")
-    yield made
-    made.close()
-
-
-class Browser:
-    """A page as the server knows one: what it was told last, by path."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.values: dict[str, list[Any]] = {}
-        self.words: list[list[str]] = []
-
-    async def ask(self, *message: object) -> None:
-        await self.socket.send(json.dumps(message))
-
-    async def until(self, done: Callable[[], object]) -> None:
-        async def listen() -> None:
-            while not done():
-                received = await self.socket.recv()
-                if isinstance(received, bytes):  # columns of the spectrogram
-                    continue
-                told = json.loads(received)
-                self.values |= told["values"]
-                self.words += told["words"]
-
-        await asyncio.wait_for(listen(), 30)
-
-
-@asynccontextmanager
-async def browser(stage: Stage, token: str = "", origin: str | None = None) -> AsyncIterator[Browser]:
-    own: Any = origin or f"http://127.0.0.1:{stage.port}"
-    protocols: Any = [token] if token else None
-    async with connect(f"ws://127.0.0.1:{stage.port}/ws", origin=own, subprotocols=protocols, proxy=None) as socket:
-        yield Browser(socket)
 
 
 def fetched(stage: Stage, **headers: str) -> HTTPResponse:
@@ -124,13 +31,6 @@ def fetched(stage: Stage, **headers: str) -> HTTPResponse:
     connection = HTTPConnection("127.0.0.1", stage.port, timeout=20)
     connection.request("GET", "/", headers=headers)
     return connection.getresponse()
-
-
-def run(story: Awaitable[None]) -> None:
-    async def told() -> None:
-        await story
-
-    asyncio.run(told())
 
 
 def test_a_page_hears_all_that_stands_and_its_dial_moves_the_instrument(stage: Stage) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -22,23 +22,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from streamer.cli.page import qr_code
 from streamer.surfaces.page.app import table
 from streamer.surfaces.page.sound import BANDS, COLUMNS_HZ, HIGHEST, LOWEST, Columns, Listener, packed
-from tests.streamer.test_page import RATE, Stage, browser, run
+from tests.streamer.page.paged import RATE, Stage, browser, run
 
 BLOCK = 256
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = Stage(tmp_path_factory.mktemp("snapshots"))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = Stage(tmp_path_factory.mktemp("snapshots"), token="0123456789abcdef")
-    yield made
-    made.close()
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.streamer.test_page import RATE, Stage
+from tests.streamer.page.paged import RATE, Band, Stage
 
 playwright = pytest.importorskip("playwright.sync_api", reason="install the extra browser")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -27,13 +26,6 @@ def chromium() -> Iterator[Any]:
         browser = running.chromium.launch(executable_path=CHROMIUM, headless=True, chromium_sandbox=False, args=own)
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = Stage(tmp_path_factory.mktemp("snapshots"))
-    yield made
-    made.close()
 
 
 class Visitor:
@@ -243,34 +235,9 @@ CAPTURE = """async ([seconds, module]) => {
 PIECE = 960
 
 
-class Band:
-    """Plays a tone into the stage's broadcast, in real time: one frequency a channel."""
-
-    def __init__(self, stage: Stage, hertz: tuple[float, float] = (440.0, 1500.0)) -> None:
-        self.hertz = hertz
-        self._stage = stage
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._play, daemon=True)
-        self._thread.start()
-
-    def _play(self) -> None:
-        phase, due = np.zeros(2), time.monotonic()
-        while not self._ending.is_set():
-            steps = 2 * np.pi * np.array(self.hertz) / RATE
-            phases = phase + steps * np.arange(256)[:, None]
-            self._stage.broadcast.put((0.5 * np.sin(phases)).astype(np.float32))
-            phase = (phase + 256 * steps) % (2 * np.pi)
-            due = max(due + 256 / RATE, time.monotonic() - 0.2)
-            time.sleep(max(0.0, due - time.monotonic()))
-
-    def end(self) -> None:
-        self._ending.set()
-        self._thread.join()
-
-
 @pytest.fixture
 def band(stage: Stage) -> Iterator[Band]:
-    made = Band(stage)
+    made = Band(stage.broadcast)
     yield made
     made.end()
 
@@ -326,7 +293,7 @@ def test_the_page_plays_what_is_heard_and_draws_it(chromium: Any, stage: Stage, 
 
 def test_over_plain_http_where_there_are_no_worklets_it_plays_as_well(chromium: Any, stage: Stage) -> None:
     """Browsers give worklets to HTTPS and to their own machine alone, and a phone comes by HTTP."""
-    band = Band(stage, (700.0, 700.0))
+    band = Band(stage.broadcast, (700.0, 700.0))
     visitor = Visitor(chromium, stage)
     visitor.page.add_init_script("Object.defineProperty(AudioContext.prototype, 'audioWorklet', {value: undefined})")
     visitor.page.reload()
@@ -390,7 +357,7 @@ def test_the_buffer_is_the_listeners(chromium: Any, stage: Stage, band: Band) ->
 
 def test_after_the_server_is_back_the_page_goes_on_and_is_heard_again(chromium: Any, tmp_path: Path) -> None:
     stage = Stage(tmp_path)
-    band = Band(stage)
+    band = Band(stage.broadcast)
     visitor = Visitor(chromium, stage, taken=True)
     listen(visitor)
     band.end()
@@ -398,7 +365,7 @@ def test_after_the_server_is_back_the_page_goes_on_and_is_heard_again(chromium: 
     visitor.shows("byId('state').textContent", "Not connected: trying again ...")
     again = Stage(tmp_path, port=stage.port)
     again.controls.set(prompt="after the break")
-    band = Band(again, (700.0, 700.0))
+    band = Band(again.broadcast, (700.0, 700.0))
     visitor.shows("byId('prompt').value", "after the break")
     visitor.page.fill("#dial-temperature", "0.25")
     eventually(lambda: float(again.controls.get("temperature")) < 0.3)
