@@ -63,7 +63,7 @@ class Pattern:
         line.reset(steps - len(columns))
         frames = [line.push(column) for column in columns]
         # the first ones would need columns from before
-        known = [frame for frame in frames[min(line.depth - 1, line.steps - len(columns)) :] if frame is not None]
+        known = [frame for frame in frames[line.depth - 1 :] if frame is not None]
         return np.stack(known, axis=1) if known else np.zeros((len(self.delays), 0), np.int64)
 
 

@@ -148,10 +148,12 @@ class BasePast:
         self._backend = backend
         self._embedding = embedding
         self._conditions = conditions
-        kept = max(kept, line.depth)
+        self._reach = 2 * line.depth - line.turns_a_frame  # makes a frame whole, also after the longest retraction
+        kept = max(kept, self._reach)
         self._sampled = np.zeros((kept, len(line.delays)), np.int64)
         self._scenes: list[Hashable] = [None] * kept
         self._fields = unknown(kept)
+        self._known = 0  # how many of them are there
         self._nothing = unknown(1)[0]
         self._told = self._nothing  # the next step
 
@@ -187,19 +189,21 @@ class BasePast:
         if self.state.position < steps:
             steps = 0
         self.state.retract(steps)
+        self._known -= steps
         return self.line.retract(steps)
 
     def reset(self) -> None:
         """See :meth:`Past.reset`."""
         self.state.reset()
         self.line.reset()
+        self._known = 0
         self._told = self._nothing
 
     def remembered(self) -> Remembered:
         """See :meth:`Past.remembered`."""
         state, kept, steps = self.state, len(self._sampled), self.line.steps
         lanes = tuple(state.positions[lane] - state.starts[lane] for lane in state.lanes)
-        count = min(steps, max(*lanes, self.line.depth))
+        count = min(self._known, max(*lanes, self._reach))
         places = [step % kept for step in range(steps - count, steps)]
         scenes = [self._scenes[place] for place in places]
         changes = [index for index, scene in enumerate(scenes) if index == 0 or scene != scenes[index - 1]]
@@ -236,6 +240,7 @@ class BasePast:
     def _keep(self, column: Tokens, scene: Hashable, fields: Fields) -> Tokens | None:
         place = self.line.steps % len(self._sampled)
         self._sampled[place], self._scenes[place], self._fields[place] = column, scene, fields
+        self._known = min(self._known + 1, len(self._sampled))
         return self.line.push(column)
 
     def _remember(self, column: Tokens) -> Tokens | None:

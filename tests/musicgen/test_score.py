@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
@@ -189,6 +189,8 @@ MOVES = st.one_of(
 )
 
 
+@example("little room", [("play", 6), ("redraw", 1), ("hand over", 1)])
+@example("little room", [("play", 6), ("hand over", 1), ("redraw", 1), ("hand over", 1)])
 @settings(max_examples=12)
 @given(st.sampled_from(sorted(POLICIES)), st.lists(MOVES, min_size=3, max_size=9))
 def test_whatever_happens_a_column_keeps_what_its_frame_was_told(
