@@ -35,15 +35,16 @@ inline double now() {
 struct Listener {
     virtual ~Listener() {}
     virtual void number_changed(int place, float value) = 0;
+    virtual void follow_changed(bool follows) = 0;
     virtual void text_changed(int place, const std::string &value) = 0;
     virtual std::string text_now(int place) = 0;
 };
 
 /** Something to tell the engine once the sound up to a sample is asked for. */
 struct Order {
-    enum What { NUMBER, WORDS, ACTION, ANEW, RENDERS, BEATS } what;
+    enum What { NUMBER, WORDS, ACTION, ANEW, RENDERS, SYNC, BEATS } what;
     int place;
-    double value, more;
+    double value, more;  // of ANEW and BEATS: the host's beats a minute, 0 for none, and its beat at the sample
     uint64_t at;  // samples that the host had taken since the last ANEW
 };
 
@@ -62,7 +63,7 @@ public:
     }
 
     /** Begin at a rate with what the numbers are now; not from the audio thread. */
-    void start(int new_rate, uint32_t new_lead, const float *numbers) {
+    void start(int new_rate, uint32_t new_lead, const float *numbers, bool new_follows) {
         stop();
         if (new_rate != rate) hang_up();
         rate = new_rate;
@@ -70,6 +71,7 @@ public:
         ring.resize(size_t(rate) * 5 + 8 * 8192);
         while (orders.peek() != nullptr) orders.drop();
         for (int i = 0; i < NUMBER_COUNT; ++i) told[i] = numbers[i];
+        follows = new_follows;
         consumed.store(0);
         wanted.store(1);
         begun.store(0);
@@ -106,13 +108,16 @@ public:
 
     uint64_t taken() const noexcept { return consumed.load(std::memory_order_relaxed); }
 
-    /** Have the music begin anew: nothing of what was made before is heard any more. */
-    void anew() noexcept {
-        const Order one = {Order::ANEW, 0, 0, 0, taken()};
+    /** Have the music begin anew, on a host's beat: nothing of what was made before is heard any more. */
+    void anew(double bpm, double beat) noexcept {
+        const Order one = {Order::ANEW, 0, bpm, beat, taken()};
         if (!orders.put(one)) return;
         consumed.store(0, std::memory_order_release);
         wanted.fetch_add(1, std::memory_order_release);
     }
+
+    /** How often another engine has taken the music over. */
+    uint32_t resumed() const noexcept { return takeovers.load(std::memory_order_relaxed); }
 
     std::atomic<uint32_t> lead{0};  // samples
     std::atomic<bool> connected{false}, starting{false};
@@ -137,14 +142,14 @@ private:
     Queue<Order> orders;
     Ring ring;
     std::atomic<uint64_t> consumed{0}, start_of{0};
-    std::atomic<uint32_t> wanted{0}, begun{0};
+    std::atomic<uint32_t> wanted{0}, begun{0}, takeovers{0};
     uint32_t reading = 0;  // the audio thread's
 
     // the link's thread alone
     std::string session, heard, unsent;
     int rate = 0, file = -1;
     float told[NUMBER_COUNT];
-    bool renew = true, welcome = false, renders = false;
+    bool renew = true, welcome = false, renders = false, follows = false;
     uint32_t epoch = 0, coming = 0;  // on the wire; of the audio thread's count
     uint64_t granted = 0, received = 0, base = 0;
     double since = 0, next_try = 0, spawned = -1e9, dialled = 0;
@@ -274,13 +279,16 @@ private:
             if (all || words != TEXTS[i].normal) unsent += text(TEXTS[i].name, words);
         }
         if (renders) unsent += packed(OFFLINE, std::string(1, '\1'));
-        if (renew) begin_anew();
-        else unsent += mg::begin(++epoch, true);
+        if (all || follows) unsent += text("sync", follows ? "host" : "internal");
+        if (renew) return begin_anew(0, 0);
+        unsent += mg::begin(++epoch, true);
+        takeovers.fetch_add(1);
     }
 
-    void begin_anew() {
+    void begin_anew(double bpm, double beat) {
         renew = false;
         unsent += mg::begin(++epoch, false);
+        if (bpm > 0) unsent += host(bpm, beat);
         ++coming;
         if (coming > wanted.load()) coming = wanted.load();
         base = ring.end();
@@ -317,14 +325,18 @@ private:
                 unsent += number("reset", 1);
                 break;
             case Order::ANEW:
-                begin_anew();
+                begin_anew(one.value, one.more);
+                break;
+            case Order::SYNC:
+                follows = one.value != 0;
+                unsent += text("sync", follows ? "host" : "internal");
                 break;
             case Order::RENDERS:
                 renders = one.value != 0;
                 unsent += packed(OFFLINE, std::string(1, char(renders)));
                 break;
             case Order::BEATS:
-                unsent += host(one.value, one.more);
+                unsent += host(one.value, one.more + double(granted - one.at) / rate * one.value / 60);
                 break;
             }
         }
@@ -400,8 +412,11 @@ private:
         case WORDS: {
             const std::string both(body, size);
             const size_t zero = both.find('\0');
-            for (int i = 0; i < TEXT_COUNT && zero != std::string::npos; ++i)
-                if (both.compare(0, zero, TEXTS[i].name) == 0) listener.text_changed(i, both.substr(zero + 1));
+            if (zero == std::string::npos) return;
+            const std::string name = both.substr(0, zero), value = both.substr(zero + 1);
+            if (name == "sync") listener.follow_changed(value == "host");
+            for (int i = 0; i < TEXT_COUNT; ++i)
+                if (name == TEXTS[i].name) listener.text_changed(i, value);
             return;
         }
         case STATUS: {

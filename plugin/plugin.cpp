@@ -13,9 +13,10 @@ START_NAMESPACE_DISTRHO
 using namespace mg;
 
 StreamerPlugin::StreamerPlugin() : Plugin(PARAMETER_COUNT, 0, TEXT_COUNT + 1), link(*this) {
-    for (int i = 0; i < NUMBER_COUNT; ++i) {
-        values[i].store(NUMBERS[i].normal);
-        of_host[i] = sent[i] = NUMBERS[i].normal;
+    for (int i = 0; i < PARAMETER_COUNT; ++i) {
+        of_host[i] = i < NUMBER_COUNT ? NUMBERS[i].normal : 0.0f;
+        values[i].store(of_host[i]);
+        if (i < NUMBER_COUNT) sent[i] = of_host[i];
     }
     for (int i = 0; i < TEXT_COUNT; ++i) texts[i] = TEXTS[i].normal;
 }
@@ -49,8 +50,8 @@ void StreamerPlugin::initParameter(uint32_t index, Parameter &parameter) {
         break;
     case FOLLOW:
         parameter.name = "Follow host tempo";
-        parameter.symbol = "follow";
-        parameter.description = "Word the host's tempo into the prompts, and count its beats.";
+        parameter.symbol = FOLLOW_NAME;
+        parameter.description = "Play on the host's beat, in its tempo.";
         parameter.hints |= kParameterIsBoolean | kParameterIsInteger;
         break;
     case RESET:
@@ -92,15 +93,11 @@ void StreamerPlugin::initState(uint32_t index, State &state) {
 }
 
 float StreamerPlugin::getParameterValue(uint32_t index) const {
-    return index < NUMBER_COUNT ? values[index].load() : index < PARAMETER_COUNT ? own[index - SLOT].load() : 0.0f;
+    return index < PARAMETER_COUNT ? values[index].load() : 0.0f;
 }
 
 void StreamerPlugin::setParameterValue(uint32_t index, float value) {
     if (index >= PARAMETER_COUNT) return;
-    if (index >= SLOT) {
-        own[index - SLOT].store(value);
-        return;
-    }
     // A host that restores a project says again what it knows: what OSC made of that since stays.
     if (of_host[index] == value && restored[index]) return;
     restored[index] = false;
@@ -113,11 +110,11 @@ String StreamerPlugin::getState(const char *key) const {
     for (int i = 0; i < TEXT_COUNT; ++i)
         if (std::strcmp(key, TEXTS[i].name) == 0) return String(texts[i].c_str());
     std::string lines;
-    for (int i = 0; i < NUMBER_COUNT; ++i) {
-        if (values[i].load() == of_host[i]) continue;
+    for (int i = 0; i <= FOLLOW; ++i) {
+        if (values[i].load() == of_host[i] || (i >= SLOT && i != FOLLOW)) continue;
         char line[160];
-        std::snprintf(line, sizeof line, "%s=%.9g@%.9g\n", NUMBERS[i].name, double(values[i].load()),
-                      double(of_host[i]));
+        std::snprintf(line, sizeof line, "%s=%.9g@%.9g\n", i < NUMBER_COUNT ? NUMBERS[i].name : FOLLOW_NAME,
+                      double(values[i].load()), double(of_host[i]));
         lines += line;
     }
     return String(lines.c_str());
@@ -133,13 +130,14 @@ void StreamerPlugin::setState(const char *key, const char *value) {
         }
         return;
     }
-    for (int i = 0; i < NUMBER_COUNT; ++i) {
-        const std::string found = field(value, NUMBERS[i].name);
+    for (int i = 0; i <= FOLLOW; ++i) {
+        if (i >= SLOT && i != FOLLOW) continue;
+        const std::string found = field(value, i < NUMBER_COUNT ? NUMBERS[i].name : FOLLOW_NAME);
         const size_t at = found.find('@');
         if (at == std::string::npos) continue;
-        const Number &one = NUMBERS[i];
+        const float low = i < NUMBER_COUNT ? NUMBERS[i].low : 0, high = i < NUMBER_COUNT ? NUMBERS[i].high : 1;
         const float heard = float(std::atof(found.c_str())), of_then = float(std::atof(found.c_str() + at + 1));
-        if (!(heard >= one.low && heard <= one.high)) continue;
+        if (!(heard >= low && heard <= high)) continue;
         of_host[i] = of_then;
         restored[i] = true;
         values[i].store(heard);
@@ -153,6 +151,8 @@ void StreamerPlugin::number_changed(int place, float value) {
     osc_news[place].store(true);
     values[place].store(value);
 }
+
+void StreamerPlugin::follow_changed(bool follows) { values[FOLLOW].store(follows ? 1.0f : 0.0f); }
 
 void StreamerPlugin::text_changed(int place, const std::string &value) {
     std::lock_guard<std::mutex> hold(lock);
@@ -176,8 +176,10 @@ void StreamerPlugin::activate() {
     offline = told_offline = given_up = false;
     starved = rolling = false;
     patience = FIRST_SECONDS;
-    reset_sent = own[RESET - SLOT].load() > 0.5f;
-    link.start(int(getSampleRate() + 0.5), lead_for(block), sent);
+    reset_sent = values[RESET].load() > 0.5f;
+    follow_sent = values[FOLLOW].load() > 0.5f;
+    count.tell(Place(), 0);
+    link.start(int(getSampleRate() + 0.5), lead_for(block), sent, follow_sent);
     // What a render hears first should be music: an engine that runs needs a moment, one that starts a few seconds.
     const double until = now() + ACTIVATE_SECONDS;
     while (link.ready() < link.lead.load() && now() < until) {
@@ -196,9 +198,9 @@ uint32_t StreamerPlugin::lead_for(uint32_t block) const {
 
 /** What a number is for the engine: the slot and the host's tempo have their say. */
 float StreamerPlugin::effective(int place) const {
-    const int slot = int(own[0].load() + 0.5f);
+    const int slot = int(values[SLOT].load() + 0.5f);
     if (slot > 0 && place >= WEIGHT1 && place < WEIGHT1 + 8) return place - WEIGHT1 == slot - 1 ? 1.0f : 0.0f;
-    if (place == TEMPO && own[FOLLOW - SLOT].load() > 0.5f && host_tempo > 0) return host_tempo;
+    if (place == TEMPO && values[FOLLOW].load() > 0.5f && host_tempo > 0) return host_tempo;
     return values[place].load();
 }
 
@@ -219,7 +221,13 @@ bool StreamerPlugin::tell_changes() {
         if (!link.order(one)) fresh[i].store(true);
         any = true;
     }
-    const bool reset = own[RESET - SLOT].load() > 0.5f;
+    const bool follow = values[FOLLOW].load() > 0.5f;
+    if (follow != follow_sent) {
+        const Order one = {Order::SYNC, 0, double(follow), 0, link.taken()};
+        if (link.order(one)) follow_sent = follow;
+        any = true;
+    }
+    const bool reset = values[RESET].load() > 0.5f;
     if (reset && !reset_sent) {
         const Order one = {Order::ACTION, 0, 0, 0, link.taken()};
         link.order(one);
@@ -241,29 +249,53 @@ void StreamerPlugin::find_out_whether_it_renders(uint32_t samples) {
     }
 }
 
+/** Where the host is, if it is to be followed and can be. */
+Place StreamerPlugin::place_of_host() const {
+    const TimePosition::BarBeatTick &bbt = getTimePosition().bbt;
+    Place place;
+    if (values[FOLLOW].load() <= 0.5f || !bbt.valid) return place;
+    if (bbt.beatsPerMinute < SLOWEST || bbt.beatsPerMinute > FASTEST) return place;
+#ifdef DISTRHO_PLUGIN_TARGET_VST3
+    const double quarters = bbt.beatType > 0 ? 4.0 / bbt.beatType : 1;  // the tempo's beats
+#else
+    const double quarters = 1;
+#endif
+    const double beats = (bbt.bar - 1) * double(bbt.beatsPerBar) + bbt.beat - 1 + bbt.tick / std::max(1.0, bbt.ticksPerBeat);
+    place.bpm = bbt.beatsPerMinute;
+    place.beat = beats * quarters;
+    return place;
+}
+
 /** Whether the host's transport lets the music through, and what it has it do. */
 bool StreamerPlugin::obey_transport() {
-    const TimePosition &position = getTimePosition();
-    const int way = int(own[TRANSPORT - SLOT].load() + 0.5f);
-    const bool begins = position.playing && !rolling, ends = !position.playing && rolling;
-    rolling = position.playing;
-    if (position.bbt.valid) {
-        host_tempo = float(std::floor(position.bbt.beatsPerMinute * 100 + 0.5) / 100);
-        if (begins && own[FOLLOW - SLOT].load() > 0.5f) {
-            const double per_beat = 60 / position.bbt.beatsPerMinute * getSampleRate();
-            const double beat = (position.bbt.bar - 1) * double(position.bbt.beatsPerBar) + position.bbt.beat - 1 +
-                                position.bbt.tick / std::max(1.0, position.bbt.ticksPerBeat);
-            const Order one = {Order::BEATS, 0, position.bbt.beatsPerMinute, beat + link.lead.load() / per_beat,
-                               link.taken()};
-            link.order(one);
-        }
+    const bool playing = getTimePosition().playing;
+    const int way = int(values[TRANSPORT].load() + 0.5f);
+    const bool begins = playing && !rolling, ends = !playing && rolling;
+    rolling = playing;
+    const Place here = place_of_host();
+    const bool still = here.beat == last_beat;
+    last_beat = here.beat;
+    if (here.bpm > 0) host_tempo = wording.of(here.bpm);
+    if (link.resumed() != resumed) {
+        resumed = link.resumed();
+        count.forget();
     }
+    const uint64_t taken = link.taken();
+    // Nothing has been heard yet: what the host has set since belongs to the beginning, and so does its beat.
+    bool anew = tell_changes() && taken == 0;
+    const bool waits = way != FREE && !playing;
+    if (taken == 0 && (begins || (waits && still))) anew = anew || count.strays(here, 0, getSampleRate());
     // Made anew as soon as the host has stopped: it waits for the next play.
-    if (way == ANEW_AT_PLAY && (ends || (begins && link.taken() > 0))) {
-        tell_changes();
-        link.anew();
+    if (way == ANEW_AT_PLAY) anew = anew || ends || (begins && taken > 0);
+    const Place counted = playing || waits ? here : Place();
+    if (anew) {
+        link.anew(counted.bpm, counted.beat);
+        count.tell(counted, 0);
+    } else if (taken > 0 && !waits && count.has_strayed(counted, taken, getSampleRate())) {
+        const Order one = {Order::BEATS, 0, counted.bpm, counted.beat, taken};
+        if (link.order(one)) count.tell(counted, taken);
     }
-    return way == FREE || position.playing;
+    return !waits;
 }
 
 void StreamerPlugin::run(const float **, float **outputs, uint32_t samples) {
@@ -273,9 +305,6 @@ void StreamerPlugin::run(const float **, float **outputs, uint32_t samples) {
     link.lead.store(lead_for(largest));
     find_out_whether_it_renders(samples);
     const bool open = obey_transport();
-    const bool changed = tell_changes();
-    // Nothing has been heard yet: what the host has set since belongs to the beginning.
-    if (changed && link.taken() == 0) link.anew();
     if (!open) {
         std::fill(left, left + samples, 0.0f);
         std::fill(right, right + samples, 0.0f);

@@ -4,6 +4,7 @@
 #include "DistrhoPlugin.hpp"
 
 #include "link.hpp"
+#include "transport.hpp"
 
 START_NAMESPACE_DISTRHO
 
@@ -15,6 +16,7 @@ public:
     StreamerPlugin();
 
     void number_changed(int place, float value) override;
+    void follow_changed(bool follows) override;
     void text_changed(int place, const std::string &value) override;
     std::string text_now(int place) override;
 
@@ -47,24 +49,29 @@ protected:
 private:
     static constexpr double ACTIVATE_SECONDS = 4, LIVE_SECONDS = 0.2, FIRST_SECONDS = 5, RENDER_SECONDS = 20;
 
+    static constexpr const char *FOLLOW_NAME = "follow";
+
     mutable std::mutex lock;  // of the texts, which the audio thread never touches
     std::string texts[mg::TEXT_COUNT];
     std::atomic<bool> fresh[mg::TEXT_COUNT] = {};
-    std::atomic<float> values[mg::NUMBER_COUNT], own[PARAMETER_COUNT - SLOT] = {};
+    std::atomic<float> values[PARAMETER_COUNT];
     std::atomic<float> osc_sent[mg::NUMBER_COUNT] = {};
     std::atomic<bool> osc_news[mg::NUMBER_COUNT] = {};
-    float of_host[mg::NUMBER_COUNT], sent[mg::NUMBER_COUNT];
-    bool restored[mg::NUMBER_COUNT] = {};
+    float of_host[PARAMETER_COUNT], sent[mg::NUMBER_COUNT];
+    bool restored[PARAMETER_COUNT] = {};
 
     std::atomic<float> peak{0};
     std::atomic<uint32_t> short_blocks{0};
 
     // the audio thread's
     uint32_t largest = 0;
-    double ahead = 0, last_end = 0, patience = 0;
+    double ahead = 0, last_end = 0, patience = 0, last_beat = 0;
     float host_tempo = 0, last_left = 0, last_right = 0;
     bool offline = false, told_offline = false, given_up = false;
-    bool starved = false, holds = false, heard = false, rolling = false, reset_sent = false;
+    bool starved = false, holds = false, heard = false, rolling = false, reset_sent = false, follow_sent = false;
+    uint32_t resumed = 0;
+    mg::Count count;
+    mg::Wording wording;
 
     mg::Link link;
 
@@ -73,6 +80,7 @@ private:
     float effective(int place) const;
     bool tell_changes();
     void find_out_whether_it_renders(uint32_t samples);
+    mg::Place place_of_host() const;
     bool obey_transport();
     void wait_for(uint32_t samples);
     void play(float *left, float *right, uint32_t samples);

@@ -11,7 +11,7 @@ enum Kind : uint8_t {
     HELLO = 1, SET, TEXT, CREDIT, BEGIN, OFFLINE, HOST,
     WELCOME = 65, AUDIO, VALUE, WORDS, STATUS, ERROR
 };
-enum { PROTOCOL = 1, HEAD_BYTES = 5, LARGEST = 1 << 26 };
+enum { PROTOCOL = 2, HEAD_BYTES = 5, LARGEST = 1 << 26 };
 
 static_assert(sizeof(float) == 4 && sizeof(double) == 8, "the wire has IEEE numbers");
 

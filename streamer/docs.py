@@ -98,8 +98,8 @@ COMMANDS_MORE = f"""
 - **`{PREFIX}/quantise`** makes changes of prompts, keys and snapshots, resets, `continue` and
   `rewind` wait for the next beat, bar, 2 or 4 bars. Beats are counted from the last reset, in the
   tempo of `{PREFIX}/status/tempo`.
-- **`{PREFIX}/sync`** says whose beat is counted: our own, that of an Ableton Link session, or a MIDI
-  clock. `{PREFIX}/quantise` then waits for the bar of all. [sync.md](sync.md) tells more.
+- **`{PREFIX}/sync`** says whose beat is counted: our own, that of an Ableton Link session, a MIDI
+  clock, or a DAW. `{PREFIX}/quantise` then waits for the bar of all. [sync.md](sync.md) tells more.
 - **`{PREFIX}/midi/learn`** takes a number or a switch by its name as above, an action, `prompt/N` (that
   slot alone), or `snapshot/NAME`. What has been learnt stands at `{PREFIX}/midi/map`, and a snapshot
   keeps it. A knob of 14 bits and an NRPN count as one.

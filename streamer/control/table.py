@@ -28,7 +28,7 @@ def _quantum(name: str) -> str:
     return found
 
 
-SYNCS = ("internal", "link", "midi")
+SYNCS = ("internal", "link", "midi", "host")
 """Where the beat may come from."""
 
 
@@ -185,7 +185,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         default=SYNCS[0],
         choices=SYNCS,
         read=_sync,
-        doc="Where the beat comes from: internal, link (Ableton Link) or midi (MIDI clock).",
+        doc="Where the beat comes from: internal, link (Ableton Link), midi (MIDI clock) or host (a DAW).",
     ),
     Parameter(
         "clock",

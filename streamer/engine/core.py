@@ -187,10 +187,6 @@ class Core:
         """Beats a minute, and the beats that have passed at the frontier."""
         return self.tempo.bpm, self.tempo.beat_at(self.frames_done)
 
-    def count_from(self, beat: float) -> None:
-        """Have so many beats passed at the next frame: a host counts, and changes wait for its bars."""
-        self._steering.count_from(self.frames_done, beat)
-
     def state(self) -> bytes:
         """Where the engine stands, see `Standing`. Another does not play a passage on: it goes on from its end."""
         stream, tempo = cast(Resumable, self.stream), self.tempo

@@ -102,6 +102,13 @@ LEARN = Command(
     ("volume",),
 )
 FORGET = Command("midi/forget", "No knob and no note turns this any more.", (_NAME,), ("volume",))
+HOST = Command(
+    "sync/host",
+    "Where a DAW is, for `sync` host: its tempo, the beats passed since the song's beginning, 1 while it plays; sent "
+    "some times a second.",
+    (Argument("bpm", "float"), _BEATS, Argument("playing", "float", needed=False)),
+    (120.0, 16.0, 1.0),
+)
 
 COMMANDS: tuple[Command, ...] = (
     RAMP,
@@ -123,6 +130,7 @@ COMMANDS: tuple[Command, ...] = (
     OVERDUB_LOOP,
     LEARN,
     FORGET,
+    HOST,
     *PARAM,
 )
 

@@ -1,4 +1,4 @@
-"""Everybody that the instrument plays with: MIDI, Ableton Link, and whose beat is followed."""
+"""Everybody that the instrument plays with: MIDI, Ableton Link, a DAW, and whose beat is followed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from streamer.control.controls import Controls
 from streamer.control.pulse import Place, Pulse
 from streamer.errors import UserError
 from streamer.reporting import Say
-from streamer.surfaces.commands import FORGET, LEARN, without_midi
+from streamer.surfaces.commands import FORGET, HOST, LEARN, without_midi
+from streamer.surfaces.host import Host
 from streamer.surfaces.link import Link
 from streamer.surfaces.sync import Source, Sync
 
@@ -59,7 +60,8 @@ class Company:
             self.midi = None if midi is None else _midi(midi, controls, load, place, playing, say)
         except UserError as error:
             self._lacks = str(error)
-        self._sources: dict[str, Source] = {"link": Link(say)}
+        self._host = Host()
+        self._sources: dict[str, Source] = {"link": Link(say), "host": self._host}
         if self.midi is not None:
             self._sources["midi"] = self.midi
         self._sync = Sync(controls, self._sources, lead, say)
@@ -75,9 +77,8 @@ class Company:
 
     def commands(self) -> list[tuple[Command, Handler]]:
         """What can be asked of them, and what does it."""
-        if self.midi is None:
-            return [(LEARN, without_midi), (FORGET, without_midi)]
-        return [(LEARN, self.midi.learn), (FORGET, self.midi.forget)]
+        midi = (without_midi, without_midi) if self.midi is None else (self.midi.learn, self.midi.forget)
+        return [*zip((LEARN, FORGET), midi, strict=True), (HOST, self._host.hear)]
 
     def start(self) -> None:
         """Begin to hear and be heard."""

@@ -1,6 +1,10 @@
 // A host of a few lines: renders blocks of a CLAP plug-in into a file of float32 samples, as fast as they come.
 //
-// clap_host PLUGIN RATE BLOCK SAMPLES OUTPUT [-p NAME VALUE] [-i STATE] [-o STATE] [-t BPM] [-s SECONDS]
+// clap_host PLUGIN RATE BLOCK SAMPLES OUTPUT [-p NAME VALUE] [-i STATE] [-o STATE] [-s SECONDS]
+//     [-t BPM] [-f BEAT] [-c SAMPLES]
+//
+// With a tempo its transport rolls, from a beat on; with a cycle it rolls and stands for so many samples in turn, and
+// comes back to that beat each time.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -54,7 +58,8 @@ int main(int count, char **words) {
     const double rate = std::atof(words[2]);
     const uint32_t block = uint32_t(std::atoi(words[3]));
     const long samples = std::atol(words[4]);
-    double bpm = 0, pause = 0;
+    double bpm = 0, first = 0, pause = 0;
+    long cycle = 0;
     std::string before, after;
     std::vector<std::pair<std::string, double>> wishes;
     for (int i = 6; i + 1 < count; i += 2) {
@@ -63,6 +68,8 @@ int main(int count, char **words) {
         if (option == "-i") before = words[i + 1];
         if (option == "-o") after = words[i + 1];
         if (option == "-t") bpm = std::atof(words[i + 1]);
+        if (option == "-f") first = std::atof(words[i + 1]);
+        if (option == "-c") cycle = std::atol(words[i + 1]);
         if (option == "-s") pause = std::atof(words[i + 1]);
     }
     void *library = dlopen(words[1], RTLD_NOW | RTLD_LOCAL);
@@ -110,12 +117,16 @@ int main(int count, char **words) {
     clap_event_transport transport = {};
     transport.header = {sizeof transport, 0, CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_TRANSPORT, 0};
     transport.flags = CLAP_TRANSPORT_HAS_TEMPO | CLAP_TRANSPORT_HAS_BEATS_TIMELINE |
-                      CLAP_TRANSPORT_HAS_SECONDS_TIMELINE | CLAP_TRANSPORT_HAS_TIME_SIGNATURE |
-                      CLAP_TRANSPORT_IS_PLAYING;
+                      CLAP_TRANSPORT_HAS_SECONDS_TIMELINE | CLAP_TRANSPORT_HAS_TIME_SIGNATURE;
+    const uint32_t stands = transport.flags;
     transport.tempo = bpm;
     transport.tsig_num = transport.tsig_denom = 4;
     std::ofstream sound(words[5], std::ios::binary);
     for (long done = 0; done < samples; done += block) {
+        const bool rolls = cycle == 0 || done / cycle % 2 == 0;
+        const double beats = rolls ? (cycle == 0 ? done : done % cycle) / rate * bpm / 60 : 0;
+        transport.flags = stands | (rolls ? uint32_t(CLAP_TRANSPORT_IS_PLAYING) : 0);
+        transport.song_pos_beats = int64_t((first + beats) * double(CLAP_BEATTIME_FACTOR) + 0.5);
         clap_process process = {};
         process.steady_time = done;
         process.frames_count = block;

@@ -14,9 +14,10 @@ import pytest
 from pythonosc.udp_client import SimpleUDPClient
 
 from streamer.control.table import DESK, HOSTED, PARAMETERS
-from streamer.surfaces.bridge import endpoint
+from streamer.surfaces.bridge import endpoint, wire
 from streamer.surfaces.bridge.header import header
 from streamer.surfaces.bridge.install import install, remove, status
+from streamer.surfaces.bridge.wire import Kind
 from tests.plugin.conftest import PATIENCE, Render, longest_silence, music
 from tests.streamer.bridge.client import Client
 
@@ -55,6 +56,42 @@ def test_other_rates_have_no_gap(render: Render, rate: int) -> None:
 def test_another_seed_is_other_music(render: Render) -> None:
     one, other = (music(render(512, 12_288, "-p", "Seed", seed)[0])[:8000] for seed in ("5", "6"))
     assert len(one) == len(other) and not np.array_equal(one, other)
+
+
+def test_a_host_that_is_followed_gives_the_beat_from_the_first_sample_on(render: Render, home: Path) -> None:
+    client = Client.of(home, session="oracle")
+    client.send(wire.packed(Kind.OFFLINE, b"\1"), wire.number(Kind.SET, "seed", 5.0))
+    client.send(wire.number(Kind.SET, "tempo", 131.0), wire.text(Kind.TEXT, "sync", "host"))
+    client.begin()
+    client.send(wire.host(131.25, 2.5))
+    told = client.read(24_576)
+    follow = ("-p", "Seed", "5", "-p", "Follow host tempo", "1", "-f", "2.5")
+    for block in (512, 64):
+        heard = render(block, 24_576, *follow, "-t", "131.25")[0]
+        assert np.array_equal(heard, told[: len(heard)]), block
+    slower = render(512, 24_576, *follow, "-t", "90")[0]
+    assert not np.array_equal(slower, told)
+
+
+@pytest.mark.parametrize("follow", ["0", "1"])
+def test_every_pass_of_a_song_is_the_same_and_silent_while_the_host_stands(render: Render, follow: str) -> None:
+    cycle = 12_288
+    options = ("-p", "Transport", "2", "-p", "Follow host tempo", follow, "-t", "128", "-f", "16", "-c", str(cycle))
+    sound, _ = render(512, 5 * cycle, *options)
+    first, pause, second, again, third = sound.reshape(5, cycle, 2)
+    assert np.abs(first).max() > 0.05
+    assert not pause.any() and not again.any()
+    assert np.array_equal(first, second) and np.array_equal(first, third)
+
+
+def test_played_with_the_host_the_music_waits_where_it_was(render: Render) -> None:
+    cycle = 12_288
+    options = ("-p", "Seed", "5", "-t", "120")
+    whole = render(512, 2 * cycle, *options)[0]
+    sound, _ = render(512, 3 * cycle, *options, "-p", "Transport", "1", "-c", str(cycle))
+    first, pause, second = sound.reshape(3, cycle, 2)
+    assert not pause.any()
+    assert np.array_equal(np.concatenate([first, second]), whole)
 
 
 def test_what_osc_changes_is_saved_and_played_again(render: Render, home: Path, tmp_path: Path) -> None:

@@ -191,13 +191,6 @@ def test_a_corrected_clock_draws_nothing_anew(model: ScoredModel, monkeypatch: p
     assert off(band.play(10)[5:, BEAT], beats(10, 120, start=1.201)[5:]) < 1e-4
 
 
-def test_a_host_that_counts_is_followed(model: ScoredModel) -> None:
-    band = Band(model, {"tempo": 100.0})
-    band.play(10)
-    band.core.count_from(66.5)
-    assert off(band.play(10)[4:, BAR], beats(10, 100, start=66.5)[4:] / 4) < 1e-4
-
-
 # --- chords
 
 

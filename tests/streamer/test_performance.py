@@ -22,7 +22,7 @@ from streamer.control.table import PARAMETERS
 from streamer.engine.core import Core
 from streamer.engine.events import Applied, Event, Moved
 from streamer.engine.prompts import blend_of, tempo_of
-from streamer.surfaces.commands import BROADCAST, COMMANDS, FORGET, LEARN, RECORD, Commands
+from streamer.surfaces.commands import BROADCAST, COMMANDS, FORGET, HOST, LEARN, RECORD, Commands
 from streamer.surfaces.knobs import PARAM
 from tests.streamer.sine import SineModel
 
@@ -357,7 +357,7 @@ def test_undo_takes_back_a_whole_snapshot(tmp_path: Path) -> None:
 
 def test_every_command_is_answered_for_by_a_handler() -> None:
     stage = Stage()
-    others = {command.path for command in (RECORD, BROADCAST, LEARN, FORGET, *PARAM)}
+    others = {command.path for command in (RECORD, BROADCAST, LEARN, FORGET, HOST, *PARAM)}
     assert stage.commands.keys() | others == {command.path for command in COMMANDS}
     assert len({parameter.path for parameter in PARAMETERS} | {c.path for c in COMMANDS}) == len(PARAMETERS) + len(
         COMMANDS

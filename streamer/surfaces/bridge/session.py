@@ -19,10 +19,12 @@ import numpy as np
 
 from osc.parameter import TEXTS
 from osc.values import BadValue, Value
-from streamer.control.change import Change, Wall
+from streamer.control.change import Change, Frame, Wall
 from streamer.control.controls import Controls
 from streamer.control.glides import can_glide
-from streamer.control.table import GATE, HOSTED, JUMPS, TABLE, TURNS
+from streamer.control.pulse import PULSE, Pulse
+from streamer.control.table import GATE, HOSTED, JUMPS, SYNCS, TABLE, TURNS
+from streamer.control.tempo import FASTEST, SLOWEST
 from streamer.engine.core import Core, defaults
 from streamer.engine.events import Collapsed, Event, Noted, Refused
 from streamer.engine.model import Model
@@ -37,6 +39,8 @@ from streamer.surfaces.bridge.wire import Broken, Kind
 
 PLUGIN = "the plug-in"
 """The origin of its changes: it is not told of them again."""
+HOST = "host"
+"""The `sync` of an instance that plays on its host's beat; for any other it counts by itself."""
 GLIDE_SECONDS = 0.04
 """In which a number that the host automates is reached: hosts send steps."""
 MOST_WAITING = 1000
@@ -102,6 +106,7 @@ class Session:
         self._prepare, self._wake = prepare, wake
         self._standing = standing
         self._core: Core | None = None
+        self._read = 0  # samples of it
         self._epoch = 0
         self._offline = False
         self._playing = True
@@ -177,6 +182,7 @@ class Session:
             samples = np.zeros((self.owed, self._channels), np.float32)
         else:
             samples = core.read(min(self.owed, core.ready))
+            self._read += len(samples)
             if not self._playing or self._fader.moving:
                 samples = self._fader.process(samples)
         if len(samples):
@@ -210,9 +216,7 @@ class Session:
             case Kind.OFFLINE:
                 self._offline = wire.read_flag(body)
             case Kind.HOST:
-                _, beat = wire.read_host(body)
-                if self._core is not None:
-                    self._core.count_from(beat)
+                self._count(*wire.read_host(body))
             case _:
                 raise Broken(f"a plug-in sends no {kind.name}")
 
@@ -223,6 +227,15 @@ class Session:
             self.controls.apply([(name, value)], PLUGIN)
         except BadValue as error:
             self.tell(str(error))
+
+    def _count(self, bpm: float, beat: float) -> None:
+        """The host has so many beats at the next sample that is owed; at 0 bpm it counts none."""
+        core = self._core
+        if core is None or self.controls.get("sync") != HOST:
+            return
+        pulse = Pulse(bpm, beat) if SLOWEST <= bpm <= FASTEST else Pulse()
+        values = {PULSE: pulse.text}
+        core.change(Change(values, Frame(core.frame_at(self._read, values)), PLUGIN))
 
     def _begin(self, epoch: int, goes_on: bool) -> None:
         """Play from the seed, or on from where another engine stood, once the prompts are encoded."""
@@ -251,7 +264,7 @@ class Session:
             return
         self._count_busy(-1)
         epoch, values, standing = ready
-        self._epoch = epoch
+        self._epoch, self._read = epoch, 0
         try:
             self._core = self._made(values, standing)
         except UserError as error:
@@ -290,6 +303,8 @@ class Session:
         for name in ("play", "stop", "panic"):
             if name in change.values:
                 self._open(name == "play")
+        if change.values.get("sync", HOST) != HOST:
+            self._let_go(str(change.values["sync"]))
         values = {name: value for name, value in change.values.items() if name not in GATE}
         core = self._core
         if core is None or not values:
@@ -301,6 +316,13 @@ class Session:
             self._do_slowly(core, change)
         else:
             core.change(change)
+
+    def _let_go(self, sync: str) -> None:
+        """Count by ourselves, on from where the beat is."""
+        if sync != SYNCS[0]:
+            self.tell(f"In a host there is no {sync}: sync takes {HOST} or {SYNCS[0]} here.")
+        if self._core is not None:
+            self._core.change(Change({PULSE: Pulse().text}))
 
     def _open(self, playing: bool) -> None:
         self._playing = playing

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from osc.packet import TEXT_BYTES, clean
 
-VERSION = 1
+VERSION = 2
 HEAD = struct.Struct("<BI")
 LARGEST = 64 * 1024
 """Bytes that a client's message may hold."""
@@ -40,7 +40,7 @@ class Kind(IntEnum):
     CREDIT = 4  # uint32: so many samples more may be sent
     BEGIN = 5  # uint32: the epoch of what follows; uint8: 1 to go on where an engine that died stood
     OFFLINE = 6  # uint8: whether the host renders, so that a slow change is waited for
-    HOST = 7  # float64 beats a minute, float64 beats passed at the next sample that is owed
+    HOST = 7  # float64 beats a minute, 0 while nobody counts; float64 beats passed at the next sample that is owed
 
     WELCOME = 65  # lines of name=value: number, prefix, osc, model, licence
     AUDIO = 66  # uint32: the epoch; then float32 samples, interleaved
@@ -183,7 +183,7 @@ def read_host(body: bytes) -> tuple[float, float]:
         It is none.
     """
     bpm, beat = _unpacked(_HOST, body)
-    if not (0 < bpm < 10_000 and abs(beat) < 1e9):
+    if not (0 <= bpm < 10_000 and abs(beat) < 1e9):
         raise Broken("a host counts no such beats")
     return float(bpm), float(beat)
 

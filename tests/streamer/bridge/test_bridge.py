@@ -17,7 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pythonosc.udp_client import SimpleUDPClient
 
+from streamer.control.change import Change, Frame
+from streamer.control.pulse import PULSE, Pulse
 from streamer.control.table import TABLE
+from streamer.engine.core import Core
+from streamer.engine.loading import load
 from streamer.errors import UserError
 from streamer.sound.dynamics import Samples
 from streamer.surfaces.bridge import endpoint, wire
@@ -87,6 +91,30 @@ def test_nothing_comes_that_nobody_asked_for(home: Path) -> None:
     client.status.clear()
     client.until(lambda: "rtf" in client.status)  # some time has passed
     assert not client.blocks
+
+
+def test_the_hosts_beat_is_told_to_the_sample(home: Path) -> None:
+    """Against an engine of our own that is told the same at the same samples."""
+    client = Client.of(home, session="beat")
+    core = Core(load("nano", threads=1), {}, sample_rate=48000, channels=2)
+    client.send(wire.text(Kind.TEXT, "sync", "host"))
+    client.begin()
+    for part, (bpm, beat) in enumerate(((124.0, 3.5), (0.0, 0.0), (90.0, 33.25))):
+        client.send(wire.host(bpm, beat))
+        values = {PULSE: Pulse(bpm, beat).text if bpm else ""}
+        core.change(Change(values, Frame(core.frame_at(part * PART, values))))
+        assert np.array_equal(client.read(PART), core.read(PART)), part
+
+
+def test_a_host_that_nobody_asked_for_leaves_the_beat_alone(home: Path) -> None:
+    client = Client.of(home, session="beat")
+    client.begin()
+    alone = client.read(PART)
+    client.begin()
+    client.send(wire.host(124.0, 3.5))
+    assert np.array_equal(client.read(PART), alone)
+    client.send(wire.text(Kind.TEXT, "sync", "link"))
+    client.until(lambda: any("no link" in sentence for sentence in client.errors))
 
 
 def test_stop_is_silence_in_the_hosts_time_and_play_goes_on(home: Path) -> None:

@@ -271,5 +271,5 @@ def test_another_engine_is_told_again() -> None:
 
 
 def test_what_is_no_source_is_refused() -> None:
-    with pytest.raises(BadValue, match="sync takes one of internal, link, midi"):
+    with pytest.raises(BadValue, match="sync takes one of internal, link, midi, host"):
         Controls().set(sync="drums")
