@@ -96,6 +96,11 @@ def features(fields: Fields) -> NDArray[np.float32]:
     return taken
 
 
+def features_of(*names: str) -> list[int]:
+    """Which of the `FEATURES` tell of these `FIELDS`."""
+    return [int(place) for place in np.flatnonzero(np.isin(_FIELD, [FIELDS.index(name) for name in names]))]
+
+
 def packed(fields: Fields) -> tuple[list[str], bytes]:
     """The fields (frames, fields) that are known of any frame: their names, and their values as bytes."""
     told = np.flatnonzero(~np.isnan(fields).all(0))

@@ -36,6 +36,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
 
+from musicgen import score as score_inputs
 from musicgen.score import FEATURES, Fields, features, unknown
 from musicgen.score import FIELDS as INPUTS
 from training import captions, loop, score, stray, text, tokens
@@ -52,7 +53,7 @@ SHORT, SHORTEST = 192, 96
 COLUMNS = 4096  # of a step on each worker: in turn 8 crops of 512, 21 of 192 and 42 of 96
 SPLICED = 0.35  # of the crops change over to another song
 ASTRAY = 0.5  # of these have read the second song's caption all along: what was heard before had gone astray
-OWN = 0.15  # of the crops have heard what nano itself played when asked for the song's style, if there is any
+OWN = 0.2  # of the crops have heard what nano itself played when asked for the song's style, if there is any
 CORRUPTED = 0.05  # of the input codes are replaced at random: a stream has to live with its own mistakes
 # Of the crops, and of the short ones, begin where a song does: there tempo and key are a matter of the caption alone.
 SONG_STARTS, SHORT_STARTS = 0.2, 0.75
@@ -66,6 +67,9 @@ OFTEN = ("jazz trio", "orchestral", "solo piano", "bossa nova", "funk", "chiptun
 CODEBOOK_WEIGHTS = (2.0, 1.0, 0.7, 0.5)
 SCORE_WEIGHT = 0.1  # of a nat missed in the score, see `score.WEIGHTS`
 SCORE_RATE = 5e-3  # learning rate of the score inputs: they are new where all else goes on
+URGENT = 5.0  # what a frame counts where other players or another energy are told than just before, see `urgency`
+HALF_A_SECOND = 25  # frames
+FEATURES_OF_THE_BAND = score_inputs.features_of("play_drums", "play_bass", "play_chords", "play_lead", "energy")
 VALIDATION_SHARE = 32  # one song in this many is kept apart
 
 
@@ -183,6 +187,27 @@ def losses(logits: list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
     """Cross entropy in nats, (codebooks,), over the targets (batch, codebooks, time) that are not `PAD`."""
     pairs = zip(logits, targets.unbind(1), strict=True)
     return torch.stack([F.cross_entropy(x.flatten(0, 1).float(), y.flatten(), ignore_index=PAD) for x, y in pairs])
+
+
+def weighted_losses(logits: list[torch.Tensor], targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """As `losses`, where every frame counts by its weight (batch, time)."""
+    parts = []
+    for values, wanted in zip(logits, targets.unbind(1), strict=True):
+        missed = F.cross_entropy(values.float().mT, wanted, ignore_index=PAD, reduction="none")
+        counted = weights * (wanted != PAD)
+        parts.append((missed * counted).sum() / counted.sum().clamp(min=1))
+    return torch.stack(parts)
+
+
+def urgency(told: torch.Tensor) -> torch.Tensor:
+    """What each frame (batch, time) counts: `URGENT` for the first half second in which the players or the energy
+    that are told (batch, time, `FEATURES`) are others, 1 elsewhere.
+
+    Once they have been heard the codes before say as much: only there is anything to be learnt from being told.
+    """
+    band = told[..., FEATURES_OF_THE_BAND]
+    other = (band != F.pad(band, (0, 0, 1, 0))[:, :-1]).any(-1).float()
+    return 1 + (URGENT - 1) * F.max_pool1d(F.pad(other, (HALF_A_SECOND - 1, 0)), HALF_A_SECOND, 1)
 
 
 # --- data ---------------------------------------------------------------------------------------------------------
@@ -458,7 +483,7 @@ def train_step(model: Nano, reader: score.Reader, batch: Sequence[torch.Tensor],
         middle, last = hidden_states(model, columns, states, mask, told)
         logits = [head(last) for head in model.decoder.lm_heads]
         read = reader(middle)
-    parts, missed = losses(logits, targets), score.misses(read, scores)
+    parts, missed = weighted_losses(logits, targets, urgency(told)), score.misses(read, scores)
     weights = parts.new_tensor(CODEBOOK_WEIGHTS)
     taught = missed @ missed.new_tensor(score.WEIGHTS)
     torch.autograd.backward(parts @ weights / weights.sum() + weight * taught)

@@ -39,7 +39,8 @@ NAMES = (
 )
 # What a nat missed counts, in the order of `NAMES`. The key is what was learnt last: few captions name it, and a crop
 # that has heard a bar needs no caption to know it; the tempo was learnt last but one.
-_MORE = {"since the beat": 2.0, "beat": 2.0, "bass": 2.0, "tonic": 4.0, "mode": 4.0}
+# What is struck tells whether the drums play.
+_MORE = {"since the beat": 2.0, "beat": 2.0, "bass": 2.0, "tonic": 4.0, "mode": 4.0, "struck": 3.0}
 WEIGHTS = tuple(_MORE.get(name, 1.0) for name in NAMES)
 OF_THE_SONG = [NAMES.index(name) for name in ("beat", "tonic", "mode", "style", "lineup")]  # the same in every frame
 

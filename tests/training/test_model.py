@@ -10,7 +10,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from musicgen.score import FEATURES, FIELDS, Fields, unknown
+from musicgen.score import FEATURES, FIELDS, Fields, features, unknown
 from training import blend, captions, score, tokens
 from training import model as training_model
 from training.codec import CODEBOOKS, CODES
@@ -327,3 +327,31 @@ def test_a_blend_lies_between_its_checkpoints_and_other_shapes_are_refused() -> 
     torch.testing.assert_close(mixed["model"]["w"], torch.full((2,), 7.0))
     with pytest.raises(ValueError, match="no average"):
         blend.blend({**before, "shape": {"width": 128, "layers": 1}}, after, 0.5)
+
+
+def test_what_another_player_or_energy_changes_counts_more_for_half_a_second() -> None:
+    fields = clock(200, 23)
+    fields[:, FIELDS.index("play_bass")] = np.arange(200) >= 100
+    fields[150:, FIELDS.index("energy")] = 0.7
+    told = torch.from_numpy(np.stack([features(fields), features(clock(200, 23))]))
+    urgent, calm = training_model.urgency(told)
+    expected = np.ones(200)
+    for begin in (0, 100, 150):  # the first frame that is told of the bass at all is news as well
+        expected[begin : begin + 25] = training_model.URGENT
+    np.testing.assert_array_equal(urgent, expected)
+    assert (calm == 1).all()
+
+
+def test_a_frame_that_counts_more_is_as_if_it_were_there_more_often() -> None:
+    torch.manual_seed(0)
+    logits = [torch.randn(2, 6, 1024) for _ in range(CODEBOOKS)]
+    targets = torch.randint(1024, (2, CODEBOOKS, 6))
+    targets[0, :, :2] = PAD
+    even = training_model.weighted_losses(logits, targets, torch.ones(2, 6))
+    torch.testing.assert_close(even, losses(logits, targets))
+    weights = torch.ones(2, 6)
+    weights[1, 3] = 3
+    again = [torch.cat([x, x[:, 3:4], x[:, 3:4]], 1) for x in logits]
+    more = torch.cat([targets, targets[..., 3:4], targets[..., 3:4]], 2)
+    more[0, :, 6:] = PAD
+    torch.testing.assert_close(training_model.weighted_losses(logits, targets, weights), losses(again, more))

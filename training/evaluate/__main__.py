@@ -19,7 +19,7 @@ import torch
 from training import loop
 from training.card import write_card
 from training.evaluate.measures import PARTS
-from training.evaluate.pictures import draw
+from training.evaluate.pictures import draw, draw_told
 from training.evaluate.studio import Studio
 
 
@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
         "--only", help=f"parts, by comma, of: {', '.join(PARTS)}. Without: all but endless; '-' for none"
     )
     parser.add_argument("--picture", type=Path, help="draw the spectrograms of twelve prompts, such as docs/nano.png")
+    parser.add_argument("--picture-told", type=Path, help="draw beats and chords it is told, such as docs/told.png")
     parser.add_argument("--no-card", action="store_true", help="leave the model's README.md as it is")
     parser.add_argument("--jury-songs", type=int, default=1200, help="renders that the judges are fitted on, at most")
     parser.add_argument("--held-out-songs", type=int, default=200, help="at most")
@@ -91,6 +92,8 @@ def main() -> None:
         print(json.dumps({"part": name, "seconds": round(time.monotonic() - start), **part}), flush=True)
     if arguments.picture:
         draw(studio, arguments.picture)
+    if arguments.picture_told:
+        draw_told(studio, arguments.picture_told)
     if not arguments.no_card:
         write_card(path, arguments.model)
 

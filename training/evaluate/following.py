@@ -6,6 +6,7 @@ By default few styles at few tempi, so that it takes minutes; ``--full`` for eve
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -194,8 +195,26 @@ def players(studio: Studio) -> dict[str, Any]:
             heard = sounds(studio.jury.instruments, windows, list(FAMILIES).index(name))
             right[style] = [there == bool((k + i) % 2) for k, there in enumerate(heard)]
         by_style = {style: float(np.mean(found)) for style, found in right.items()}
-        report[name] = {"nano": float(np.mean([*by_style.values()])), "by_style": by_style}
+        report[name] = {
+            "nano": float(np.mean([*by_style.values()])),
+            "by_style": by_style,
+            "decoded_renders": players_of_renders(studio, name),
+        }
     return report
+
+
+def players_of_renders(studio: Studio, name: str) -> float:
+    """The players' listener on decoded renders, wherever one plays or is silent for 4 s or longer: mean of both."""
+    right: dict[bool, list[bool]] = {True: [], False: []}
+    for song, audio in songs(studio, Liberties(tempo=True, players=True)):
+        plays = told.of_song(song, round(ROOM * FRAMES))[:, FIELDS.index(f"play_{name}")] > 0
+        edges = [0, *(np.flatnonzero(np.diff(plays)) + 1), len(plays)]
+        for begin, end in pairwise(edges):
+            if end - begin >= 4 * FRAMES:
+                window = audio[piece(int(begin), int(min(end, begin + 5 * FRAMES)))]
+                (heard,) = sounds(studio.jury.instruments, [window], list(FAMILIES).index(name))
+                right[bool(plays[begin])].append(heard == plays[begin])
+    return float(np.mean([np.mean(found) for found in right.values() if found]))
 
 
 def energy(studio: Studio) -> dict[str, Any]:
