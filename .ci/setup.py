@@ -4,7 +4,7 @@ Usage: python .ci/setup.py play|test|test-all|train [--torch-index URL]
 
 `play` installs the package, and PortAudio where a Debian-like system lets us; `test` adds the test tools, a compiler
 and the light real parts that the tests talk to (JACK's dummy driver, liblo's tools, Pure Data, Opus); `test-all` adds
-the heavy ones (Chromium, SuperCollider, Icecast, FFmpeg, a plug-in host, an ARM emulator); `train` adds what
+the heavy ones (Chromium, SuperCollider, Icecast, FFmpeg, a plug-in host, an ARM emulator, Ray); `train` adds what
 renders the music.
 
 Every step is one line on the terminal. What pip and apt-get say goes into a log, whose end is shown when a step fails.
@@ -31,7 +31,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOG = ROOT / "build" / "setup.log"
 TAIL = 15  # lines of the log that are shown when a step fails
 
-EXTRAS = {"play": "", "test": "[test,training]", "test-all": "[test,training,browser,daw]", "train": "[training]"}
+EXTRAS = {"play": "", "test": "[test,training]", "test-all": "[test,training,browser,daw,ray]", "train": "[training]"}
 TESTS = ["test", "test-all"]
 SERVES = {"play": list(EXTRAS), "test": TESTS, "test-all": ["test-all"], "train": ["train", *TESTS]}
 """Which installations have what a purpose needs."""
