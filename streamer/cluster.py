@@ -100,19 +100,24 @@ class Streams:
 
     def _keep(self, records: Mapping[str, Record]) -> None:
         """Tell the ledger, and drop what another server has: from the engine's thread, which waits for nobody."""
+        dropped: set[str] = set()
         if self._kept is not None:
             done, _ = ray.wait([self._kept], timeout=0)
             if not done:
                 return
             with contextlib.suppress(ray.exceptions.RayError):  # there is no ledger any more: the music goes on
-                self._drop(ray.get(self._kept))
-        self._kept = self._ledger.call.remote("keep", self._id, dict(records))
+                dropped = self._drop(ray.get(self._kept))
+        # What was dropped is not told again: by now it may be this server's turn once more, and what is told once and
+        # then no more counts as over.
+        kept = {id: record for id, record in records.items() if id not in dropped}
+        self._kept = self._ledger.call.remote("keep", self._id, kept)
 
-    def _drop(self, ids: list[str]) -> None:
+    def _drop(self, ids: list[str]) -> set[str]:
         for id in ids:
             session = self._stage.get(id)
             if session is not None:
                 self._stage.drop(session, "It goes on at another server.")
+        return set(ids)
 
     def _find(self, id: str) -> Record | str | None:
         found: Record | str | None = ray.get(self._ledger.call.remote("take", self._id, id), timeout=_ASK_SECONDS)
@@ -192,8 +197,9 @@ def build(settings: Settings) -> serve.Application:
         health_check_period_s=2.0,
         graceful_shutdown_timeout_s=30.0,
     )
+    # Two of them: while the one is replaced the other tells where sessions are.
     front: Any = serve.deployment(
-        Front, name="front", num_replicas=1, ray_actor_options={"num_cpus": 0, "resources": HEAD}
+        Front, name="front", num_replicas=2, ray_actor_options={"num_cpus": 0, "resources": HEAD}
     )
     application: serve.Application = front.bind(replica.bind(settings.model_dump()))
     return application

@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Any
 
 import ray
@@ -28,19 +29,22 @@ from streamer.cluster import STREAMS, Settings, build
 FRONT = "http://127.0.0.1:8000"
 QUIET = 0.5
 """Seconds without a packet after which a listener looks where its session is."""
-PATIENCE = 240.0
+PATIENCE = 120.0
 SESSIONS = 3
 
 
 def fetched(address: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     asked = urllib.request.Request(address, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=10) as answer:
-        return json.loads(answer.read())
+    try:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return json.loads(answer.read())
+    except (HTTPException, ValueError) as error:  # it ended in the middle of its answer
+        raise OSError(str(error)) from None
 
 
-def eventually(ask: Any, patience: float = PATIENCE) -> Any:
-    until = time.monotonic() + patience
+def eventually(ask: Any) -> Any:
+    until = time.monotonic() + PATIENCE
     while True:
         try:
             if found := ask():
@@ -122,7 +126,7 @@ def goes_on(session: dict[str, Any]) -> bool:
         return bool(told["state"] == "plays" and told["values"]["seed"] == session["values"]["seed"])
 
     try:
-        return bool(eventually(plays, 30.0))
+        return bool(eventually(plays))
     except (OSError, TimeoutError):
         return False
 
@@ -163,7 +167,6 @@ def main() -> None:
     serve.run(build(Settings(streams=SESSIONS, least=2, most=2)))
     found = story(cluster, nodes, kills, random.Random(seed))
     print(json.dumps(found), flush=True)
-    serve.shutdown()
     ray.shutdown()
     cluster.shutdown()
 
