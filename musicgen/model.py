@@ -84,7 +84,7 @@ class MusicGen:
         self.pattern = Pattern(
             tuple(checkpoint.delays), checkpoint.pad, None if checkpoint.turns is None else tuple(checkpoint.turns)
         )
-        self._encoder = checkpoint.encoder
+        self._encoder, self._native_encoder = checkpoint.encoder, checkpoint.native_encoder if native else None
         self._embedding = Embedding(
             as_numpy(checkpoint.decoder.embed), as_numpy(checkpoint.decoder.offsets), checkpoint.score
         )
@@ -286,7 +286,9 @@ class MusicGen:
             raise ValueError(f"a sound of shape {sound.shape} cannot be encoded: it must be (samples, {self.channels})")
         if not np.isfinite(sound).all():
             raise ValueError("a sound must have finite samples only")
-        return self._encoder.encode(sound)
+        whole = np.pad(sound, [(0, -len(sound) % self.hop), (0, 0)])
+        encoder = self._encoder if self._native_encoder is None else self._native_encoder()
+        return encoder.encode(whole)
 
     def new_decoder(self, kind: Literal["exact", "overlap"] = "exact") -> Decoder:
         """What turns the model's frames into sound, for one stream: see :func:`musicgen.codec.open_decoder`."""

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from musicgen.codec.batched import decode_many
 from musicgen.codec.decoders import Decoder, open_decoder
 from musicgen.codec.native import NativeCodec, NativeDecoder, native_refusal
-from musicgen.codec.weights import CodecWeights, look_ahead, read_codec
+from musicgen.codec.native_encoder import NativeEncoder
+from musicgen.codec.seanet import read_codec, read_encoder
+from musicgen.codec.weights import CodecWeights, EncoderWeights, look_ahead
 
 if TYPE_CHECKING:
     from musicgen.codec.exact import CodecState, decode_step, new_state
@@ -31,9 +33,11 @@ __all__ = [
     "CodecState",
     "CodecWeights",
     "Decoder",
+    "EncoderWeights",
     "ExactDecoder",
     "NativeCodec",
     "NativeDecoder",
+    "NativeEncoder",
     "OverlapAddDecoder",
     "codec_weights",
     "decode_many",
@@ -47,6 +51,7 @@ __all__ = [
     "new_state",
     "open_decoder",
     "read_codec",
+    "read_encoder",
 ]
 
 _WITH_TORCH = {

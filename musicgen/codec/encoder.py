@@ -1,4 +1,8 @@
-"""EnCodec's other half: sound to frames, all at once. What is continued is known before the music begins."""
+"""EnCodec's other half: sound to frames, all at once. What is continued is known before the music begins.
+
+Here with transformers, as the reference and for what the native library cannot do, see
+:mod:`musicgen.codec.native_encoder`.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +34,9 @@ class CodecEncoder:
         return self._load()
 
     def encode(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Frames (channels * codebooks, frames) of a sound (samples, channels) at the codec's rate.
+        """Frames (channels * codebooks, frames) of a sound (samples, channels), whole frames at the codec's rate.
 
-        Each channel of a stereo model is a mono sound to its codec; their codebooks are interleaved. The last frame is
-        filled up with silence.
+        Each channel of a stereo model is a mono sound to its codec; their codebooks are interleaved.
         """
         import torch
 

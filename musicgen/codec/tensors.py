@@ -11,7 +11,8 @@ from torch import Tensor
 
 from musicgen.arrays import Array
 from musicgen.codec.matrix import matrix
-from musicgen.codec.weights import CodecWeights, Conv, Layer, Lstm, Matrix, Residual, dense, read_codec
+from musicgen.codec.seanet import read_codec
+from musicgen.codec.weights import CodecWeights, Conv, Layer, Lstm, Matrix, Residual, dense
 from musicgen.load.tensors import Tensors
 
 if TYPE_CHECKING:

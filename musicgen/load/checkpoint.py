@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import tokenizers
 
-from musicgen.codec import CodecWeights, read_codec
+from musicgen.codec import CodecWeights, read_codec, read_encoder
 from musicgen.codec.encoder import CodecEncoder
+from musicgen.codec.native_encoder import NativeEncoder
 from musicgen.decoder import DecoderWeights, sinusoids
 from musicgen.delay import DelayLine, delays_of
 from musicgen.errors import ModelError, is_failure
@@ -55,8 +56,8 @@ class Adaptable:
 class Checkpoint:
     """A loaded MusicGen: weights, and what its files say about their use. Fields: see :class:`musicgen.MusicGen`.
 
-    ``codec_again`` reads the codec's weights anew, so that nobody has to keep them. ``adapted`` gives its parts with
-    its LoRA adapter at a strength; None without an adapter.
+    ``codec_again`` and ``native_encoder`` read the codec's weights anew, so that nobody has to keep them. ``adapted``
+    gives its parts with its LoRA adapter at a strength; None without an adapter.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Checkpoint:
     codec: CodecWeights
     codec_again: Callable[[], CodecWeights]
     encoder: CodecEncoder
+    native_encoder: Callable[[], NativeEncoder]
     defaults: Sampling
     policy: StreamingPolicy
     score: ScoreEmbedding | None
@@ -238,6 +240,7 @@ def _checkpoint(
         codec=codec,
         codec_again=lambda: read_codec(config, sounds, own_codebooks),
         encoder=CodecEncoder(lambda: _codec_model(config, sounds, files.device), own_codebooks),
+        native_encoder=lambda: NativeEncoder(read_encoder(config, sounds, own_codebooks)),
         defaults=_sampling(files),
         policy=policy,
         score=load_score(files.folder, shape.hidden_size),

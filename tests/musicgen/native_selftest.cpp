@@ -1,6 +1,6 @@
 // The native library by itself, for sanitizers and emulated processors: random weights, every kernel that runs here
-// against the portable one, one thread against three, a burst against steps, a codec in one chunk against many, at the
-// limits of every buffer.
+// against the portable one, one thread against three, a burst against steps, a codec and an encoder in one chunk against
+// many, at the limits of every buffer.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -139,7 +139,19 @@ struct Codec {
         layers[6].convolve = conv(20, 2, 5, 1, causal, 32, true);
         layers[6].convolve.weights = reinterpret_cast<const uint8_t*>(keep(2 * 5 * 32, 0.1f));
         weights = {keep(kBooks * kEntries * kFeatures, 1), kBooks, kEntries, kFeatures, kHop, 7, layers};
+        down[0].convolve = conv(1, 20, 7, 1, causal, bits, false);
+        down[1] = block(20, 2, causal, bits, false);
+        down[2].convolve = conv(20, 40, 6, 1, causal, bits, true, 3);
+        down[3] = block(40, 1, causal, bits, true);
+        down[4].convolve = conv(40, kLstm, 4, 1, causal, bits, true, 2);
+        down[5] = layers[1];
+        down[6].convolve = conv(kLstm, kFeatures, 7, 1, causal, bits, true);
+        encoder = {nullptr, 0, 0, kFeatures, kHop, 7, down};
     }
+    // Its encoder: a convolution, two blocks and down-samplings, an LSTM, a convolution.
+    NativeCodecLayer down[7] = {};
+    NativeCodecWeights encoder;
+
     Codec(const Codec&) = delete;
     ~Codec() {
         for (Bytes* bytes : packed) delete bytes;
@@ -175,11 +187,11 @@ struct Codec {
         native_pack(source.data(), 4 * kLstm, kLstm, 4 * kLstm, 8, packed.back()->at);
         return packed.back()->at;
     }
-    NativeConv conv(int inputs, int outputs, int kernel, int dilation, bool causal, int bits, bool elu) {
-        const int padding = (kernel - 1) * dilation, right = causal ? 0 : padding / 2;
+    NativeConv conv(int inputs, int outputs, int kernel, int dilation, bool causal, int bits, bool elu, int step = 1) {
+        const int padding = (kernel - 1) * dilation + 1 - step, right = causal ? 0 : padding / 2;
         NativeConv made = product(kernel, inputs, width(outputs), bits);
         made.outputs = outputs, made.dilation = dilation, made.left = padding - right, made.right = right;
-        made.stride = 1, made.reflect = 1, made.elu = elu;
+        made.stride = 1, made.step = step, made.reflect = 1, made.elu = elu;
         return made;
     }
     NativeConv transposed(int inputs, int outputs, int stride, bool causal, int bits) {
@@ -191,7 +203,7 @@ struct Codec {
     }
     NativeConv product(int kernel, int inputs, int columns, int bits) {
         NativeConv made = {};
-        made.bits = bits, made.kernel = kernel, made.inputs = inputs, made.bias = keep(columns, 0.1f);
+        made.bits = bits, made.kernel = kernel, made.inputs = inputs, made.step = 1, made.bias = keep(columns, 0.1f);
         if (bits == 32) {
             made.weights = panels(kernel * inputs, columns);
         } else {
@@ -250,6 +262,31 @@ std::vector<float> decode(const Codec& model, const std::string& kernels, int th
     return all;
 }
 
+// The frames of a sound in chunks of so many samples and the rest at the end.
+std::vector<float> encode(const Codec& model, const std::string& kernels, int threads, const std::vector<int>& chunks) {
+    constexpr int kFrames = 26, kSamples = kFrames * Codec::kHop;
+    NativeCodec* codec = native_codec_open(&model.encoder, kernels.c_str(), threads);
+    if (!codec) std::exit(3);
+    generator.seed(2);
+    const std::vector<float> sound = normal(kSamples, 1);
+    Bytes state(native_codec_state_size(codec));
+    native_codec_reset(codec, state.at);
+    std::vector<float> all;
+    int at = 0;
+    for (size_t index = 0; index <= chunks.size(); ++index) {
+        const bool final = index == chunks.size();
+        const int samples = final ? kSamples - at : chunks[index];
+        const int room = (int(native_codec_due(state.at)) + samples) / Codec::kHop;
+        std::vector<float> given(sound.begin() + at, sound.begin() + at + samples), latents(size_t(room) * Codec::kFeatures);
+        const int frames = native_codec_encode(codec, state.at, given.data(), samples, final, latents.data());
+        all.insert(all.end(), latents.begin(), latents.begin() + frames * Codec::kFeatures);
+        at += samples;
+    }
+    if (all.size() != size_t(kFrames) * Codec::kFeatures) std::exit(5);
+    native_codec_close(codec);
+    return all;
+}
+
 double cosine(const std::vector<float>& a, const std::vector<float>& b) {
     double ab = 0, aa = 0, bb = 0;
     for (size_t i = 0; i < a.size(); ++i) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
@@ -283,6 +320,15 @@ int main() {
             std::printf("%s codec%s%s: cosine %.6f\n", name.c_str(), causal ? ", causal" : "", compact ? ", compact" : "",
                         close);
             right = right && close > 0.9999 && whole == parts && whole == shared;
+        }
+        const std::vector<float> sounding = encode(model, "portable", 1, {});
+        names = std::istringstream(native_kernels());
+        for (std::string name; std::getline(names, name, ',');) {
+            const std::vector<float> whole = encode(model, name, 1, {}), parts = encode(model, name, 3, {1, 0, 5, 40, 7});
+            const double close = cosine(whole, sounding);
+            std::printf("%s encoder%s%s: cosine %.6f\n", name.c_str(), causal ? ", causal" : "",
+                        compact ? ", compact" : "", close);
+            right = right && close > 0.9999 && whole == parts;
         }
     }
     return right ? 0 : 1;

@@ -41,7 +41,7 @@ def random_codec(
     model.eval().requires_grad_(False)
     for quantizer in model.quantizer.layers:
         quantizer.codebook.embed.normal_(std=len(model.quantizer.layers) ** -0.5)
-    for module in model.decoder.modules():
+    for module in (*model.decoder.modules(), *model.encoder.modules()):
         if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
             _randomise(module)
         elif isinstance(module, nn.LSTM):

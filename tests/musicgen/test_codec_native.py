@@ -26,7 +26,7 @@ from musicgen.codec import (
     decode_many,
     open_decoder,
 )
-from musicgen.codec.native import TOP_WORD, WORDS_TOGETHER, in_words
+from musicgen.codec.native_packing import TOP_WORD, WORDS_TOGETHER, in_words
 from musicgen.errors import ModelError
 from tests.musicgen.codec_schedules import chunks, configs, played, schedules
 from tests.musicgen.random_codec import (

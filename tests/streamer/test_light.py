@@ -9,8 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+import soundfile
 
 from musicgen.backends import obstacle
 
@@ -60,10 +62,19 @@ def listed(tmp_path: Path) -> Listed:
     return Listed(tmp_path)
 
 
+@pytest.fixture
+def passage(tmp_path: Path) -> Path:
+    """A second of a tone at another rate than nano's."""
+    path = tmp_path / "passage.wav"
+    soundfile.write(path, 0.3 * np.sin(np.arange(44100) / 20), 44100)
+    return path
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         pytest.param(["render", "{}.wav", "--seconds", 0.1], marks=needs_native),
+        pytest.param(["render", "{}.wav", "--seconds", 1.2, "--continue-from", "passage.wav"], marks=needs_native),
         ["play", "--help"],
         ["--help"],
         ["devices"],
@@ -71,18 +82,23 @@ def listed(tmp_path: Path) -> Listed:
     ],
     ids=lambda arguments: " ".join(map(str, arguments[:2])),
 )
-def test_a_command_that_needs_no_torch_imports_none(tmp_path: Path, listed: Listed, arguments: list[object]) -> None:
+def test_a_command_that_needs_no_torch_imports_none(
+    tmp_path: Path, passage: Path, listed: Listed, arguments: list[object]
+) -> None:
     line = listed.command(*(str(word).format(tmp_path / "music") for word in arguments))
-    ended = subprocess.run(line, env=listed.environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    ended = subprocess.run(
+        line, cwd=passage.parent, env=listed.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert ended.returncode == 0 or arguments == ["devices"], ended.stderr[-2000:]  # a machine may have none
     assert len(listed.processes("streamer.cli.main")) == 1
     assert not listed.heavy()
 
 
 @needs_native
-def test_none_of_the_processes_that_play_has_torch(tmp_path: Path, listed: Listed) -> None:
-    """The instrument, the engine at work and its spare: neither among their imports nor in their memory."""
-    line = listed.command("play", "--wav-out", tmp_path / "music.wav", "--osc-port", 0)
+def test_none_of_the_processes_that_play_has_torch(tmp_path: Path, passage: Path, listed: Listed) -> None:
+    """The instrument, the engine that goes on from a sound, its spare: neither among their imports nor in memory."""
+    beginning = ("--continue-from", passage)
+    line = listed.command("play", "--wav-out", tmp_path / "music.wav", "--osc-port", 0, *beginning)
     with subprocess.Popen(line, env=listed.environment, stdout=subprocess.DEVNULL) as process:
         try:
             end = time.monotonic() + PATIENCE

@@ -1,4 +1,4 @@
-// EnCodec's decoder as a stream: frames in, sound out.
+// EnCodec as a stream: frames in, sound out, and the other way round.
 #include "codec.h"
 
 #include <algorithm>
@@ -52,6 +52,21 @@ void advance(NativeCodec& c, Decode* decodes, int count, int64_t at) {
     each(c.pool, count, [&](int index, int worker) { finish(c, decodes[index], c.workers[size_t(worker)]); });
 }
 
+// A few frames' samples of an encode. Returns the frames that came of them.
+int encode_some(NativeCodec& c, Decode& encode, const float* sound, float* latents) {
+    const Conv &first = c.layers.front().convolve, &last = c.layers.back().convolve;
+    encode.sink = open(c, 0, encode);
+    memset(encode.sink.plain, 0, size_t(encode.samples) * size_t(first.in) * sizeof(float));
+    for (int i = 0; i < encode.samples; ++i) row(encode.sink.plain, i, first.in)[0] = sound[i];
+    encode.head().due += encode.samples;
+    pass(c, true, &encode, 1, c.decodes[0].rows);
+    for (int i = 0; i < encode.samples; ++i) {
+        copy(latents + size_t(i) * size_t(last.outputs), row(encode.scratch + c.handover, i, last.out), 1, last.outputs);
+    }
+    encode.head().due -= int64_t(encode.samples) * c.weights.hop;
+    return encode.samples;
+}
+
 }  // namespace
 
 NativeCodec* native_codec_open(const NativeCodecWeights* weights, const char* name, int32_t threads) {
@@ -88,7 +103,7 @@ void native_codec_decode(NativeCodec* codec, NativeFrames* rows, int32_t count) 
             for (int i = first; i < first + some; ++i) {
                 NativeFrames& own = rows[i];
                 const int left = own.frames - at, now = std::min(left, kFrames);
-                Decode decode{&own, nullptr, now, own.final && left <= kFrames, {}, {}};
+                Decode decode{&own, own.state, nullptr, now, own.final && left <= kFrames, {}, {}};
                 const bool ends = at == 0 && left == 0 && own.final && decode.head().begun;
                 if (left <= 0 && !ends) continue;
                 Buffer<float>& scratch = c.decodes[size_t(going)].scratch;
@@ -100,4 +115,21 @@ void native_codec_decode(NativeCodec* codec, NativeFrames* rows, int32_t count) 
             advance(c, decodes, going, at);
         }
     }
+}
+
+int32_t native_codec_encode(NativeCodec* codec, uint8_t* state, const float* sound, int32_t samples, int32_t final,
+                            float* latents) {
+    NativeCodec& c = *codec;
+    std::lock_guard<std::mutex> lock(c.mutex);
+    Buffer<float>& scratch = c.decodes[0].scratch;
+    if (!scratch) scratch = allocate<float>(c.together.size);
+    const int most = kEncoded * c.weights.hop;
+    int frames = 0, at = 0;
+    do {
+        const int now = std::min(most, samples - at);
+        Decode encode{nullptr, state, scratch.get(), now, final && at + now == samples, {}, {}};
+        frames += encode_some(c, encode, sound + at, latents + size_t(frames) * size_t(c.weights.features));
+        at += now;
+    } while (at < samples);
+    return frames;
 }

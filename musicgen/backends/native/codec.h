@@ -1,4 +1,5 @@
-// The C interface of the codec: EnCodec's decoder as a stream. All memory is the caller's, but for scratch and threads.
+// The C interface of the codec: EnCodec's decoder as a stream, and its encoder. All memory is the caller's, but for
+// scratch and threads.
 //
 // A signal is (time, features) with features padded to a multiple of 16 by zeros, its width. The weights of a
 // convolution are panels of 16 outputs, see kernels.h; the outputs of a transposed one are its `stride` samples one
@@ -17,6 +18,7 @@ struct NativeConv {
     const float* scales;     // likewise, where there are 16 bits
     int32_t bits;            // 32 or 16: float32, or whole numbers
     int32_t inputs, outputs, kernel, dilation, left, right, stride, trim;
+    int32_t step;  // samples of the input from one window to the next
     int32_t reflect, elu;
 };
 
@@ -34,9 +36,9 @@ struct NativeCodecLayer {
 };
 
 struct NativeCodecWeights {
-    const float* table;  // (codebooks * entries, features)
+    const float* table;  // (codebooks * entries, features); null: the layers are an encoder's
     int32_t codebooks, entries, features, hop;
-    int32_t layers;  // the last is a convolution
+    int32_t layers;  // the last is a convolution; of an encoder its weights are panels like the others'
     const NativeCodecLayer* layer;
 };
 
@@ -63,9 +65,17 @@ NATIVE_EXPORT size_t native_codec_state_size(const NativeCodec* codec);
 
 NATIVE_EXPORT void native_codec_reset(const NativeCodec* codec, uint8_t* state);
 
-// Samples that the frames given so far have brought and that are still held back.
+// Samples that the frames given so far have brought and that are still held back; of an encoder, samples given that no
+// frame has come of yet.
 NATIVE_EXPORT int64_t native_codec_due(const uint8_t* state);
 
 // All states are different. Calls of several threads wait for each other. No decode depends on the others, the chunks
 // it is given in, or the number of threads, to the bit.
 NATIVE_EXPORT void native_codec_decode(NativeCodec* codec, NativeFrames* rows, int32_t count);
+
+// The next samples of one mono encode, `features` numbers of each frame that is whole by now into `latents`, which has
+// room for (native_codec_due + samples) / hop of them. final: all samples together are whole frames, the right padding
+// follows, and the state must be reset. Returns the number of frames. What they are does not depend on the chunks, to the
+// bit.
+NATIVE_EXPORT int32_t native_codec_encode(NativeCodec* codec, uint8_t* state, const float* sound, int32_t samples,
+                                          int32_t final, float* latents);

@@ -32,7 +32,7 @@ struct Conv : NativeConv {
     }
 
     bool mirrors() const { return reflect && left > 0; }
-    int most_windows(int samples) const { return samples + left; }  // that so many new samples can complete
+    int most_windows(int samples) const { return (samples + left - 1) / step + 1; }  // that so many new samples complete
 };
 
 // How far a convolution has come. `rows`: samples of its padded input that it keeps.

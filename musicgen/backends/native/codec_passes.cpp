@@ -51,16 +51,17 @@ int pad(const Conv& conv, Place& place, float* input, int samples, bool final) {
 }
 
 int windows_of(const Conv& conv, const Place& place, int samples) {
-    return place.started ? std::max(0, samples - conv.span + 1) : 0;
+    return place.started && samples >= conv.span ? (samples - conv.span) / conv.step + 1 : 0;
 }
 
 // Keeps what coming windows need.
 void keep(const NativeCodec& c, size_t index, const Decode& decode, const float* input, int samples, int windows) {
     const Conv& conv = c.layers[index].convolve;
     Place& place = c.place(decode, index);
-    place.rows = samples - windows;
-    const float* from = input + size_t(place.started ? windows : conv.left) * size_t(conv.in);
-    copy(c.numbers(decode.frames->state) + c.layers[index].tail, from, place.rows, conv.in);
+    const int past = windows * conv.step;
+    place.rows = samples - past;
+    const float* from = input + size_t(place.started ? past : conv.left) * size_t(conv.in);
+    copy(c.numbers(decode.state) + c.layers[index].tail, from, place.rows, conv.in);
 }
 
 // A transposed convolution yields samples before the first and after the last: cuts them off.
@@ -84,7 +85,8 @@ int add_windows(const NativeCodec& c, size_t index, const Decode& d, std::vector
     float* input = d.scratch + c.layers[index].input;
     const int samples = pad(conv, place, input, d.samples, d.final), windows = windows_of(conv, place, samples);
     if (windows) {
-        add_rows(rows, conv, source(c, part_of(c, index), d, conv, input, windows + conv.span - 1), windows, nullptr, to);
+        const int covered = (windows - 1) * conv.step + conv.span;
+        add_rows(rows, conv, source(c, part_of(c, index), d, conv, input, covered), windows, nullptr, to);
     }
     keep(c, index, d, input, samples, windows);
     return windows;
@@ -112,7 +114,7 @@ void add_residual(NativeCodec& c, size_t index, Decode* decodes, int count, std:
         Place& place = c.place(*d, index);
         place.skipped += d->samples - windows;
         const float* left = d->scratch + layer.kept + size_t(windows) * size_t(conv.in);
-        copy(c.numbers(d->frames->state) + layer.skip, left, place.skipped, conv.in);
+        copy(c.numbers(d->state) + layer.skip, left, place.skipped, conv.in);
         d->samples = windows;
     }
     multiply(c, conv.panels, rows, shared);
@@ -141,7 +143,7 @@ void remember(NativeCodec& c, size_t index, Decode* decodes, int count, std::vec
     for (int depth = 0; depth < layer.given.depth; ++depth) {
         const NativeGates& gates = layer.given.gates[depth];
         auto hidden = [&](const Decode& d) {
-            return c.numbers(d.frames->state) + layer.tail + size_t(depth) * 2 * size_t(width);
+            return c.numbers(d.state) + layer.tail + size_t(depth) * 2 * size_t(width);
         };
         rows.clear();
         for (Decode* d = decodes; d < decodes + count; ++d) {
@@ -171,6 +173,12 @@ void remember(NativeCodec& c, size_t index, Decode* decodes, int count, std::vec
     }
 }
 
+// Where the first part ends: at what the second one's first layer reads through an ELU, or at an encoder's result.
+Sink leaving(const NativeCodec& c, const Decode& decode) {
+    float* result = decode.scratch + c.handover;
+    return c.encodes() ? Sink{result, nullptr} : Sink{nullptr, result};
+}
+
 }  // namespace
 
 Sink open(const NativeCodec& c, size_t index, const Decode& decode) {
@@ -179,7 +187,7 @@ Sink open(const NativeCodec& c, size_t index, const Decode& decode) {
     if (layer.is_lstm()) return {input, nullptr};
     const Conv& conv = layer.convolve;
     const Place& place = c.place(decode, index);
-    const float* kept = c.numbers(decode.frames->state);
+    const float* kept = c.numbers(decode.state);
     float* tail = row(input, place.started ? 0 : conv.left, conv.in);
     copy(tail, kept + layer.tail, place.rows, conv.in);
     float* next = row(tail, place.rows, conv.in);
@@ -193,7 +201,7 @@ void pass(NativeCodec& c, bool first_part, Decode* decodes, int count, std::vect
     const size_t first = first_part ? 0 : c.split, end = first_part ? c.split : c.layers.size() - 1;
     for (size_t i = first; i < end; ++i) {
         for (Decode* d = decodes; d < decodes + count; ++d) {
-            d->next = i + 1 == c.split ? Sink{nullptr, d->scratch + c.handover} : open(c, i + 1, *d);
+            d->next = i + 1 == c.split ? leaving(c, *d) : open(c, i + 1, *d);
         }
         if (c.layers[i].is_lstm()) {
             remember(c, i, decodes, count, rows);

@@ -15,9 +15,9 @@ NativeCodec::NativeCodec(const NativeCodecWeights& given, const Kernels& chosen,
     : weights(given), kernels(chosen), pool(threads), layers(given.layer, given.layer + given.layers) {
     choose_split();
     lay_out_state();
-    const int left = lay_out_scratch(0, split, kFrames, &together);
+    const int left = lay_out_scratch(0, split, encodes() ? kEncoded * weights.hop : kFrames, &together);
     handover = together.size;
-    together.size += size_t(left) * size_t(layers[split].convolve.in);
+    together.size += size_t(left) * size_t(encodes() ? layers.back().convolve.out : layers[split].convolve.in);
     lay_out_scratch(split, layers.size(), piece, &apart);
     decodes.resize(kDecodes);
     for (int i = 0; i < threads; ++i) workers.push_back({allocate<float>(apart.size), {}});
@@ -28,9 +28,11 @@ NativeCodec::NativeCodec(const NativeCodecWeights& given, const Kernels& chosen,
     }
 }
 
-// In front of a convolution behind the LSTM and all large layers, or of the last layer.
+// In front of a convolution behind the LSTM and all large layers, or of the last layer; behind all of an encoder's.
 void NativeCodec::choose_split() {
-    split = layers.size() - 1;
+    split = layers.size();
+    if (encodes()) return;
+    --split;
     for (size_t i = split; i-- > 0;) {
         if (layers[i].is_lstm() || layers[i].bytes() > kLarge) break;
         if (!layers[i].is_residual()) split = i;

@@ -1,7 +1,7 @@
 // How a codec goes through its layers: where each decode's state and scratch lie, and who works on what.
 //
 // The frames of all decodes go together through the layers whose weights are large, so that these are read once; then
-// each decode by itself through the others, in pieces that stay in the caches.
+// each decode by itself through the others, in pieces that stay in the caches. An encoder has the first part alone.
 #pragma once
 
 #include <memory>
@@ -15,6 +15,7 @@
 namespace native {
 
 constexpr int kFrames = 12;   // of a decode that go through the large layers at once
+constexpr int kEncoded = 4;   // frames of a sound that go through an encoder at once
 constexpr int kDecodes = 16;  // that go together
 
 // Where a layer wants the samples that come: as they are, through an ELU, or both.
@@ -27,15 +28,16 @@ struct Workspace {
     std::vector<PanelRow> rows;
 };
 
-// A decode on its way through the layers.
+// A decode, or an encode, on its way through the layers.
 struct Decode {
-    NativeFrames* frames;
+    NativeFrames* frames;  // of a decode
+    uint8_t* state;
     float* scratch;
     int samples;  // new ones, in `sink`
     bool final;
     Sink sink, next;
 
-    StateHead& head() const { return *reinterpret_cast<StateHead*>(frames->state); }
+    StateHead& head() const { return *reinterpret_cast<StateHead*>(state); }
 };
 
 // Scratch of one part of the layers, in numbers: all of it, and where the words of a product and their scales lie.
@@ -63,12 +65,14 @@ struct NativeCodec {
     NativeCodec(const NativeCodecWeights& given, const native::Kernels& chosen, int threads);
 
     native::Place& place(const native::Decode& decode, size_t layer) const {
-        return reinterpret_cast<native::Place*>(decode.frames->state + sizeof(native::StateHead))[layer];
+        return reinterpret_cast<native::Place*>(decode.state + sizeof(native::StateHead))[layer];
     }
     float* numbers(const uint8_t* state) const {
         return reinterpret_cast<float*>(const_cast<uint8_t*>(state) + sizeof(native::StateHead) +
                                         layers.size() * sizeof(native::Place));
     }
+
+    bool encodes() const { return !weights.table; }
 
    private:
     void choose_split();

@@ -50,9 +50,9 @@ Source source(const NativeCodec& c, const PartScratch& part, const Decode& decod
 void add_rows(std::vector<PanelRow>& rows, const Conv& conv, const Source& from, int count, const float* add, Sink to) {
     const int out = conv.stride * conv.out;
     for (int i = 0; i < count; ++i) {
-        const size_t at = size_t(i) * size_t(conv.in);
+        const size_t sample = size_t(i) * size_t(conv.step), at = sample * size_t(conv.in);
         rows.push_back({from.from ? from.from + at : nullptr, from.words ? from.words + at : nullptr,
-                        from.scales ? from.scales + i : nullptr, add ? add + size_t(i) * size_t(out) : nullptr,
+                        from.scales ? from.scales + sample : nullptr, add ? add + size_t(i) * size_t(out) : nullptr,
                         row(to.plain, i, out), row(to.elu, i, out)});
     }
 }

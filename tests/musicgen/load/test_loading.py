@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import EncodecConfig, MusicgenDecoderConfig
 
 from musicgen import ModelError, MusicGen, Sampling
-from musicgen.codec.weights import DEFAULTS as CODEC_DEFAULTS
+from musicgen.codec.seanet import DEFAULTS as CODEC_DEFAULTS
 from musicgen.load.tensors import Tensors, stored
 from tests.musicgen.tiny import tiny_checkpoint
 
