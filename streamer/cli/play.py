@@ -224,7 +224,7 @@ def _paged(wanted: bool, osc: tuple[str, int, str], host: str, port: int) -> Ite
     with ExitStack() as stack:
         if wanted:
             try:
-                show(stack.enter_context(beside(osc, host, port)))
+                show(stack.enter_context(beside(osc, host, port, complain)))
             except UserError as error:
                 complain(str(error))
         yield

@@ -16,7 +16,9 @@ from streamer.reporting import complain
 
 
 def replay(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `streamer play --record DIR` wrote.")],
+    recording: Annotated[
+        Path, typer.Argument(metavar="DIR", help="What `streamer play --record DIR` wrote; its journal alone will do.")
+    ],
     out: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; .wav, must not exist.")],
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="Another model than the one played.", rich_help_panel=MODEL)
@@ -47,7 +49,7 @@ def replay(
         raise UserError(f"the file {out} has another ending than .wav: name a WAV file")
     if out.exists():
         raise UserError(f"the file {out} exists already: choose another name")
-    head = read_performance(folder)[0].header
+    head = read_performance(recording)[0].header
     anchor = str(head.arguments.get("anchor", "card"))
     loaded = load_model(model or head.model, backend or head.backend, threads or head.threads or None, anchor)
     diffusion = load_diffusion(diffusion_weights, loaded) if decoder == "diffusion" else None
@@ -56,7 +58,7 @@ def replay(
         task = progress.add_task(plain(out.name), total=1.0)
         written = replay_file(
             loaded,
-            folder,
+            recording,
             out,
             decode=with_progress(diffusion, progress) if diffusion else None,
             progress=lambda done: progress.update(task, completed=done),

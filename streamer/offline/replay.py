@@ -29,29 +29,30 @@ from streamer.offline.drafts import Decode, Drafts
 from streamer.sound.dynamics import Samples
 
 
-def read_performance(folder: Path) -> tuple[Performance, int]:
-    """The journal in a folder, and how many samples were heard.
+def read_performance(recording: Path) -> tuple[Performance, int]:
+    """A journal, or the one in a folder, and how many samples were heard.
 
     Raises
     ------
     UserError
         There is no recording that can be replayed.
     """
-    performance = read_journal(folder / NAME)
+    file = recording if recording.is_file() else recording / NAME
+    performance = read_journal(file)
     samples = performance.samples
     if samples is None:  # cut off: then the sound tells how far it went
         try:
-            samples = soundfile.info(sound_in(folder)).frames
+            samples = soundfile.info(sound_in(file.parent)).frames
         except soundfile.LibsndfileError:
-            raise UserError(f"the recording in {folder} has no end and no sound: it cannot be replayed") from None
+            raise UserError(f"the recording {recording} has no end and no sound: it cannot be replayed") from None
     if not performance.lives or not performance.gates:
-        raise UserError(f"the recording in {folder} is empty: there is nothing to replay")
+        raise UserError(f"the recording {recording} is empty: there is nothing to replay")
     return performance, samples
 
 
 def replay(
     model: Model,
-    folder: Path,
+    recording: Path,
     out: Path,
     *,
     decode: Decode | None = None,
@@ -64,8 +65,8 @@ def replay(
     ----------
     model
         With the one that it was played with, on the same backend, the samples are those that were heard.
-    folder
-        Of the recording.
+    recording
+        Its folder, or its journal alone.
     out
         Must not exist.
     decode
@@ -80,7 +81,7 @@ def replay(
     UserError
         It cannot be replayed, or not be written.
     """
-    performance, samples = read_performance(folder)
+    performance, samples = read_performance(recording)
     told = report or (lambda sentence: None)
     source: Any = model
     if decode is not None:

@@ -26,9 +26,10 @@ from streamer.serve.keys import LONGEST_PROMPT, Account, TooMuch
 from streamer.serve.schema import Asked, Mounted, Offer, Opened, Output, Problem, Told, Wish
 from streamer.serve.session import Session
 from streamer.serve.way import OWN, PATHS, Events, SessionWay
-from streamer.surfaces.page.app import FILES, Guarded, Hall, play_to, table, visit
+from streamer.surfaces.page.app import FILES, Hall, play_to, table, visit
 from streamer.surfaces.page.app import MOST as MOST_PAGES
 from streamer.surfaces.page.app import STATIC as PAGE
+from streamer.surfaces.page.guarded import Guarded
 
 STATIC = Path(__file__).parent / "static"
 BODY_BYTES = 64 * 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -390,6 +391,9 @@ def test_a_recording_begins_and_ends_over_osc_in_the_form_that_was_chosen(tmp_pa
     heard = soundfile.read(sound_in(tmp_path / "my take"), dtype="int32")[0]
     assert len(heard) > RATE
     np.testing.assert_array_equal(soundfile.read(tmp_path / "again.wav", dtype="int32")[0], heard)
+    downloaded = shutil.copy(tmp_path / "my take" / NAME, tmp_path / "downloaded.jsonl")  # from the page, say
+    replay(SineModel(look_ahead=300), downloaded, tmp_path / "once more.wav")
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "once more.wav", dtype="int32")[0], heard)
 
 
 # With another model

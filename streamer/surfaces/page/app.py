@@ -12,7 +12,7 @@ import contextlib
 import hmac
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,11 +20,14 @@ from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, JSONResponse
 
 from osc.packet import TEXT_BYTES
+from osc.parameter import Parameter
 from osc.values import Value
+from streamer.control.journal import NAME as JOURNAL
 from streamer.control.table import ACTIONS, EFFECTS, PARAMETERS, SLOTS, STATUS, TABLE
 from streamer.errors import UserError
 from streamer.process.broadcast import Place
 from streamer.surfaces.commands import BROADCAST, COMMANDS
+from streamer.surfaces.page.guarded import Guarded, Receive, Scope, Send
 from streamer.surfaces.page.rtc import Peers
 from streamer.surfaces.page.sound import Listener, Sound
 
@@ -46,20 +49,6 @@ FRAME = 1 / 30
 _WORDS = 50  # sentences that wait for a page
 _COLUMNS = 25  # of the spectrogram, likewise
 _SOUND = ("volume", "mute", "lead", "loudness", "guard", *EFFECTS)
-_HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; "
-        b"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-cache"),
-)
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Way(Protocol):
@@ -106,6 +95,7 @@ def table(paths: Container[str] | None = None) -> dict[str, Any]:
                 "curve": own.curve,
                 "doc": own.doc,
                 "words": dict(own.words),
+                "choices": list(own.choices) or _all_named(own),
                 "group": "slot" if own.name in slots else "sound" if own.name in _SOUND else "music",
             }
             for own in PARAMETERS
@@ -116,6 +106,12 @@ def table(paths: Container[str] | None = None) -> dict[str, Any]:
         "status": STATUS,
         "commands": [own.path for own in COMMANDS if paths is None or own.path in paths],
     }
+
+
+def _all_named(own: Parameter) -> list[str]:
+    """The words for a whole number's values, where each has one: they are chosen by name then."""
+    named = own.kind == "int" and len(own.words) == own.high - own.low + 1
+    return [word for word, _ in own.words] if named else []
 
 
 class Hall:
@@ -132,10 +128,15 @@ class Hall:
     ----------
     sound : Sound
         What plays, for pages that listen and look.
+    recorded : str
+        The folder of the last recording; "" before there is one.
+    recording : bool
+        Whether it is still going on.
     """
 
     def __init__(self, link: Way, paths: set[str]) -> None:
         self.allowed = paths
+        self.recorded, self.recording = "", False
         self._link = link
         self._pages: set[Page] = set()
         self.sound = Sound(self._show, lambda: bool(self._pages))
@@ -149,6 +150,9 @@ class Hall:
             with contextlib.suppress(OSError, ValueError):  # it is on another machine
                 self.sound.tune(Place.read(values))
             path, values = "sound", self._sounds()
+        if path == "status/recording" and values:
+            self.recording = bool(values[0])
+            self.recorded = str(values[0]) or self.recorded
         for page in self._pages:
             page.tell(path, values)
 
@@ -259,6 +263,17 @@ def create(
     for address, (name, kind) in FILES.items():
         _serve_file(app, address, STATIC / name, kind)
 
+    @app.get(f"/{JOURNAL}")
+    async def performance() -> Response:
+        if token:
+            return JSONResponse({"detail": "Only pages on the instrument's own machine get its files."}, 403)
+        if not hall.recorded or hall.recording:
+            do = "stop the recording" if hall.recording else "record something"
+            return JSONResponse({"detail": f"The journal of a recording is there once it has ended: {do} first."}, 404)
+        if not (file := Path(hall.recorded) / JOURNAL).is_file():
+            return JSONResponse({"detail": f"There is no journal in {hall.recorded}, where this page looks."}, 404)
+        return FileResponse(file, media_type="application/jsonl", filename=JOURNAL)
+
     @app.websocket("/ws")
     async def converse(socket: WebSocket) -> None:
         if await _admitted(socket, token, len(hall)):
@@ -368,40 +383,3 @@ def _serve_file(app: FastAPI, address: str, file: Path, kind: str) -> None:
     @app.get(address, include_in_schema=False)
     async def serve() -> FileResponse:
         return FileResponse(file, media_type=kind)
-
-
-class Guarded:
-    """Refuses whatever was not meant for this server: other sites' pages, and names that were made to point here."""
-
-    def __init__(self, app: Any, hosts: Iterable[str], origins: Iterable[str] = ()) -> None:
-        self._app = app
-        self._hosts = {host.encode() for host in hosts}
-        self._origins = {origin.encode() for origin in origins}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        headers = [(name, value) for name, value in scope["headers"]]
-        host = [value for name, value in headers if name == b"host"]
-        origin = [value for name, value in headers if name == b"origin"]
-        own = len(host) == 1 and host[0] in self._hosts
-        same = own and len(origin) == 1 and (origin[0] == b"http://" + host[0] or origin[0] in self._origins)
-        if not own or (scope["type"] == "websocket" and not same) or (origin and not same):
-            await _refuse(scope, send)
-            return
-
-        async def secured(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, secured)
-
-
-async def _refuse(scope: Scope, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 4403})
-        return
-    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": b"This page is not for you."})

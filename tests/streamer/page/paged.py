@@ -85,10 +85,14 @@ class Browser:
 
 
 @asynccontextmanager
-async def browser(stage: Stage, token: str = "", origin: str | None = None) -> AsyncIterator[Browser]:
-    own: Any = origin or f"http://127.0.0.1:{stage.port}"
+async def browser(
+    stage: Stage, token: str = "", origin: str | None = None, port: int | None = None
+) -> AsyncIterator[Browser]:
+    """At the stage's own page, or at the one on another port."""
+    port = port or stage.port
+    own: Any = origin or f"http://127.0.0.1:{port}"
     protocols: Any = [token] if token else None
-    async with connect(f"ws://127.0.0.1:{stage.port}/ws", origin=own, subprotocols=protocols, proxy=None) as socket:
+    async with connect(f"ws://127.0.0.1:{port}/ws", origin=own, subprotocols=protocols, proxy=None) as socket:
         yield Browser(socket)
 
 

@@ -6,19 +6,24 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
 from itertools import islice
+from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("fastapi", reason="install the extra web")
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from streamer import UserError
+from streamer.cli.page import beside
+from streamer.control.journal import NAME as JOURNAL
 from streamer.control.table import PARAMETERS
 from streamer.surfaces.page.app import FILES, STATIC, table
 from streamer.surfaces.page.serve import serve
@@ -26,10 +31,10 @@ from tests.streamer.page.paged import Stage, browser, run
 from tests.streamer.rude import POLITE, messages
 
 
-def fetched(stage: Stage, **headers: str) -> HTTPResponse:
-    """The page itself."""
+def fetched(stage: Stage, path: str = "/", **headers: str) -> HTTPResponse:
+    """The page itself, or what lies beside it."""
     connection = HTTPConnection("127.0.0.1", stage.port, timeout=20)
-    connection.request("GET", "/", headers=headers)
+    connection.request("GET", path, headers=headers)
     return connection.getresponse()
 
 
@@ -271,3 +276,60 @@ def test_where_nothing_plays_it_says_what_to_do() -> None:
 def test_a_taken_port_is_a_sentence(stage: Stage) -> None:
     with pytest.raises(UserError, match="choose another with --web-port"):
         serve(("127.0.0.1", stage.osc.server.port, "/mg"), "127.0.0.1", stage.port, "", print)
+
+
+def test_the_journal_of_a_recording_can_be_downloaded_once_it_has_ended(
+    stage: Stage, guarded: Stage, tmp_path: Path
+) -> None:
+    """`streamer replay` plays it again: test_recording."""
+
+    def refused(own: Stage) -> str:
+        answer = fetched(own, f"/{JOURNAL}")
+        assert answer.status in (403, 404)
+        return str(json.loads(answer.read())["detail"])
+
+    async def until(own: Stage, recording: str) -> None:
+        async with browser(own, "0123456789abcdef" if own is guarded else "") as page:
+            own.osc.server.publish("status/recording", recording)
+            await page.until(lambda: page.values.get("status/recording") == [recording])
+
+    assert "record something first" in refused(stage)
+    (tmp_path / JOURNAL).write_text("{}\n")
+    run(until(stage, str(tmp_path)))
+    assert "stop the recording first" in refused(stage)
+    run(until(stage, ""))
+    answer = fetched(stage, f"/{JOURNAL}")
+    assert (answer.status, answer.read()) == (200, b"{}\n")
+    (tmp_path / JOURNAL).unlink()
+    assert "no journal in" in refused(stage)
+    run(until(guarded, str(tmp_path)))
+    run(until(guarded, ""))
+    assert "on the instrument's own machine" in refused(guarded)
+
+
+def test_a_page_whose_server_was_killed_is_served_again_at_the_same_address(stage: Stage) -> None:
+    said: list[str] = []
+    with beside(("127.0.0.1", stage.osc.server.port, "/mg"), "127.0.0.1", 0, said.append) as line:
+        port = int(line.rstrip("/").rpartition(":")[2])
+        server = next(
+            own for own in psutil.Process().children(recursive=True) if str(stage.osc.server.port) in own.cmdline()
+        )
+        server.kill()
+        server.wait(60)
+
+        async def story() -> None:
+            """An open page tries again until it is there."""
+            deadline = time.monotonic() + 60
+            while True:
+                try:
+                    async with browser(stage, port=port) as page:
+                        stage.controls.set(cfg=3.5)
+                        await page.until(lambda: page.values.get("cfg") == [3.5])
+                        return
+                except (OSError, WebSocketException):
+                    assert time.monotonic() < deadline
+                    await asyncio.sleep(0.3)
+
+        run(story())
+    assert said == ["The page's process has ended: another one takes its place."]
+    assert not [own for own in psutil.Process().children(recursive=True) if "page" in own.cmdline()]

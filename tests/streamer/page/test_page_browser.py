@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soxr
 
+from benchmarks.listen import Playing, playing
 from tests.streamer.page.paged import RATE, Band, Stage
+from training import codec, judge
 
 playwright = pytest.importorskip("playwright.sync_api", reason="install the extra browser")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -32,7 +35,7 @@ class Visitor:
     """A page in the browser, and what went wrong on it."""
 
     def __init__(
-        self, chromium: Any, stage: Stage, width: int = 1280, touch: bool = False, taken: bool = False
+        self, chromium: Any, stage: Stage | Playing, width: int = 1280, touch: bool = False, taken: bool = False
     ) -> None:
         """Taken: what it plays will be, by a script that the page's own policy would refuse."""
         size = {"width": width, "height": 800}
@@ -195,7 +198,7 @@ def test_keys_play_it_where_no_field_has_them(chromium: Any, stage: Stage) -> No
 def test_it_fits_a_phone_and_a_finger(chromium: Any, stage: Stage) -> None:
     visitor = Visitor(chromium, stage, width=360, touch=True)
     assert visitor.page.evaluate("document.documentElement.scrollWidth") == 360
-    small = """[...document.querySelectorAll('button, input:not([type=checkbox])')]
+    small = """[...document.querySelectorAll('button, select, input:not([type=checkbox])')]
         .filter((own) => own.getBoundingClientRect().height > 0 && own.getBoundingClientRect().height < 30).length"""
     assert visitor.page.evaluate(small) == 0  # a thumb meets everything
     stage.controls.set(prompt="deep house", prompt2="jazz trio", weight1=1.0, weight2=0.0)
@@ -204,6 +207,35 @@ def test_it_fits_a_phone_and_a_finger(chromium: Any, stage: Stage) -> None:
     box = visitor.page.locator("#plane").bounding_box()
     visitor.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.9)
     eventually(lambda: float(stage.controls.get("weight2")) > 0.9)
+    visitor.close()
+
+
+def test_on_a_phone_chords_players_and_energy_are_in_hand(chromium: Any, stage: Stage) -> None:
+    visitor = Visitor(chromium, stage, width=360, touch=True)
+    page, controls = visitor.page, stage.controls
+    for name, wanted in (("grid", 1), ("player_drums", 0), ("player_lead", 1)):
+        page.select_option(f"#dial-{name}", {0: "off", 1: "on"}[wanted])
+        eventually(lambda name=name, wanted=wanted: controls.get(name) == wanted)  # type: ignore[misc]
+    page.select_option("#dial-quantise", "2 bars")
+    eventually(lambda: controls.get("quantise") == "2 bars")
+    for name, typed, taken in (("chord", "xyz", ""), ("chord", "am7", "Am7"), ("progression", "am f C", "Am F C")):
+        page.fill(f"#dial-{name}", typed)
+        page.keyboard.press("Enter")
+        eventually(lambda name=name, taken=taken: controls.get(name) == taken)  # type: ignore[misc]
+    page.locator("h1").tap()  # no field has the cursor
+    visitor.shows("byId('dial-chord').value", "Am7")
+    visitor.shows("byId('dial-progression').value", "Am F C")
+    eventually(lambda: "chord" in page.inner_text("#journal"))  # why not `xyz`
+    told = "document.querySelector('label[for=dial-energy] output').textContent"
+    visitor.shows(told, "auto")
+    for norm, word in (("1", "1"), ("0.05", "auto"), ("0.5", "0.45")):
+        page.fill("#dial-energy", norm)
+        visitor.shows(told, word)
+    eventually(lambda: abs(float(controls.get("energy")) - 0.45) < 0.01)
+    stage.controls.set(player_drums=-1, energy=-0.1, quantise="off")
+    visitor.shows("byId('dial-player_drums').value", "auto")
+    visitor.shows("byId('dial-quantise').value", "off")
+    visitor.shows(told, "auto")
     visitor.close()
 
 
@@ -289,6 +321,28 @@ def test_the_page_plays_what_is_heard_and_draws_it(chromium: Any, stage: Stage, 
     visitor.page.click("#listen")
     assert visitor.page.evaluate("listening") is None
     visitor.close()
+
+
+def test_the_style_that_is_typed_is_the_style_that_is_heard(chromium: Any) -> None:
+    """nano itself, played by the page and judged by what comes out of the page."""
+    with playing("--wav-out", "heard.wav") as instrument:
+        visitor = Visitor(chromium, instrument, taken=True)
+        listen(visitor, 1500)
+        drums = beaten(visitor, "techno, driving drums, 128 bpm")
+        pads = beaten(visitor, "slow ambient pads, soft strings, no drums")
+        drums_again = beaten(visitor, "techno, driving drums, 128 bpm")
+        visitor.close()
+    assert min(drums, drums_again) > 1.5 * pads
+
+
+def beaten(visitor: Visitor, prompt: str) -> float:
+    """How strong a beat the page plays after a prompt was typed, once that has come through."""
+    visitor.page.fill("#prompt", prompt)
+    visitor.page.fill("#fade", "0")
+    visitor.page.click("#prompt-form button")
+    time.sleep(8.0)  # the music turns within some bars
+    heard = captured(visitor, 10.0).mean(1)
+    return judge.pulse(soxr.resample(heard, RATE, codec.RATE).astype(np.float32))
 
 
 def test_over_plain_http_where_there_are_no_worklets_it_plays_as_well(chromium: Any, stage: Stage) -> None:

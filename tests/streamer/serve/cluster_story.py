@@ -1,7 +1,7 @@
 """A story of a cluster, in a process and a network of its own: `python -m tests.streamer.serve.cluster_story`.
 
-Two nodes serve; listeners hear; nodes are killed at random and come back; servers are rolled. It tells what was heard,
-in JSON on its last line.
+One server plays, and a second one comes when there is too much to play; listeners hear; nodes are killed at random and
+come back; servers are rolled. It tells what was heard, in JSON on its last line.
 """
 
 from __future__ import annotations
@@ -132,9 +132,15 @@ def goes_on(session: dict[str, Any]) -> bool:
 
 
 def story(cluster: Cluster, nodes: list[Any], kills: int, dice: random.Random) -> dict[str, Any]:
-    sessions = [opened(number) for number in range(SESSIONS)]
+    sessions = [opened(number) for number in range(SESSIONS - 1)]
     listeners = [Listener(session) for session in sessions]
     hear(listeners)
+    begun = time.monotonic()
+    eventually(lambda: replicas() >= 2)  # four fifths of the places are taken
+    grown = time.monotonic() - begun
+    sessions.append(opened(SESSIONS - 1))  # there is more room at the new one
+    listeners.append(Listener(sessions[-1]))
+    hear(listeners[-1:])
     eventually(lambda: all(listener.packets > 100 for listener in listeners))
     killed = []
     for _ in range(kills):
@@ -143,7 +149,7 @@ def story(cluster: Cluster, nodes: list[Any], kills: int, dice: random.Random) -
         nodes.append(cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20))
         eventually(lambda: replicas() >= 2)
     # A rolling restart: other settings have every server replaced, one after the other.
-    more = Settings(streams=SESSIONS + 1, least=2, most=2)
+    more = Settings(streams=SESSIONS + 1, least=1, most=2)
 
     def roll() -> None:
         serve.run(build(more))
@@ -152,7 +158,8 @@ def story(cluster: Cluster, nodes: list[Any], kills: int, dice: random.Random) -
     rolled = silence(listeners, roll)
     lost = [session["id"] for session in sessions if not goes_on(session)]
     reconnects = [listener.reconnects for listener in listeners]
-    return {"lost": lost, "killed": killed, "rolled": rolled, "reconnects": reconnects, "sessions": len(sessions)}
+    silences = {"killed": killed, "rolled": rolled}
+    return {"lost": lost, "sessions": len(sessions), "reconnects": reconnects, "grown": grown} | silences
 
 
 def main() -> None:
@@ -164,7 +171,7 @@ def main() -> None:
     ray.init(address=cluster.address)  # before there are others: who tells the story is on the node that stays
     nodes = [cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20) for _ in range(2)]
     serve.start(http_options={"host": "127.0.0.1", "location": "HeadOnly"})
-    serve.run(build(Settings(streams=SESSIONS, least=2, most=2)))
+    serve.run(build(Settings(streams=SESSIONS, least=1, most=2)))
     found = story(cluster, nodes, kills, random.Random(seed))
     print(json.dumps(found), flush=True)
     ray.shutdown()

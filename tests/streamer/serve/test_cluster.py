@@ -1,4 +1,4 @@
-"""Servers on two nodes of a real Ray cluster: nodes are killed at random, servers are rolled, no session is lost."""
+"""Servers on a real Ray cluster: they come as they are needed, nodes are killed, servers rolled: no session is lost."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ pytestmark = [
 ]
 
 
-def test_nodes_die_and_servers_are_rolled_and_every_session_goes_on() -> None:
+def test_servers_come_and_die_and_are_rolled_and_every_session_goes_on() -> None:
     own = {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory(prefix="ray") as folder:  # sockets lie in there: their addresses have to be short
         told = subprocess.run(

@@ -81,7 +81,7 @@ function hear(path, list) {
 // What this page's instrument cannot do is not shown.
 function hideWhatIsMissing() {
   const can = (path) => table.commands.includes(path);
-  byId("record").hidden = !can("record");
+  byId("record").hidden = byId("replayable").hidden = !can("record");
   byId("save-form").closest("section").hidden = !can("snapshot/load");
   byId("through").hidden = byId("through-label").hidden = !table.webrtc;
 }
@@ -107,21 +107,24 @@ function showStatus() {
 const toNorm = (p, value) => p.curve === "log" ? Math.log(value / p.low) / Math.log(p.high / p.low)
   : (value - p.low) / (p.high - p.low);
 const fromNorm = (p, norm) => p.curve === "log" ? p.low * (p.high / p.low) ** norm : p.low + norm * (p.high - p.low);
-const named = (p, value) => Object.keys(p.words).find((own) => Math.abs(p.words[own] - value) < 1e-6);
+// A word for a number below 0 stands for all numbers below 0.
+const same = (one, other) => Math.abs(one - other) < 1e-6 || (one < 0 && other < 0);
+const named = (p, value) => Object.keys(p.words).find((own) => same(p.words[own], value));
 const format = (p, value) => named(p, value) || `${p.kind === "int" ? value : Number(value.toPrecision(3))} ${p.unit}`.trim();
 
 function dial(p) {
   const box = document.createElement("div");
   const label = document.createElement("label");
   const name = document.createElement("span");
-  const input = document.createElement("input");
+  const input = document.createElement(p.choices.length ? "select" : "input");
   box.className = "dial";
   box.title = p.doc;
   name.textContent = p.path;
   input.id = label.htmlFor = `dial-${p.name}`;
   label.append(name);
   box.append(label, input);
-  if (p.kind === "bool") makeSwitch(p, input);
+  if (p.choices.length) makeChoice(p, input);
+  else if (p.kind === "bool") makeSwitch(p, input);
   else if (p.kind === "text" || p.kind === "path") makeText(p, input);
   else makeFader(p, input, label);
   return box;
@@ -131,6 +134,12 @@ function makeSwitch(p, input) {
   input.type = "checkbox";
   input.onchange = () => ask(p.path, input.checked ? 1 : 0);
   shown[p.path] = (value) => { input.checked = Boolean(value); };
+}
+
+function makeChoice(p, select) {
+  select.append(...p.choices.map((name) => new Option(name)));
+  select.onchange = () => ask(p.path, select.value);
+  shown[p.path] = (value) => { select.value = p.kind === "text" ? value : named(p, value); };
 }
 
 function makeText(p, input) {
@@ -294,6 +303,21 @@ function record() {
   ask("record", name);
 }
 
+// The journal of the last recording: `streamer replay` plays it again.
+async function downloadPerformance() {
+  const answer = await fetch("performance.jsonl");
+  if (answer.ok) keep(await answer.blob(), "performance.jsonl");
+  else word((await answer.json()).detail);
+}
+
+function keep(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
 function tap() {
   const now = performance.now();
   taps = taps.filter((time) => now - time < 8000).slice(-7);
@@ -349,11 +373,9 @@ async function begin() {
   };
   byId("download").onclick = () => {
     const lines = [...byId("journal").children].map((item) => item.textContent).reverse().join("\n");
-    const link = document.createElement("a");
-    link.href = `data:text/plain;charset=utf-8,${encodeURIComponent(lines)}`;
-    link.download = "journal.txt";
-    link.click();
+    keep(new Blob([lines], { type: "text/plain" }), "journal.txt");
   };
+  byId("replayable").onclick = () => downloadPerformance().catch((error) => word(`Not connected: ${error.message}`));
   connect();
 }
 
