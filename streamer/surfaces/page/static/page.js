@@ -146,6 +146,7 @@ function makeText(p, input) {
   input.type = "text";
   input.maxLength = 1024;
   input.onchange = () => ask(p.path, input.value);
+  input.onblur = () => shown[p.path]((values[p.path] || [""])[0]);  // as it was taken, or what stands if it was not
   shown[p.path] = (value) => { if (document.activeElement !== input) input.value = value; };
 }
 
