@@ -76,6 +76,35 @@ class MelodyEncoder:
         )  # as the extractor itself does it
         return Melody(self._chroma(resampled.numpy()))
 
+    def tune(self, notes: NDArray[np.int64], rate: float) -> Melody:
+        """The melody of notes that were played: chroma straight from them, with no detour through a sound.
+
+        Parameters
+        ----------
+        notes
+            (moments,) the MIDI note of each moment, below 0 for a rest; in a rest the note before it is followed, or
+            the first one.
+        rate
+            Moments a second.
+
+        Raises
+        ------
+        ValueError
+            There is no note among them.
+        """
+        played = np.flatnonzero(notes >= 0)
+        if not len(played):
+            raise ValueError("a melody needs at least one note")
+        latest = np.maximum(np.searchsorted(played, np.arange(len(notes)), side="right") - 1, 0)
+        pitches = np.eye(self._pitch_classes, dtype=np.float32)[notes[played[latest]] % self._pitch_classes]
+        # a frame of the extractor's is the sound half a hop before and behind its place
+        seconds = self._extractor.hop_length / self._extractor.sampling_rate
+        frames = 1 + int(len(notes) / rate / seconds)
+        edges = np.clip(np.round((np.arange(frames + 1) - 0.5) * seconds * rate), 0, len(notes)).astype(int)
+        sums = np.concatenate([np.zeros((1, self._pitch_classes)), pitches.cumsum(0)])
+        lengths = sums[edges[1:]] - sums[np.minimum(edges[:-1], len(notes) - 1)]
+        return Melody(np.eye(self._pitch_classes, dtype=np.float32)[lengths.argmax(1)])
+
     def _chroma(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the extractor makes of a whole sound, of which it would otherwise take 30 s: its frames do not touch.
 

@@ -264,6 +264,27 @@ class MusicGen:
             raise ModelError(f"{self.name} follows no melody: use a melody model, such as 'facebook/musicgen-melody'.")
         return self.melodies.melody(sound, sample_rate)
 
+    def tune(self, notes: NDArray[np.int64], rate: float) -> Melody:
+        """The melody of notes that were played, see :meth:`musicgen.melody.MelodyEncoder.tune`. From any thread.
+
+        Parameters
+        ----------
+        notes
+            (moments,) the MIDI note of each moment, below 0 for a rest.
+        rate
+            Moments a second.
+
+        Raises
+        ------
+        ModelError
+            The model follows no melody.
+        ValueError
+            There is no note among them.
+        """
+        if self.melodies is None:
+            raise ModelError(f"{self.name} follows no melody: use a melody model, such as 'facebook/musicgen-melody'.")
+        return self.melodies.tune(notes, rate)
+
     def encode(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:
         """Frames of a sound, to be continued, see :meth:`Stream.continue_from`. From any thread.
 

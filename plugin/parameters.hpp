@@ -56,7 +56,7 @@ static const Text TEXTS[] = {
     {"prompt7", "Prompt 7", "A prompt to blend with the others, in slot 7; empty: none.", ""},
     {"prompt8", "Prompt 8", "A prompt to blend with the others, in slot 8; empty: none.", ""},
     {"negative", "Negative", "What to steer away from, in words. Empty: nothing.", ""},
-    {"melody", "Melody", "A sound file whose tune is followed, or `input` (`input:DEVICE`) for what is played live; empty: none. Melody models only.", ""},
+    {"melody", "Melody", "A sound file whose tune is followed, `input` (`input:DEVICE`) for what is played live, or `midi` for `notes` and MIDI keys; empty: none. Melody models only.", ""},
     {"key", "Key", "The key to play in, such as D minor, worded into every prompt; empty: what the prompts say.", ""},
     {"chord", "Chord", "The chord to play, such as Am7, F#m, Bb or C/E; N or empty: the progression's, else the music's own.", ""},
     {"progression", "Progression", "Chords that go round from the next bar on: a bar each (Am F C G), a beat each with dots that hold them (Am . F .), or sharing what lies between bar lines; empty: none.", ""},

@@ -59,9 +59,12 @@ NUMBERS = f"""
   several texts; none crosses a slash. It stands for parameters, actions and `get`.
 - **A seed** that is sent again throws the same dice again, though its value does not change.
 - **A melody** is a path as the instrument's machine sees it, `input` for its default audio input,
-  or `input:DEVICE` with a number or a part of a name out of `streamer devices`. It is read beside
-  the music. What cannot be followed is answered by an error, and the value goes back to what
-  plays. A file that is sent again begins anew. Other machines name files under `--media` only.
+  or `input:DEVICE` with a number or a part of a name out of `streamer devices`. `midi` is the tune
+  of the notes that are played: of those at `{PREFIX}/notes`, or of the MIDI keys of the channel at
+  `{PREFIX}/midi/chords` (of any channel where that is 0) the highest one. What is played is
+  followed 4 s later. A file is read beside the music. What cannot be followed is answered by an
+  error, and the value goes back to what plays. A file that is sent again begins anew. Other
+  machines name files under `--media` only.
 """
 
 COMMANDS_MORE = f"""

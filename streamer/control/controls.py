@@ -13,7 +13,7 @@ from typing import NamedTuple
 from osc.hosts import Client
 from osc.values import Value
 from streamer.control.change import Change, Moment, Wall
-from streamer.control.media import find
+from streamer.control.media import MIDI, find
 from streamer.control.moves import CONTINUE, Passage
 from streamer.control.table import PARAMETERS, TABLE, accept, known
 from streamer.reporting import explained, mention
@@ -167,7 +167,7 @@ class Controls:
         if name == CONTINUE:
             passage = Passage.of(str(value))
             return replace(passage, path=find(passage.path, self.media)).text
-        if name in TABLE and TABLE[name].kind == "path":
+        if name in TABLE and TABLE[name].kind == "path" and value != MIDI:
             return find(str(value), self.media, inputs=origin.keeps)
         return value
 

@@ -7,6 +7,11 @@ from pathlib import Path
 
 from osc.values import BadValue
 
+INPUT = "input"
+"""The melody that is played into an audio input."""
+MIDI = "midi"
+"""The melody of the notes that are played."""
+
 # Names that Windows takes for devices, with any ending.
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 # A drive, a stream of a file, or what a shell would expand.
@@ -35,7 +40,7 @@ def find(name: str, folder: Path | None, inputs: bool = False) -> str:
     BadValue
         For anything else, always with the same words: they must not tell what exists on this machine.
     """
-    if not name or (inputs and name.partition(":")[0] == "input"):
+    if not name or (inputs and name.partition(":")[0] == INPUT):
         return name
     found = _under(folder, re.split(r"[/\\]", name)) if folder is not None else None
     if found is None:

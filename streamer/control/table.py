@@ -106,8 +106,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "melody",
         "path",
         default="",
-        doc="A sound file whose tune is followed, or `input` (`input:DEVICE`) for what is played live; empty: none. "
-        "Melody models only.",
+        doc="A sound file whose tune is followed, `input` (`input:DEVICE`) for what is played live, or `midi` for "
+        "`notes` and MIDI keys; empty: none. Melody models only.",
     ),
     Parameter(
         "temperature",

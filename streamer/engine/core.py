@@ -289,7 +289,7 @@ class Core:
     def due(self) -> int:
         """Take in the changes; how many frames to make now, up to where something changes. 0: look again."""
         turns = self._arrivals.take(self.frames_done)
-        self._melodies.refresh(self.stream)
+        self._melodies.refresh(self.stream, self.frames_done)
         for turn in turns[-1:]:  # each takes the place of all music before it
             self._set_out(*turn)
             return 0

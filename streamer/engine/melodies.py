@@ -1,4 +1,4 @@
-"""What the parameter `melody` names -> what a stream follows: a sound file, or a live input."""
+"""What the parameter `melody` names -> what a stream follows: a sound file, a live input, or notes that are played."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from streamer.control.media import INPUT, MIDI
 from streamer.engine.listening import PERIOD, Heard, Input, Listener
 from streamer.engine.model import Follower, Following
+from streamer.engine.played import Played
 from streamer.errors import UserError
 from streamer.sound.files import mixed, opened, read
 
 if TYPE_CHECKING:
     from musicgen import Melody
 
-INPUT = "input"
 LONGEST = 300.0
 """Seconds of a file that are followed, the first ones."""
 _LARGEST_RATIO = 1000  # of two rates, in lowest terms: torchaudio's resampler makes a filter for each step of it
@@ -43,7 +44,7 @@ class Melodies:
     open_input
         Opens an input; None where there is no live music that could follow one.
     period
-        Seconds between two melodies of an input, see `Listener`.
+        Seconds between two melodies of an input, see `Listener`, or of notes that are played.
     report
         Called, from any thread, with what is not as it was asked for.
     """
@@ -67,6 +68,9 @@ class Melodies:
         self._prepared: dict[str, Melody | Listener | None] = {"": None}
         self._listener: Listener | None = None  # that is followed
         self._heard: Heard | None = None  # of it, what the stream has
+        self._rate = model.sample_rate / model.hop
+        self._played = Played(round(self._seconds * self._rate))
+        self._due: int | None = None  # the frame at which the notes are followed anew, if they are
 
     def prepare(self, text: str) -> None:
         """Do what takes its time: read the file, or open the device. From any thread.
@@ -76,7 +80,7 @@ class Melodies:
         Parameters
         ----------
         text
-            A file's path; "input" or "input:DEVICE"; "" for nothing.
+            A file's path; "input" or "input:DEVICE"; "midi" for the notes that are played; "" for nothing.
 
         Raises
         ------
@@ -92,14 +96,14 @@ class Melodies:
         made: Melody | Listener | None = None
         if source == INPUT:
             made = self._listening(text) or self._listen(device)
-        elif text:
+        elif text and text != MIDI:
             made = self._read(text)
         with self._lock:
             self._prepared.pop(text, None)
             self._prepared[text] = made
 
     def follow(self, text: str, stream: Following) -> None:
-        """Have a stream follow what was prepared; an input once it has been heard. On the stream's thread.
+        """Have a stream follow what was prepared; an input or notes once they are heard. On the stream's thread.
 
         Raises
         ------
@@ -111,24 +115,40 @@ class Melodies:
         if missing:
             self.prepare(text)
         found = self._take(text)
+        self._due = 0 if text == MIDI else None
         if isinstance(found, Listener):
             if found is not self._listener:
                 self._listener, self._heard = found, None
             return
         self._listener = self._heard = None
-        stream.set_melody(found)
+        if text != MIDI:
+            stream.set_melody(found)
 
-    def refresh(self, stream: Following) -> None:
-        """Hand on what a live input has been heard to play since. On the stream's thread, before each chunk.
+    def hold(self, notes: str, frame: int) -> None:
+        """From a frame on these notes are held, as the parameter `notes` has them. On the stream's thread."""
+        self._played.hold(notes, frame)
+
+    def refresh(self, stream: Following, frame: int) -> None:
+        """Hand on what has been played since, before a frame is made. On the stream's thread, before each chunk.
 
         The music follows what was played a period ago: the sound ends where the next one will be ready.
         """
+        if self._due is not None and frame >= self._due:
+            self._follow_notes(stream, frame)
         if self._listener is None or self._listener.heard is self._heard:
             return
         self._heard = heard = self._listener.heard
         if heard is not None:
-            rate = self._model.sample_rate / self._model.hop
-            stream.set_melody(heard.melody, round((self._period - heard.seconds) * rate))
+            stream.set_melody(heard.melody, round((self._period - heard.seconds) * self._rate))
+
+    def _follow_notes(self, stream: Following, frame: int) -> None:
+        """What a note begins is followed a period later, and so on from period to period; nothing in a long rest."""
+        notes = self._played.until(frame)
+        period = round(self._period * self._rate)
+        if self._due == 0 and len(notes) < period:
+            return
+        self._due = frame + period if len(notes) else 0
+        stream.set_melody(self._model.tune(notes, self._rate) if len(notes) else None, period - len(notes))
 
     def _take(self, text: str) -> Melody | Listener | None:
         """What was prepared; what was prepared before it is let go of: who wants that back asks anew."""
@@ -151,11 +171,14 @@ class Melodies:
         if self._open_input is None:
             raise UserError("a live input can be followed in `streamer play` only: name a sound file")
         open_input = self._open_input
-        # what a lane replays of the past, and what it plays until the next melody
-        seconds = self._model.policy.keep * self._model.hop / self._model.sample_rate + self._period
         return Listener(
-            lambda again: open_input(device, seconds, again), self._model.melody, self._period, self._report
+            lambda again: open_input(device, self._seconds, again), self._model.melody, self._period, self._report
         )
+
+    @property
+    def _seconds(self) -> float:
+        """That are remembered: what a lane replays of the past, and what it plays until the next melody."""
+        return self._model.policy.keep * self._model.hop / self._model.sample_rate + self._period
 
     def _read(self, text: str) -> Melody:
         path = check_file(text)
@@ -211,5 +234,5 @@ def check_melody(text: str) -> None:
     ------
     UserError
     """
-    if text and text.partition(":")[0] != INPUT:
+    if text.partition(":")[0] not in ("", INPUT, MIDI):
         check_file(text)

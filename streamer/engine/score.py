@@ -14,6 +14,7 @@ import numpy as np
 
 from osc.values import Value
 from streamer.control.chords import Chord, chord_of
+from streamer.control.media import MIDI
 from streamer.control.progression import progression_of
 from streamer.control.score import AUTO, NAMES, OFF, PLAYERS, notes_of
 from streamer.control.table import TABLE
@@ -194,7 +195,10 @@ class Score:
 
     def lacks(self, values: Mapping[str, Value]) -> str:
         """A sentence, once, where something is asked for that the model cannot follow; else none."""
-        if self._follows or self._said or not asks({name: own.default for name, own in TABLE.items()} | dict(values)):
+        asked = {name: own.default for name, own in TABLE.items()} | dict(values)
+        if self._values["melody"] == MIDI:  # they are its tune
+            asked["notes"] = ""
+        if self._follows or self._said or not asks(asked):
             return ""
         self._said = True
         return WORDS_ONLY

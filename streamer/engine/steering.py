@@ -95,6 +95,7 @@ class Steering:
         blend = blend_of(values)
         self.stream = start(model, values, blend)
         self._prompts = Prompts(self.stream, blend)
+        self._melodies.hold(str(values["notes"]), 0)
         if values["melody"]:
             self._melodies.follow(str(values["melody"]), self.stream)
 
@@ -185,6 +186,8 @@ class Steering:
                 self._melodies.follow(str(values[name]), self.stream)
         except UserError as error:
             raise CannotFollow(name, str(error)) from None
+        if "notes" in values:
+            self._melodies.hold(str(values["notes"]), frame)
         gliding = self._begin_glides(change, frame)
         there = {n: v for n, v in values.items() if n in self._values and n not in GAINS and n not in gliding}
         frames = self._frames(change.over)

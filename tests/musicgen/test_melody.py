@@ -64,6 +64,30 @@ def frames_of(stream: Stream, count: int) -> NDArray[np.int64]:
     return np.stack([stream.next_frame() for _ in range(count)], axis=1)
 
 
+def test_notes_that_are_played_have_the_chroma_that_transformers_hears_in_their_sound(
+    mono: tuple[MusicGen, Oracle],
+) -> None:
+    model, oracle = mono
+    notes = (69, 72, 76, 67, 60, 61, 62, 63, 65, 66, 68, 70, 71)
+    sound = tune(*(440 * 2 ** ((note - 69) / 12) for note in notes), seconds=1.024)
+    rate = 1000 / 8.192
+    held = np.repeat(notes, 125).astype(np.int64)
+    assert np.array_equal(model.tune(held, rate).chroma, oracle.chroma(sound)[0].numpy())
+
+
+def test_a_rest_follows_the_note_before_it_and_nothing_but_rests_is_no_tune(mono: tuple[MusicGen, Oracle]) -> None:
+    model, _ = mono
+    held = np.array([-1] * 50 + [69] * 50 + [-1] * 50 + [60] * 50, np.int64)
+    assert model.tune(held, 50).chroma.argmax(1).tolist() == [9] * 24 + [0] * 8
+    with pytest.raises(ValueError, match="at least one note"):
+        model.tune(held[:50], 50)
+
+
+def test_only_melody_models_take_notes(tiny_model: MusicGen) -> None:
+    with pytest.raises(ModelError, match="follows no melody"):
+        tiny_model.tune(np.array([60]), 50)
+
+
 @pytest.mark.parametrize("guidance", [3.0, 1.0])
 @pytest.mark.parametrize("sound", [None, TUNE], ids=["without", "with"])
 def test_stream_equals_generate(

@@ -160,6 +160,10 @@ class SineModel:
         """A frame for each second."""
         return Melody(np.ones((round(len(sound) / sample_rate), 12), np.float32))
 
+    def tune(self, notes: NDArray[np.int64], rate: float) -> Melody:
+        """A frame for each moment."""
+        return Melody(np.eye(12, dtype=np.float32)[notes % 12])
+
     def encode_prompt(self, text: str) -> object:
         self.encoded.append(text)
         return text

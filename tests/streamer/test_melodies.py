@@ -1,4 +1,4 @@
-"""The parameter `melody`: what is followed of files and of a live input, and that nothing it names stops the music."""
+"""The parameter `melody`: what is followed of files, an input and notes, and that nothing stops the music."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from transformers import MusicgenMelodyFeatureExtractor
 from musicgen import MusicGen, Stream, StreamingPolicy, stems
 from osc.values import Value
 from streamer import Controls, Engine, UserError
+from streamer.control.change import Change
 from streamer.engine.core import Core
-from streamer.engine.events import Event, Refused
+from streamer.engine.events import Event, Noted, Refused
 from streamer.engine.listening import Window
 from streamer.engine.melodies import Melodies, check_melody
 from streamer.engine.standing import Standing
@@ -256,6 +257,7 @@ def test_only_files_are_looked_for_before_a_model_is_there(tmp_path: Path) -> No
     check_melody("")
     check_melody("input")
     check_melody("input:USB")
+    check_melody("midi")
     check_melody(written(tmp_path / "song.wav", TUNE))
     with pytest.raises(UserError, match="there is no file"):
         check_melody(str(tmp_path / "none.wav"))
@@ -352,6 +354,68 @@ def test_a_successor_plays_on_without_a_melody_that_has_gone(folder: Path) -> No
     assert engine.values["melody"] == ""
 
 
+# Notes that are played
+
+
+def notes_of(player: Core) -> list[int] | None:
+    """The pitch class of each chroma frame that is followed."""
+    melody = cast(Stream, player.stream).melody
+    return None if melody is None else cast(list[int], melody.chroma.argmax(1).tolist())
+
+
+def played(player: Core, *notes: tuple[str, float]) -> None:
+    """Hold each for so many seconds."""
+    for text, seconds in notes:
+        player.change(Change({"notes": text}))
+        player.read(round(seconds * 50) * HOP)
+
+
+def test_the_highest_of_the_notes_that_are_played_are_followed_a_period_later(model: MusicGen) -> None:
+    told = list[Event]()
+    values: dict[str, Value] = {"seed": 3, "guard": False, "melody": "midi"}
+    player = Core(model, values, channels=1, level=False, melodies=Melodies(model, period=1.0), tell=told.append)
+    played(player, ("", 0.6), ("45 57 69", 0.5), ("", 0.1), ("60 52", 0.3))
+    assert notes_of(player) is None, "nothing was played a period ago"
+    played(player, ("52 60", 0.24))
+    assert notes_of(player) == [9] * 5 + [0] * 3
+    played(player, ("66", 1.0))
+    assert set(notes_of(player) or []) == {9, 0, 6}
+    assert not [event for event in told if isinstance(event, Noted)], "what is followed needs no excuse"
+    played(player, ("", 4.0))
+    assert notes_of(player) is None, "a long rest is no tune"
+    played(player, ("50", 1.02))
+    assert notes_of(player) == [2] * 8
+
+
+def test_the_same_notes_make_the_same_music_in_a_replay_and_they_do_have_a_say(model: MusicGen) -> None:
+    def sound(text: str, melody: str) -> NDArray[np.float32]:
+        values: dict[str, Value] = {"seed": 3, "guard": False, "melody": melody}
+        player = Core(model, values, channels=1, level=False, melodies=Melodies(model, period=0.2))
+        player.change(Change({"notes": text}))
+        return player.read(60 * HOP)
+
+    np.testing.assert_array_equal(sound("60", "midi"), sound("60", "midi"))
+    assert not np.array_equal(sound("60", "midi"), sound("61", "midi"))
+    np.testing.assert_array_equal(sound("60", ""), sound("61", ""))
+
+
+def test_notes_give_way_to_a_file_and_take_over_from_it(model: MusicGen, folder: Path, tmp_path: Path) -> None:
+    melodies, stream = Melodies(model, period=0.2), model.stream()
+    melodies.hold("64", 0)
+    song = written(tmp_path / "song.wav", TUNE)
+    melodies.follow(song, stream)
+    melodies.refresh(stream, 100)
+    assert stream.melody is not None and np.array_equal(stream.melody.chroma, chroma(folder, TUNE))
+    melodies.follow("midi", stream)
+    melodies.refresh(stream, 100)
+    assert stream.melody is not None and set(stream.melody.chroma.argmax(1)) == {4}
+
+
+def test_a_model_without_melodies_says_so_of_notes_too(tiny_model: MusicGen) -> None:
+    with pytest.raises(UserError, match="follows no melody"):
+        Melodies(tiny_model).prepare("midi")
+
+
 # A live input
 
 
@@ -415,7 +479,7 @@ def test_what_is_played_live_has_the_chroma_that_transformers_hears(
         expected = chroma(folder, played[-kept:], 48_000)
 
         def taken(expected: torch.Tensor = expected) -> bool:
-            studio.melodies.refresh(stream)
+            studio.melodies.refresh(stream, 0)
             return stream.melody is not None and np.array_equal(stream.melody.chroma, expected)
 
         until(taken)
@@ -486,7 +550,7 @@ def test_a_stream_led_by_an_input_goes_on_for_ever(studio: Studio, model: MusicG
             heard = studio.melodies._heard
             until(lambda: studio.melodies._listener and studio.melodies._listener.heard is not heard)  # noqa: B023
         followed = stream.melody
-        studio.melodies.refresh(stream)
+        studio.melodies.refresh(stream, 0)
         taken += stream.melody is not followed
         stream.next_frame()
         assert stream.position < 40 + 300

@@ -10,6 +10,7 @@ from osc.command import Answer, Asker, Deed
 from osc.values import BadValue, Value
 from streamer.control.controls import Controls
 from streamer.control.knobs import can_be_target, read_map, write_map
+from streamer.control.media import MIDI
 from streamer.control.pulse import Place
 from streamer.control.table import ACTION_NAMES, SLOTS, TABLE
 from streamer.errors import UserError
@@ -33,8 +34,8 @@ class Midi:
     choice : str
         Which ports, see `Ports`.
     controls
-        What is steered; `knobs` among them is the map, `clock` whether ours is sent, and `keyboard` the channel whose
-        held keys are the chord.
+        What is steered; `knobs` among them is the map, `clock` whether ours is sent, `keyboard` the channel whose held
+        keys are the chord, and `melody` whether they are the tune, then of any channel where none was named.
     load : callable
         Takes the name of a snapshot to load; raises `UserError` where there is none.
     place, playing : callable
@@ -89,7 +90,7 @@ class Midi:
     def _note(self, changed: dict[str, Value], origin: object) -> None:
         if "clock" in changed:
             self._clock.switch(bool(changed["clock"]))
-        if "keyboard" in changed:
+        if changed.keys() & {"keyboard", "melody"}:
             with self._lock:
                 held = bool(self._keyboard.notes)
                 self._keyboard.let_go()
@@ -164,10 +165,12 @@ class Midi:
         return True
 
     def _play(self, port: str, touch: Touch) -> None:
-        """Keys that are held are the chord, where the channel is theirs."""
+        """Keys that are held are the chord, or the tune, where the channel is theirs."""
+        channel = int(self._controls.get("keyboard"))
+        every = not channel and self._controls.get("melody") == MIDI
         with self._lock:
             before = self._keyboard.notes
-            if not self._keyboard.play(port, int(self._controls.get("keyboard")), touch):
+            if not self._keyboard.play(port, None if every else channel, touch):
                 return
             notes = self._keyboard.notes
         if notes != before:

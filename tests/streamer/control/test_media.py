@@ -107,6 +107,13 @@ def test_inputs_are_listened_to_for_those_alone_who_may_keep_something_here(fold
         controls.apply([("melody", "input")], STRANGER)
 
 
+def test_notes_are_anybodys_melody_and_no_passage() -> None:
+    controls = Controls()
+    assert controls.apply([("melody", "midi")], STRANGER) == {"melody": "midi"}
+    with pytest.raises(BadValue, match=NEUTRAL):
+        controls.apply([("continue", Passage("midi").text)], STRANGER)
+
+
 def test_a_strangers_passage_obeys_the_same_rules(folder: Path) -> None:
     controls = Controls()
     asked: list[Change] = []

@@ -114,7 +114,7 @@ def test_what_is_no_map_is_refused(text: str) -> None:
 # --- held keys
 
 
-def played(*touches: tuple[str, float], channel: int = 1) -> str:
+def played(*touches: tuple[str, float], channel: int | None = 1) -> str:
     keyboard = Keyboard()
     for knob, value in touches:
         keyboard.play("keys", channel, Touch(knob, value))
@@ -138,6 +138,13 @@ def test_the_pedal_holds_what_is_let_go() -> None:
 def test_other_channels_and_knobs_are_not_the_chord() -> None:
     assert played(("note 2 57", 0.5), ("cc 1 7", 0.5), ("nrpn 1 64", 0.5)) == ""
     assert played(("note 1 57", 0.5), channel=0) == ""
+
+
+def test_where_no_channel_was_named_all_keys_count_each_with_its_own_pedal() -> None:
+    down = [("note 1 57", 0.5), ("note 9 60", 0.5), ("cc 9 64", 1.0), ("note 1 57", 0.0), ("note 9 60", 0.0)]
+    assert played(*down, channel=None) == "60"
+    assert played(*down, ("cc 1 64", 0.0), channel=None) == "60"
+    assert played(*down, ("cc 9 64", 0.0), channel=None) == ""
 
 
 def test_two_keyboards_play_one_chord() -> None:

@@ -71,10 +71,10 @@ class Peer:
 
 
 class Hall:
-    """A network that lives as long as its process."""
+    """A network that lives as long as its process, so many seconds at most."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(alone("sleep", "600"))
+    def __init__(self, seconds: float = 600) -> None:
+        self._process = subprocess.Popen(alone("sleep", str(seconds)))
         self.pid = self._process.pid
         until(lambda: _has_multicast(self.pid))
 

@@ -185,6 +185,21 @@ def test_notes_call_prompts_and_snapshots_and_toggle_switches(
     until(lambda: stage.get("mute") is False)
 
 
+def test_keys_are_the_tune_where_the_melody_is_theirs(stage: Stage, desk: Player) -> None:
+    stage.controls.set(melody="midi")  # sines follow any tune
+    desk.send(0x94, 64, 100)
+    until(lambda: stage.get("notes") == "64")
+    desk.send(0x84, 64, 0)
+    until(lambda: stage.get("notes") == "")
+    stage.controls.set(keyboard=2)
+    desk.send(0x94, 65, 100)
+    desk.send(0x91, 67, 100)
+    until(lambda: stage.get("notes") == "67")
+    stage.controls.set(melody="")
+    until(lambda: stage.get("notes") == "")
+    stage.controls.set(keyboard=0)
+
+
 def test_what_no_knob_can_turn_is_answered(stage: Stage) -> None:
     for name in ("prompt", "nothing", "prompt/9", "snapshot/", "snapshot/a;b"):
         with pytest.raises(BadValue, match="turns a number"):
