@@ -6,16 +6,18 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from osc.access import NO_RULES, Access
 from osc.sockets import LOCALHOST
 from osc.values import Value
+from streamer.audio.click import Click
 from streamer.audio.devices import Device
 from streamer.audio.null import NullPlayer
 from streamer.audio.output import Output
+from streamer.audio.outs import Outs, channels_text
 from streamer.audio.playback import Playback, Player, decibels
 from streamer.audio.recorder import Recorder
 from streamer.audio.transport import Transport
@@ -63,7 +65,7 @@ _STATUS_SECONDS = 0.05
 RECORDINGS = Path("recordings")
 _PUBLISHED = (
     *("rtf", "buffer_ms", "playing", "xruns", "collapses", "collapse", "recording", "latency_ms", "level", "tempo"),
-    *("beat", "sync", "lock", "loop"),
+    *("beat", "sync", "lock", "loop", "channels", "click"),
 )
 
 
@@ -107,6 +109,8 @@ class Status:
         What has become of the music's own beat, see `streamer.sound.lock`.
     loop : float
         Bars that go round; 0 for none.
+    channels, click : str
+        The device's channels that the music is on, and a metronome.
     """
 
     prompt: str
@@ -127,6 +131,8 @@ class Status:
     sync: str = "internal"
     lock: str = OFF
     loop: float = 0.0
+    channels: str = ""
+    click: str = ""
 
 
 class Instrument:
@@ -142,6 +148,11 @@ class Instrument:
         Where to play; None for the system's clock alone.
     wav
         Without a device: the file to write what would be heard into.
+    channels
+        The device's, or the file's, that the music is on, counted from 1, as many as it has; the first ones unless
+        given.
+    clicks
+        Those that a metronome is on; none unless given.
     host, port
         Where OSC is served (UDP). Anything but a loopback address lets other machines steer, as far as `access` does.
     prefix
@@ -185,6 +196,8 @@ class Instrument:
         *,
         device: Device | None = None,
         wav: Path | None = None,
+        channels: Sequence[int] = (),
+        clicks: Sequence[int] = (),
         host: str = LOCALHOST,
         port: int = PORT,
         prefix: str = PREFIX,
@@ -219,6 +232,9 @@ class Instrument:
             undo.callback(self._playhead.close)
             self.timeline = Timeline(job.rate, self._playhead.read)
             self.playback = Playback(self.ring, job.rate, self._playhead)
+            self._click = Click(job.rate, lambda: self.worker.pulse, self._report) if clicks else None
+            self._outs = Outs(channels or range(1, job.channels + 1), self._click, clicks)
+            self.playback.outs = self._outs if channels or clicks else None
             self.transport = Transport(self.controls, self.playback, self.timeline, self._report)
             self.recorder = Recorder(self.playback, self._journal, self._report, record_as)
             self._copies = Copies(self.playback, self.recorder, self.record, recordings)
@@ -256,6 +272,8 @@ class Instrument:
         self._commands.begin()
         self._telling.start()
         self.company.start()
+        if self._click is not None:
+            self._click.start()
         while self.ring.fill < self.ring.lead // 2 and self.worker.restarts == 0 and not self.worker.ended:
             time.sleep(0.005)
         if self._record_to is not None:
@@ -286,6 +304,8 @@ class Instrument:
             sync=self.company.source,
             lock=self._lock,
             loop=self._loop,
+            channels=channels_text(self._outs.music),
+            click=channels_text(self._outs.clicks),
         )
 
     def place(self, moment: float) -> Place | None:
@@ -323,6 +343,8 @@ class Instrument:
             time.sleep(0.005)
         self.company.close()
         self.player.close()
+        if self._click is not None:
+            self._click.close()
         self.recorder.stop()
         self.transport.close()
         if self._telling.is_alive():

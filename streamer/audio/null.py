@@ -49,7 +49,7 @@ class NullPlayer:
         self._file: WavOut | None = None
         if wav is not None and not wav.parent.is_dir():
             raise UserError(f"There is no folder {wav.parent} to write {wav.name} into: make it first.")
-        self._block = np.zeros((max(1, round(block_seconds * playback.rate)), playback.ring.channels), np.float32)
+        self._block = np.zeros((max(1, round(block_seconds * playback.rate)), playback.channels), np.float32)
         self._closing = threading.Event()
         self._thread = lasting("null clock", self._run)
 
@@ -66,7 +66,7 @@ class NullPlayer:
     def start(self) -> None:
         """Begin to pull blocks, and the file: nothing is left of an instrument that never played."""
         if self._wav is not None:
-            self._file = WavOut(self._wav, self._playback.rate, self._playback.ring.channels, self._report)
+            self._file = WavOut(self._wav, self._playback.rate, self._playback.channels, self._report)
         self._playback.latency = self.latency
         self._thread.start()
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamer.audio.devices import Device, choose, devices, portaudio
 from streamer.audio.null import NullPlayer
 from streamer.audio.playback import Playback, Player
+from streamer.audio.rerate import Rerate
 from streamer.errors import UserError
 from streamer.process.priority import hurry_callback
 from streamer.threads import fleeting, lasting
@@ -29,9 +30,9 @@ class SoundDevicePlayer:
     Parameters
     ----------
     playback
-        What the device's callback calls; its rate must be one the device takes, its channels no more than it has.
+        What the device's callback calls; its channels must be no more than the device has.
     device
-        Where to play.
+        Where to play; where its rate is another than the playback's, the sound is resampled.
 
     Raises
     ------
@@ -54,12 +55,14 @@ class SoundDevicePlayer:
         self._dead = False
         self._hurries = False
         self.name = device.name
+        rerate = None if device.rate == playback.rate else Rerate(playback, device.rate)
+        self._fill = playback.fill if rerate is None else rerate.fill
         try:
             info = self._sounddevice.query_devices(device.index)
             self._stream = self._sounddevice.OutputStream(
-                samplerate=playback.rate,
+                samplerate=device.rate,
                 device=device.index,
-                channels=playback.ring.channels,
+                channels=playback.channels,
                 dtype="float32",
                 # Some drivers call 1 ms low, and some a second: neither is meant.
                 latency=min(max(info["default_low_output_latency"], 0.010), 0.100),
@@ -68,7 +71,7 @@ class SoundDevicePlayer:
         except self._sounddevice.PortAudioError as error:
             raise UserError(f"Cannot open the output device {device.index} ({device.name}): {error}") from None
         # JACK reports nonsense: nothing that a person would play through has more than half a second.
-        self.latency = min(max(float(self._stream.latency), 0.0), 0.5)
+        self.latency = min(max(float(self._stream.latency), 0.0), 0.5) + (rerate.latency if rerate else 0.0)
 
     def start(self) -> None:
         """Begin to play."""
@@ -112,7 +115,7 @@ class SoundDevicePlayer:
             hurry_callback()
         self._called = time.monotonic()
         self._playback.device_xruns += bool(status.output_underflow)
-        self._playback.fill(out)
+        self._fill(out)
 
 
 class Output:
@@ -199,12 +202,14 @@ class Output:
     def _wait_for_device(self) -> None:
         while not self._closing.wait(RETRY_SECONDS):
             try:
-                self._take_up(self._same_device())
+                device = self._same_device()
+                self._take_up(device)
             except UserError:
                 if not self.player.running():
                     self._fall_back()
             else:
-                self._report(f"The output device {self._device.name} is back.")
+                rate = "" if device.rate == self._playback.rate else f", at {device.rate} Hz: the sound is resampled"
+                self._report(f"The output device {self._device.name} is back{rate}.")
                 return
 
     def _take_up(self, device: Device) -> None:
@@ -219,6 +224,6 @@ class Output:
         sounddevice._terminate()
         sounddevice._initialize()
         device = choose(devices(), self._device.name)
-        if device.rate != self._device.rate or device.channels < self._playback.ring.channels:
-            raise UserError(f"{device.name} came back with another rate or with fewer channels.")
+        if device.channels < self._playback.channels:
+            raise UserError(f"{device.name} came back with fewer channels.")
         return device

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.audio.outs import Outs
 from streamer.audio.tap import Tap
 from streamer.process.broadcast import Broadcast
 from streamer.process.playhead import Playhead
@@ -57,6 +58,8 @@ class Playback:
         Times that sound was due and the ring ran dry; times that the device said it was fed too late.
     peak : float
         Level of the last block, 1.0 is full scale.
+    outs : Outs or None
+        The channels of the device that it plays on, where they are not just the ring's; set before anything plays.
     """
 
     def __init__(
@@ -71,11 +74,13 @@ class Playback:
         self.taps: tuple[Tap, ...] = ()
         self._tapping = threading.Lock()  # held by those who come and go, never by the callback
         self.broadcast: Broadcast | None = None
+        self.outs: Outs | None = None
         self.underruns = 0
         self.device_xruns = 0
         self.peak = 0.0
         self._ramp = fade_curve(rate, fade_seconds)
         self._fade = len(self._ramp) - 1
+        self._read = 0  # samples of the ring in this block
         self._at = 0  # where in the fade: 0 closed, self._fade open
         self._was_open = False
         self._drop = False
@@ -91,6 +96,11 @@ class Playback:
     def sounding(self) -> bool:
         """Whether the last block had sound in it."""
         return self._at > 0
+
+    @property
+    def channels(self) -> int:
+        """Of the blocks that it fills."""
+        return self.outs.channels if self.outs else self.ring.channels
 
     def play(self) -> None:
         """Open the gate; the music goes on where it stopped."""
@@ -116,7 +126,16 @@ class Playback:
             self.taps = tuple(other for other in self.taps if other is not tap)
 
     def fill(self, out: NDArray[np.float32]) -> None:
-        """Fill `out`, float32 (samples, channels), with the next block: the callback.
+        """Fill `out`, float32 (samples, channels), with the next block: the callback."""
+        outs = self.outs
+        if outs is None:
+            self._fill(out)
+            return
+        self._fill(outs.block(len(out)))
+        outs.place(out, self.ring.taken - self._read, self._read)
+
+    def _fill(self, out: NDArray[np.float32]) -> None:
+        """The music's next block.
 
         Of the sound in the ring one fade's length is always left there, so that when the ring runs dry there is still
         real sound to fade out with.
@@ -156,14 +175,16 @@ class Playback:
         return opens
 
     def _copy_open(self, out: NDArray[np.float32]) -> None:
-        self.samples += self.ring.read_into(out)
+        self._read = self.ring.read_into(out)
+        self.samples += self._read
         rising = min(len(out), self._fade - self._at)
         out[:rising] *= self._ramp[self._at + 1 : self._at + 1 + rising]
         self._at += rising
 
     def _copy_closing(self, out: NDArray[np.float32]) -> None:
         falling = min(len(out), self._at)
-        self.samples += self.ring.read_into(out[:falling])
+        self._read = self.ring.read_into(out[:falling])
+        self.samples += self._read
         out[:falling] *= self._ramp[self._at - falling : self._at][::-1]
         out[falling:] = 0.0
         self._at -= falling

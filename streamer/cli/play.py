@@ -75,6 +75,24 @@ def play(
         Path | None,
         typer.Option(metavar="FILE", help="Write a WAV in place of playing on a device.", rich_help_panel=SOUND),
     ] = None,
+    channels: Annotated[
+        str,
+        typer.Option(
+            metavar="N,N",
+            show_default=False,
+            help="The device's channels to play on, counted from 1, like 3,4; the first two unless given.",
+            rich_help_panel=SOUND,
+        ),
+    ] = "",
+    click_channels: Annotated[
+        str,
+        typer.Option(
+            metavar="N,N",
+            show_default=False,
+            help="Channels for a metronome on the beat that is counted; none unless given.",
+            rich_help_panel=SOUND,
+        ),
+    ] = "",
     rate: Rate = None,
     fx: Fx = None,
     force: Force = False,
@@ -191,13 +209,16 @@ def play(
     chosen, wav = _output(device, wav_out)
     if chosen and rate is not None:
         raise UserError(f"--rate is for a file, and {chosen.name} plays {chosen.rate} Hz: leave it out")
-    samples, channels = (chosen.rate, min(chosen.channels, 2)) if chosen else (rate or own_rate(model), 2)
+    samples, most = (chosen.rate, min(chosen.channels, 2)) if chosen else (rate or own_rate(model), 2)
+    music_on, click_on = _channels(channels, click_channels, chosen)
     hurry_process()
     instrument = Instrument(
-        music(model, samples, channels, backend, threads, beginning, stems, anchor),
+        music(model, samples, len(music_on) or most, backend, threads, beginning, stems, anchor),
         {"prompt": PROMPT} | chain(fx) | values,
         device=chosen,
         wav=wav,
+        channels=music_on,
+        clicks=click_on,
         host=osc_host,
         port=osc_port,
         prefix=osc_prefix,
@@ -241,6 +262,17 @@ def _folder(path: Path | None) -> Path | None:
     if path is not None and not path.is_dir():
         raise UserError(f"the path {path} is no folder: give --media the one whose files other machines may name")
     return path
+
+
+def _channels(music: str, click: str, device: Device | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The channels for the music and for the click, () for the first ones and for none."""
+    from streamer.audio.outs import channels_of
+
+    found = channels_of(music, "--channels"), channels_of(click, "--click-channels")
+    highest = max((0, *found[0], *found[1]))
+    if device is not None and highest > device.channels:
+        raise UserError(f"there is no channel {highest}: {device.name} has {device.channels}, see `streamer devices`")
+    return found
 
 
 def _output(device: str | None, wav: Path | None) -> tuple[Device | None, Path | None]:

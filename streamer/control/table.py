@@ -300,6 +300,8 @@ STATUS: dict[str, str] = {
     "beat": "Beats heard since the music began, 0 on the first; or those that `sync` counts.",
     "bar": "Bars of four beats heard, 0 in the first.",
     "lock": "What has become of the music's own beat: off, listening, locked, or lost while it cannot be heard.",
+    "channels": "The output device's channels that the music is on, counted from 1: 1,2 or what --channels names.",
+    "click": "Those that the metronome is on, see --click-channels; empty: none.",
     "sync": "Where the beat comes from now: internal where nothing is heard of what `sync` asks for.",
 }
 """What the instrument tells about itself, by name; published, never set."""
