@@ -17,6 +17,7 @@ from py2max.core.common import Rect
 from osc.command import Command
 from osc.parameter import Parameter
 from osc.values import Value
+from streamer.control.score import PLAYERS
 from streamer.control.table import ACTIONS, SLOTS, TABLE
 from streamer.surfaces.commands import COMMANDS, RECORD
 
@@ -24,6 +25,14 @@ PATCH = Path(__file__).with_name("musicgen-streamer.maxpat")
 HOST, SEND_PORT, REPLY_PORT = "127.0.0.1", 7770, 7771
 DIALS = ("temperature", "topk", "cfg", "volume", "tempo")
 WORDS = ("key", "quantise")
+BAND = ("chord", "progression", "notes", "sync")
+"""Typed on the right: what the band plays, and whose beat it is."""
+CLICKED = (
+    *(("player_" + name, word) for name in PLAYERS for word in ("on", "off", "auto")),
+    *(("energy", value) for value in (0.1, 0.5, 1.0, "auto")),
+    *(("lock", 1.0), ("lock", 0.0), ("lockshift", 0.5), ("lockshift", 0.0)),
+)
+"""Parameters and values that are a message each."""
 COMMANDS_Y, COMMANDS_ROW = 500, 24
 METERS = {
     "rtf": "times real time",
@@ -42,7 +51,7 @@ FLOAT_TYPE = 0  # parameter_type: an integer there is 8 bits wide, too few for t
 def patch() -> Patcher:
     """The whole patch: controls on the left send, the replies on the right set the controls and the meters."""
     patcher = Patcher(title="MusicGen Streamer", on_invalid="raise")
-    patcher.rect = Rect(80, 90, 1900, max(900, COMMANDS_Y + COMMANDS_ROW * (len(COMMANDS) + 2)))
+    patcher.rect = Rect(80, 90, 2560, max(900, COMMANDS_Y + COMMANDS_ROW * (len(COMMANDS) + 2)))
     note(patcher, "MusicGen Streamer over OSC. Start the instrument first: make play", Rect(20, 15, 480, 20))
     send = patcher.add_textbox(
         f"udpsend {HOST} {SEND_PORT}", numinlets=1, numoutlets=0, outlettype=[], patching_rect=Rect(20, 700, 150, 22)
@@ -61,6 +70,13 @@ def patch() -> Patcher:
     for place, (name, label) in enumerate(METERS.items()):
         number(patcher, label, 620 + 105 * (place % 4), 495 + 60 * (place // 4), replies[f"status/{name}"])
     slots(patcher, send, replies)
+    for place, name in enumerate(BAND):
+        note(patcher, name, Rect(1780, 45 + 32 * place, 90, 20))
+        words(patcher, TABLE[name], Rect(1880, 45 + 32 * place, 140, 24), send, replies[name])
+    for place, (name, value) in enumerate(CLICKED):
+        sent = f"/mg/{TABLE[name].path} {value if isinstance(value, str) else format(value, 'g')}"
+        box = patcher.add_message(sent, patching_rect=Rect(1780 + 170 * (place % 3), 220 + 28 * (place // 3), 160, 22))
+        patcher.add_line(box, send)
     for place, command in enumerate(COMMANDS):
         ask(patcher, command, COMMANDS_Y + COMMANDS_ROW * place, send)
     end = Command(RECORD.path, "End the recording.", RECORD.takes, ("0",))
@@ -187,7 +203,7 @@ def button(patcher: Patcher, action: str, x: float, send: Box) -> None:
 def reply_boxes(patcher: Patcher) -> dict[str, tuple[Box, int]]:
     """Where each reply comes out, by the parameter's name; the level, and the other numbers of the status."""
     receive = patcher.add_textbox(f"udpreceive {REPLY_PORT}", patching_rect=Rect(620, 45, 120, 22))
-    asked = ["prompt", *DIALS, *WORDS]
+    asked = ["prompt", *DIALS, *WORDS, *BAND]
     blend = [name for name in (*SLOTS, *SLOTS.values()) if name != "prompt"]
     main = router(patcher, [*(f"/mg/{TABLE[name].path}" for name in asked), "/mg/error"], Rect(620, 80, 420, 36))
     slot = router(patcher, [f"/mg/{TABLE[name].path}" for name in blend], Rect(620, 160, 420, 64))

@@ -13,8 +13,8 @@
         "rect": [
             80,
             90,
-            1900,
-            1100
+            2560,
+            1124
         ],
         "bglocked": 0,
         "openinpresentation": 0,
@@ -100,8 +100,8 @@
                 "box": {
                     "id": "obj-4",
                     "maxclass": "newobj",
-                    "numinlets": 10,
-                    "numoutlets": 10,
+                    "numinlets": 14,
+                    "numoutlets": 14,
                     "patching_rect": [
                         620,
                         80,
@@ -118,9 +118,13 @@
                         "",
                         "",
                         "",
+                        "",
+                        "",
+                        "",
+                        "",
                         ""
                     ],
-                    "text": "route /mg/prompt /mg/temperature /mg/topk /mg/cfg /mg/volume /mg/tempo /mg/key /mg/quantise /mg/error"
+                    "text": "route /mg/prompt /mg/temperature /mg/topk /mg/cfg /mg/volume /mg/tempo /mg/key /mg/quantise /mg/chord /mg/progression /mg/notes /mg/sync /mg/error"
                 }
             },
             {
@@ -2645,6 +2649,890 @@
             {
                 "box": {
                     "id": "obj-136",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1780,
+                        45,
+                        90,
+                        20
+                    ],
+                    "text": "chord"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-137",
+                    "maxclass": "textedit",
+                    "numinlets": 1,
+                    "numoutlets": 4,
+                    "patching_rect": [
+                        1880,
+                        45,
+                        140,
+                        24
+                    ],
+                    "outlettype": [
+                        "",
+                        "",
+                        "",
+                        ""
+                    ],
+                    "keymode": 1,
+                    "outputmode": 1,
+                    "wordwrap": 0,
+                    "parameter_enable": 0
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-138",
+                    "maxclass": "newobj",
+                    "numinlets": 2,
+                    "numoutlets": 2,
+                    "patching_rect": [
+                        2030,
+                        45,
+                        70,
+                        22
+                    ],
+                    "outlettype": [
+                        "",
+                        ""
+                    ],
+                    "text": "route text"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-139",
+                    "maxclass": "newobj",
+                    "numinlets": 2,
+                    "numoutlets": 2,
+                    "patching_rect": [
+                        2105,
+                        45,
+                        70,
+                        22
+                    ],
+                    "outlettype": [
+                        "",
+                        ""
+                    ],
+                    "text": "route bang"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-140",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2180,
+                        45,
+                        115,
+                        22
+                    ],
+                    "text": "/mg/chord \"\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-141",
+                    "maxclass": "newobj",
+                    "numinlets": 1,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2300,
+                        45,
+                        160,
+                        22
+                    ],
+                    "outlettype": [
+                        ""
+                    ],
+                    "text": "prepend /mg/chord"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-142",
+                    "maxclass": "newobj",
+                    "numinlets": 1,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2465,
+                        45,
+                        75,
+                        22
+                    ],
+                    "outlettype": [
+                        ""
+                    ],
+                    "text": "prepend set"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-143",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1780,
+                        77,
+                        90,
+                        20
+                    ],
+                    "text": "progression"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-144",
+                    "maxclass": "textedit",
+                    "numinlets": 1,
+                    "numoutlets": 4,
+                    "patching_rect": [
+                        1880,
+                        77,
+                        140,
+                        24
+                    ],
+                    "outlettype": [
+                        "",
+                        "",
+                        "",
+                        ""
+                    ],
+                    "keymode": 1,
+                    "outputmode": 1,
+                    "wordwrap": 0,
+                    "parameter_enable": 0
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-145",
+                    "maxclass": "newobj",
+                    "numinlets": 2,
+                    "numoutlets": 2,
+                    "patching_rect": [
+                        2030,
+                        77,
+                        70,
+                        22
+                    ],
+                    "outlettype": [
+                        "",
+                        ""
+                    ],
+                    "text": "route text"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-146",
+                    "maxclass": "newobj",
+                    "numinlets": 2,
+                    "numoutlets": 2,
+                    "patching_rect": [
+                        2105,
+                        77,
+                        70,
+                        22
+                    ],
+                    "outlettype": [
+                        "",
+                        ""
+                    ],
+                    "text": "route bang"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-147",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2180,
+                        77,
+                        115,
+                        22
+                    ],
+                    "text": "/mg/progression \"\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-148",
+                    "maxclass": "newobj",
+                    "numinlets": 1,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2300,
+                        77,
+                        160,
+                        22
+                    ],
+                    "outlettype": [
+                        ""
+                    ],
+                    "text": "prepend /mg/progression"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-149",
+                    "maxclass": "newobj",
+                    "numinlets": 1,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2465,
+                        77,
+                        75,
+                        22
+                    ],
+                    "outlettype": [
+                        ""
+                    ],
+                    "text": "prepend set"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-150",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1780,
+                        109,
+                        90,
+                        20
+                    ],
+                    "text": "notes"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-151",
+                    "maxclass": "textedit",
+                    "numinlets": 1,
+                    "numoutlets": 4,
+                    "patching_rect": [
+                        1880,
+                        109,
+                        140,
+                        24
+                    ],
+                    "outlettype": [
+                        "",
+                        "",
+                        "",
+                        ""
+                    ],
+                    "keymode": 1,
+                    "outputmode": 1,
+                    "wordwrap": 0,
+                    "parameter_enable": 0
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-152",
+                    "maxclass": "newobj",
+                    "numinlets": 2,
+                    "numoutlets": 2,
+                    "patching_rect": [
+                        2030,
+                        109,
+                        70,
+                        22
+                    ],
+                    "outlettype": [
+                        "",
+                        ""
+                    ],
+                    "text": "route text"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-153",
+                    "maxclass": "newobj",
+                    "numinlets": 2,
+                    "numoutlets": 2,
+                    "patching_rect": [
+                        2105,
+                        109,
+                        70,
+                        22
+                    ],
+                    "outlettype": [
+                        "",
+                        ""
+                    ],
+                    "text": "route bang"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-154",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2180,
+                        109,
+                        115,
+                        22
+                    ],
+                    "text": "/mg/notes \"\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-155",
+                    "maxclass": "newobj",
+                    "numinlets": 1,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2300,
+                        109,
+                        160,
+                        22
+                    ],
+                    "outlettype": [
+                        ""
+                    ],
+                    "text": "prepend /mg/notes"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-156",
+                    "maxclass": "newobj",
+                    "numinlets": 1,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2465,
+                        109,
+                        75,
+                        22
+                    ],
+                    "outlettype": [
+                        ""
+                    ],
+                    "text": "prepend set"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-157",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1780,
+                        141,
+                        90,
+                        20
+                    ],
+                    "text": "sync"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-158",
+                    "maxclass": "textedit",
+                    "numinlets": 1,
+                    "numoutlets": 4,
+                    "patching_rect": [
+                        1880,
+                        141,
+                        140,
+                        24
+                    ],
+                    "outlettype": [
+                        "",
+                        "",
+                        "",
+                        ""
+                    ],
+                    "keymode": 1,
+                    "outputmode": 1,
+                    "wordwrap": 0,
+                    "parameter_enable": 0
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-159",
+                    "maxclass": "newobj",
+                    "numinlets": 2,
+                    "numoutlets": 2,
+                    "patching_rect": [
+                        2030,
+                        141,
+                        70,
+                        22
+                    ],
+                    "outlettype": [
+                        "",
+                        ""
+                    ],
+                    "text": "route text"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-160",
+                    "maxclass": "newobj",
+                    "numinlets": 2,
+                    "numoutlets": 2,
+                    "patching_rect": [
+                        2105,
+                        141,
+                        70,
+                        22
+                    ],
+                    "outlettype": [
+                        "",
+                        ""
+                    ],
+                    "text": "route bang"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-161",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2180,
+                        141,
+                        115,
+                        22
+                    ],
+                    "text": "/mg/sync \"\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-162",
+                    "maxclass": "newobj",
+                    "numinlets": 1,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2300,
+                        141,
+                        160,
+                        22
+                    ],
+                    "outlettype": [
+                        ""
+                    ],
+                    "text": "prepend /mg/sync"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-163",
+                    "maxclass": "newobj",
+                    "numinlets": 1,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2465,
+                        141,
+                        75,
+                        22
+                    ],
+                    "outlettype": [
+                        ""
+                    ],
+                    "text": "prepend set"
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-164",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1780,
+                        220,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/drums on",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-165",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1950,
+                        220,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/drums off",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-166",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2120,
+                        220,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/drums auto",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-167",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1780,
+                        248,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/bass on",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-168",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1950,
+                        248,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/bass off",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-169",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2120,
+                        248,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/bass auto",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-170",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1780,
+                        276,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/chords on",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-171",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1950,
+                        276,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/chords off",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-172",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2120,
+                        276,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/chords auto",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-173",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1780,
+                        304,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/lead on",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-174",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1950,
+                        304,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/lead off",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-175",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2120,
+                        304,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/player/lead auto",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-176",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1780,
+                        332,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/energy 0.1",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-177",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1950,
+                        332,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/energy 0.5",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-178",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2120,
+                        332,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/energy 1",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-179",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1780,
+                        360,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/energy auto",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-180",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1950,
+                        360,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/lock 1",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-181",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        2120,
+                        360,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/lock 0",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-182",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1780,
+                        388,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/lock/shift 0.5",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-183",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1950,
+                        388,
+                        160,
+                        22
+                    ],
+                    "text": "/mg/lock/shift 0",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-184",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -2662,7 +3550,7 @@
             },
             {
                 "box": {
-                    "id": "obj-137",
+                    "id": "obj-185",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
@@ -2677,7 +3565,7 @@
             },
             {
                 "box": {
-                    "id": "obj-138",
+                    "id": "obj-186",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -2695,7 +3583,7 @@
             },
             {
                 "box": {
-                    "id": "obj-139",
+                    "id": "obj-187",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
@@ -2710,13 +3598,46 @@
             },
             {
                 "box": {
-                    "id": "obj-140",
+                    "id": "obj-188",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
                         548,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/tempo/tap",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-189",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        548,
+                        420,
+                        20
+                    ],
+                    "text": "Tap the tempo: from the third tap on it is as fast as the last eight were."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-190",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        572,
                         260,
                         22
                     ],
@@ -2728,13 +3649,13 @@
             },
             {
                 "box": {
-                    "id": "obj-141",
+                    "id": "obj-191",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        548,
+                        572,
                         420,
                         20
                     ],
@@ -2743,13 +3664,13 @@
             },
             {
                 "box": {
-                    "id": "obj-142",
+                    "id": "obj-192",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        572,
+                        596,
                         260,
                         22
                     ],
@@ -2761,13 +3682,13 @@
             },
             {
                 "box": {
-                    "id": "obj-143",
+                    "id": "obj-193",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        572,
+                        596,
                         420,
                         20
                     ],
@@ -2776,13 +3697,13 @@
             },
             {
                 "box": {
-                    "id": "obj-144",
+                    "id": "obj-194",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        596,
+                        620,
                         260,
                         22
                     ],
@@ -2794,13 +3715,13 @@
             },
             {
                 "box": {
-                    "id": "obj-145",
+                    "id": "obj-195",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        596,
+                        620,
                         420,
                         20
                     ],
@@ -2809,13 +3730,13 @@
             },
             {
                 "box": {
-                    "id": "obj-146",
+                    "id": "obj-196",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        620,
+                        644,
                         260,
                         22
                     ],
@@ -2827,13 +3748,13 @@
             },
             {
                 "box": {
-                    "id": "obj-147",
+                    "id": "obj-197",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        620,
+                        644,
                         420,
                         20
                     ],
@@ -2842,13 +3763,13 @@
             },
             {
                 "box": {
-                    "id": "obj-148",
+                    "id": "obj-198",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        644,
+                        668,
                         260,
                         22
                     ],
@@ -2860,13 +3781,13 @@
             },
             {
                 "box": {
-                    "id": "obj-149",
+                    "id": "obj-199",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        644,
+                        668,
                         420,
                         20
                     ],
@@ -2875,13 +3796,13 @@
             },
             {
                 "box": {
-                    "id": "obj-150",
+                    "id": "obj-200",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        668,
+                        692,
                         260,
                         22
                     ],
@@ -2893,13 +3814,13 @@
             },
             {
                 "box": {
-                    "id": "obj-151",
+                    "id": "obj-201",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        668,
+                        692,
                         420,
                         20
                     ],
@@ -2908,13 +3829,13 @@
             },
             {
                 "box": {
-                    "id": "obj-152",
+                    "id": "obj-202",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        692,
+                        716,
                         260,
                         22
                     ],
@@ -2926,13 +3847,13 @@
             },
             {
                 "box": {
-                    "id": "obj-153",
+                    "id": "obj-203",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        692,
+                        716,
                         420,
                         20
                     ],
@@ -2941,13 +3862,13 @@
             },
             {
                 "box": {
-                    "id": "obj-154",
+                    "id": "obj-204",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        716,
+                        740,
                         260,
                         22
                     ],
@@ -2959,13 +3880,13 @@
             },
             {
                 "box": {
-                    "id": "obj-155",
+                    "id": "obj-205",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        716,
+                        740,
                         420,
                         20
                     ],
@@ -2974,13 +3895,13 @@
             },
             {
                 "box": {
-                    "id": "obj-156",
+                    "id": "obj-206",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        740,
+                        764,
                         260,
                         22
                     ],
@@ -2992,13 +3913,13 @@
             },
             {
                 "box": {
-                    "id": "obj-157",
+                    "id": "obj-207",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        740,
+                        764,
                         420,
                         20
                     ],
@@ -3007,13 +3928,13 @@
             },
             {
                 "box": {
-                    "id": "obj-158",
+                    "id": "obj-208",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        764,
+                        788,
                         260,
                         22
                     ],
@@ -3025,13 +3946,13 @@
             },
             {
                 "box": {
-                    "id": "obj-159",
+                    "id": "obj-209",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        764,
+                        788,
                         420,
                         20
                     ],
@@ -3040,13 +3961,13 @@
             },
             {
                 "box": {
-                    "id": "obj-160",
+                    "id": "obj-210",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        788,
+                        812,
                         260,
                         22
                     ],
@@ -3058,13 +3979,13 @@
             },
             {
                 "box": {
-                    "id": "obj-161",
+                    "id": "obj-211",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        788,
+                        812,
                         420,
                         20
                     ],
@@ -3073,13 +3994,13 @@
             },
             {
                 "box": {
-                    "id": "obj-162",
+                    "id": "obj-212",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        812,
+                        836,
                         260,
                         22
                     ],
@@ -3091,13 +4012,13 @@
             },
             {
                 "box": {
-                    "id": "obj-163",
+                    "id": "obj-213",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        812,
+                        836,
                         420,
                         20
                     ],
@@ -3106,13 +4027,13 @@
             },
             {
                 "box": {
-                    "id": "obj-164",
+                    "id": "obj-214",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        836,
+                        860,
                         260,
                         22
                     ],
@@ -3124,13 +4045,13 @@
             },
             {
                 "box": {
-                    "id": "obj-165",
+                    "id": "obj-215",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        836,
+                        860,
                         420,
                         20
                     ],
@@ -3139,13 +4060,13 @@
             },
             {
                 "box": {
-                    "id": "obj-166",
+                    "id": "obj-216",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        860,
+                        884,
                         260,
                         22
                     ],
@@ -3157,13 +4078,13 @@
             },
             {
                 "box": {
-                    "id": "obj-167",
+                    "id": "obj-217",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        860,
+                        884,
                         420,
                         20
                     ],
@@ -3172,13 +4093,13 @@
             },
             {
                 "box": {
-                    "id": "obj-168",
+                    "id": "obj-218",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        884,
+                        908,
                         260,
                         22
                     ],
@@ -3190,13 +4111,13 @@
             },
             {
                 "box": {
-                    "id": "obj-169",
+                    "id": "obj-219",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        884,
+                        908,
                         420,
                         20
                     ],
@@ -3205,13 +4126,13 @@
             },
             {
                 "box": {
-                    "id": "obj-170",
+                    "id": "obj-220",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        908,
+                        932,
                         260,
                         22
                     ],
@@ -3223,13 +4144,13 @@
             },
             {
                 "box": {
-                    "id": "obj-171",
+                    "id": "obj-221",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        908,
+                        932,
                         420,
                         20
                     ],
@@ -3238,13 +4159,13 @@
             },
             {
                 "box": {
-                    "id": "obj-172",
+                    "id": "obj-222",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        932,
+                        956,
                         260,
                         22
                     ],
@@ -3256,13 +4177,13 @@
             },
             {
                 "box": {
-                    "id": "obj-173",
+                    "id": "obj-223",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        932,
+                        956,
                         420,
                         20
                     ],
@@ -3271,13 +4192,13 @@
             },
             {
                 "box": {
-                    "id": "obj-174",
+                    "id": "obj-224",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        956,
+                        980,
                         260,
                         22
                     ],
@@ -3289,13 +4210,13 @@
             },
             {
                 "box": {
-                    "id": "obj-175",
+                    "id": "obj-225",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        956,
+                        980,
                         420,
                         20
                     ],
@@ -3304,13 +4225,13 @@
             },
             {
                 "box": {
-                    "id": "obj-176",
+                    "id": "obj-226",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        980,
+                        1004,
                         260,
                         22
                     ],
@@ -3322,13 +4243,13 @@
             },
             {
                 "box": {
-                    "id": "obj-177",
+                    "id": "obj-227",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        980,
+                        1004,
                         420,
                         20
                     ],
@@ -3337,13 +4258,13 @@
             },
             {
                 "box": {
-                    "id": "obj-178",
+                    "id": "obj-228",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        1004,
+                        1028,
                         260,
                         22
                     ],
@@ -3355,13 +4276,13 @@
             },
             {
                 "box": {
-                    "id": "obj-179",
+                    "id": "obj-229",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        1004,
+                        1028,
                         420,
                         20
                     ],
@@ -3370,13 +4291,13 @@
             },
             {
                 "box": {
-                    "id": "obj-180",
+                    "id": "obj-230",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        1028,
+                        1052,
                         260,
                         22
                     ],
@@ -3388,13 +4309,13 @@
             },
             {
                 "box": {
-                    "id": "obj-181",
+                    "id": "obj-231",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        1028,
+                        1052,
                         420,
                         20
                     ],
@@ -3403,13 +4324,13 @@
             },
             {
                 "box": {
-                    "id": "obj-182",
+                    "id": "obj-232",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
                         1060,
-                        1052,
+                        1076,
                         260,
                         22
                     ],
@@ -3421,13 +4342,13 @@
             },
             {
                 "box": {
-                    "id": "obj-183",
+                    "id": "obj-233",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
                         1330,
-                        1052,
+                        1076,
                         420,
                         20
                     ],
@@ -3436,7 +4357,7 @@
             },
             {
                 "box": {
-                    "id": "obj-184",
+                    "id": "obj-234",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
@@ -3451,7 +4372,7 @@
             },
             {
                 "box": {
-                    "id": "obj-185",
+                    "id": "obj-235",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3469,7 +4390,7 @@
             },
             {
                 "box": {
-                    "id": "obj-186",
+                    "id": "obj-236",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3487,7 +4408,7 @@
             },
             {
                 "box": {
-                    "id": "obj-187",
+                    "id": "obj-237",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3505,7 +4426,7 @@
             },
             {
                 "box": {
-                    "id": "obj-188",
+                    "id": "obj-238",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -3523,7 +4444,7 @@
             },
             {
                 "box": {
-                    "id": "obj-189",
+                    "id": "obj-239",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3541,7 +4462,7 @@
             },
             {
                 "box": {
-                    "id": "obj-190",
+                    "id": "obj-240",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -3576,7 +4497,7 @@
                 "patchline": {
                     "source": [
                         "obj-4",
-                        8
+                        12
                     ],
                     "destination": [
                         "obj-7",
@@ -3589,7 +4510,7 @@
                 "patchline": {
                     "source": [
                         "obj-4",
-                        9
+                        13
                     ],
                     "destination": [
                         "obj-5",
@@ -5551,11 +6472,11 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-136",
+                        "obj-137",
                         0
                     ],
                     "destination": [
-                        "obj-2",
+                        "obj-138",
                         0
                     ],
                     "order": 0
@@ -5568,7 +6489,20 @@
                         0
                     ],
                     "destination": [
-                        "obj-2",
+                        "obj-139",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-139",
+                        0
+                    ],
+                    "destination": [
+                        "obj-140",
                         0
                     ],
                     "order": 0
@@ -5590,11 +6524,50 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-142",
+                        "obj-141",
                         0
                     ],
                     "destination": [
                         "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-142",
+                        0
+                    ],
+                    "destination": [
+                        "obj-137",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-139",
+                        1
+                    ],
+                    "destination": [
+                        "obj-141",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-4",
+                        8
+                    ],
+                    "destination": [
+                        "obj-142",
                         0
                     ],
                     "order": 0
@@ -5607,7 +6580,20 @@
                         0
                     ],
                     "destination": [
-                        "obj-2",
+                        "obj-145",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-145",
+                        0
+                    ],
+                    "destination": [
+                        "obj-146",
                         0
                     ],
                     "order": 0
@@ -5617,6 +6603,19 @@
                 "patchline": {
                     "source": [
                         "obj-146",
+                        0
+                    ],
+                    "destination": [
+                        "obj-147",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-147",
                         0
                     ],
                     "destination": [
@@ -5642,11 +6641,50 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-150",
+                        "obj-149",
                         0
                     ],
                     "destination": [
-                        "obj-2",
+                        "obj-144",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-146",
+                        1
+                    ],
+                    "destination": [
+                        "obj-148",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-4",
+                        9
+                    ],
+                    "destination": [
+                        "obj-149",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-151",
+                        0
+                    ],
+                    "destination": [
+                        "obj-152",
                         0
                     ],
                     "order": 0
@@ -5659,7 +6697,20 @@
                         0
                     ],
                     "destination": [
-                        "obj-2",
+                        "obj-153",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-153",
+                        0
+                    ],
+                    "destination": [
+                        "obj-154",
                         0
                     ],
                     "order": 0
@@ -5681,11 +6732,50 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-156",
+                        "obj-155",
                         0
                     ],
                     "destination": [
                         "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-156",
+                        0
+                    ],
+                    "destination": [
+                        "obj-151",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-153",
+                        1
+                    ],
+                    "destination": [
+                        "obj-155",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-4",
+                        10
+                    ],
+                    "destination": [
+                        "obj-156",
                         0
                     ],
                     "order": 0
@@ -5698,7 +6788,20 @@
                         0
                     ],
                     "destination": [
-                        "obj-2",
+                        "obj-159",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-159",
+                        0
+                    ],
+                    "destination": [
+                        "obj-160",
                         0
                     ],
                     "order": 0
@@ -5708,6 +6811,19 @@
                 "patchline": {
                     "source": [
                         "obj-160",
+                        0
+                    ],
+                    "destination": [
+                        "obj-161",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-161",
                         0
                     ],
                     "destination": [
@@ -5733,7 +6849,59 @@
             {
                 "patchline": {
                     "source": [
+                        "obj-163",
+                        0
+                    ],
+                    "destination": [
+                        "obj-158",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-160",
+                        1
+                    ],
+                    "destination": [
+                        "obj-162",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-4",
+                        11
+                    ],
+                    "destination": [
+                        "obj-163",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
                         "obj-164",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-165",
                         0
                     ],
                     "destination": [
@@ -5759,7 +6927,33 @@
             {
                 "patchline": {
                     "source": [
+                        "obj-167",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
                         "obj-168",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-169",
                         0
                     ],
                     "destination": [
@@ -5785,7 +6979,33 @@
             {
                 "patchline": {
                     "source": [
+                        "obj-171",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
                         "obj-172",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-173",
                         0
                     ],
                     "destination": [
@@ -5811,7 +7031,33 @@
             {
                 "patchline": {
                     "source": [
+                        "obj-175",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
                         "obj-176",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-177",
                         0
                     ],
                     "destination": [
@@ -5837,7 +7083,33 @@
             {
                 "patchline": {
                     "source": [
+                        "obj-179",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
                         "obj-180",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-181",
                         0
                     ],
                     "destination": [
@@ -5863,11 +7135,24 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-185",
+                        "obj-183",
                         0
                     ],
                     "destination": [
-                        "obj-186",
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-184",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5877,19 +7162,6 @@
                 "patchline": {
                     "source": [
                         "obj-186",
-                        0
-                    ],
-                    "destination": [
-                        "obj-187",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-187",
                         0
                     ],
                     "destination": [
@@ -5906,7 +7178,7 @@
                         0
                     ],
                     "destination": [
-                        "obj-189",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5915,11 +7187,11 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-189",
+                        "obj-190",
                         0
                     ],
                     "destination": [
-                        "obj-190",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -5928,7 +7200,345 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-190",
+                        "obj-192",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-194",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-196",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-198",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-200",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-202",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-204",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-206",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-208",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-210",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-212",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-214",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-216",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-218",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-220",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-222",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-224",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-226",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-228",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-230",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-232",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-235",
+                        0
+                    ],
+                    "destination": [
+                        "obj-236",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-236",
+                        0
+                    ],
+                    "destination": [
+                        "obj-237",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-237",
+                        0
+                    ],
+                    "destination": [
+                        "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-238",
+                        0
+                    ],
+                    "destination": [
+                        "obj-239",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-239",
+                        0
+                    ],
+                    "destination": [
+                        "obj-240",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-240",
                         0
                     ],
                     "destination": [

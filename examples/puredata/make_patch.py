@@ -22,6 +22,8 @@ PATCH = Path(__file__).with_name("musicgen-streamer.pd")
 PORT = 7770
 FADERS = ("temperature", "topk", "cfg", "volume", "tempo")
 WORDS = ("key", "quantise")
+BAND = ("chord", "progression", "notes", "player_drums", "player_bass", "player_chords", "player_lead", "sync", "lock")
+"""What is typed on the right: what the band plays, and whose beat it is."""
 METERS = {
     "level": "level dB",
     "rtf": "x real time",
@@ -77,7 +79,7 @@ def named(path: str) -> str:
 
 def patch() -> str:
     """The whole patch: faders, words and buttons on the left, slots and commands on the right, replies below."""
-    made = Patch(1680, 820)
+    made = Patch(2400, 820)
     made.text(20, 12, "MusicGen Streamer, steered over OSC (vanilla Pd 0.52 or later)")
     made.text(20, 32, "Start the instrument first: make play. Type words in a box and press Enter.")
     shown: dict[str, list[int]] = {"prompt": words(made, TABLE["prompt"], 20, 62, 40)}
@@ -91,6 +93,11 @@ def patch() -> str:
         if text != "prompt":
             shown[text] = words(made, TABLE[text], 960, 44 * place + 12, 30)
         shown[weight] = share(made, TABLE[weight], 960, 44 * place + 12)
+    for place, name in enumerate(BAND):
+        box = words(made, TABLE[name], 1740, 62 + 44 * place, 20)
+        if TABLE[name].kind == "text":
+            shown[name] = box
+    shown["energy"] = fader(made, TABLE["energy"], 1740, 62 + 44 * len(BAND))
     for place, command in enumerate(COMMANDS):
         ask(made, command, 960, 380 + 28 * place)
     end = 380 + 28 * len(COMMANDS)

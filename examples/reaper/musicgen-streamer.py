@@ -20,6 +20,7 @@ TITLE = "MusicGen Streamer"
 COMMANDS = {
     "ramp": ("sff", 2, "name, target, [seconds]"),
     "ramp/beats": ("sff", 3, "name, target, beats"),
+    "tempo/tap": ("", 0, ""),
     "prompt/weights": ("f", 1, "weight..."),
     "prompt/fade": ("sf", 1, "prompt, [seconds]"),
     "prompt/fade/beats": ("sf", 2, "prompt, beats"),

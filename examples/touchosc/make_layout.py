@@ -14,9 +14,22 @@ import py2tosc
 from py2tosc import Control, Document, ui
 
 from osc.values import Value
-from streamer.control.table import SLOTS, TABLE
+from streamer.control.score import PLAYERS
+from streamer.control.table import SLOTS, SYNCS, TABLE
 from streamer.control.tempo import QUANTA
-from streamer.surfaces.commands import COMMANDS, DELETE, FADE, LOAD, RAMP_BEATS, RECORD, SAVE, UNDO, WEIGHTS
+from streamer.surfaces.commands import (
+    COMMANDS,
+    DELETE,
+    FADE,
+    LEARN,
+    LOAD,
+    RAMP_BEATS,
+    RECORD,
+    SAVE,
+    TAP,
+    UNDO,
+    WEIGHTS,
+)
 
 LAYOUT = Path(__file__).with_name("musicgen-streamer.tosc")
 FADERS = ("temperature", "topk", "topp", "cfg", "volume", "loudness", "lead")
@@ -39,6 +52,10 @@ SNAPSHOTS = "ABCDEF"
 FADE_SECONDS, MORPH_SECONDS = 8.0, 4.0
 RAMPS = (("volume", -24.0, 16.0), ("volume", 0.0, 16.0), ("temperature", 1.5, 16.0), ("temperature", 1.0, 16.0))
 """Name, target, and beats."""
+CHORDS = ("N", "Am", "C", "Dm7", "Em", "F", "G7")
+PROGRESSIONS = ("", "Am F C G", "Dm7 G7 C", "C . Am . F . G .", "Em | C G | D")
+LEARNT = ("volume", "temperature", "energy", "prompt/1", "prompt/2", "snapshot/A")
+"""What a MIDI knob or note can be taught from here."""
 RECEIVE_PORT = 7772
 SUBSCRIBE = f"""
 -- Ask for feedback on the receive port of connection 1, again every 5 s since a subscription is a lease.
@@ -57,7 +74,7 @@ def layout() -> Document:
     """The whole layout: what plays, the pages, and on each of them the actions and the meters."""
     root = ui.column(
         shown("prompt", "/mg/prompt", size=24),
-        ui.pager(play(), blend(), time(), memory(), name="pages"),
+        ui.pager(play(), blend(), time(), band(), memory(), name="pages"),
         ui.row(*(action_button(name, color) for name, color in ACTIONS.items()), gap=6),
         ui.row(*(meter(name, caption) for name, caption in METERS.items()), gap=6),
         sizes=(1, 8.5, 1.5, 1),
@@ -117,18 +134,45 @@ def time() -> Control:
     )
     return ui.column(
         ui.row(*position, shown("key", "/mg/key", size=28), shown("quantise", "/mg/quantise", size=28), gap=6),
-        *(ui.row(*buttons, gap=6) for buttons in (tempos, keys, quanta, glides)),
+        *(ui.row(*buttons, gap=6) for buttons in (tempos, keys, quanta, glides, with_others())),
         gap=8,
         pad=6,
         name="time",
     )
 
 
+def with_others() -> tuple[Control, ...]:
+    """Tap, whose beat is followed, and the lock, which brings the music's own beat onto it."""
+    sources = (asking(f"beat of {name}", "sync", name) for name in SYNCS)
+    locks = (asking(caption, "lock", value) for caption, value in (("lock", 1.0), ("no lock", 0.0)))
+    shifts = (asking(f"shift {beats:g} beats", TABLE["lockshift"].path, beats) for beats in (0.0, 0.5))
+    return (asking("tap", TAP.path, size=24), *sources, *locks, *shifts, shown("lock now", "/mg/status/lock", size=18))
+
+
+def band() -> Control:
+    """What only models with score inputs follow: chords, players, energy; and what MIDI knobs can be taught."""
+    chords = (asking(name, "chord", name, size=20) for name in CHORDS)
+    rounds = (asking(text or "no progression", "progression", text) for text in PROGRESSIONS)
+    players = (
+        [asking(f"{name} {word}", TABLE[f"player_{name}"].path, word) for name in PLAYERS]
+        for word in ("on", "off", "auto")
+    )
+    learnt = (asking(f"learn {name}", LEARN.path, name, size=12) for name in LEARNT)
+    left = ui.column(
+        ui.row(*chords, gap=6),
+        ui.row(*rounds, gap=6),
+        *(ui.row(*row, gap=6) for row in players),
+        ui.row(*learnt, gap=6),
+        gap=8,
+    )
+    return ui.row(left, fader("energy", COLORS[4]), sizes=(9, 1), gap=8, pad=6, name="band")
+
+
 def memory() -> Control:
     """Snapshots, undo, recordings, and other commands with arguments as somebody may send them. None that deletes."""
     saves = (asking(f"save {name}", SAVE.path, name, size=20) for name in SNAPSHOTS)
     loads = (asking(f"go to {name}", LOAD.path, name, MORPH_SECONDS, size=20) for name in SNAPSHOTS)
-    here = {SAVE, LOAD, DELETE, UNDO, RECORD, FADE, WEIGHTS, RAMP_BEATS}
+    here = {SAVE, LOAD, DELETE, UNDO, RECORD, FADE, WEIGHTS, RAMP_BEATS, TAP, LEARN}
     others = [command for command in COMMANDS if command not in here]
     middle = -(-len(others) // 2)
     more = [asking(" ".join(map(str, (c.path, *c.sample))), c.path, *c.sample, size=13) for c in others]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from osc.command import Answer, Argument, Asker, Command, Deed, Handler
@@ -15,6 +16,7 @@ from streamer.control.history import History
 from streamer.control.moves import CAPTURE, CONTINUE, OVERDUB, RELEASE, REWIND, Passage
 from streamer.control.snapshots import Snapshot, Snapshots
 from streamer.control.table import JUMPS, SLOTS, TABLE
+from streamer.control.taps import Taps
 from streamer.errors import UserError
 from streamer.surfaces.knobs import PARAM
 
@@ -35,6 +37,7 @@ RAMP = Command(
     ("temperature", 1.25, 4.0),
 )
 RAMP_BEATS = Command("ramp/beats", "The same, in beats.", (_NAME, _TARGET, _BEATS), ("volume", -20.0, 8.0))
+TAP = Command("tempo/tap", "Tap the tempo: from the third tap on it is as fast as the last eight were.")
 WEIGHTS = Command(
     "prompt/weights",
     "The weights of the prompt slots, from the first on; those of the others become 0.",
@@ -113,6 +116,7 @@ HOST = Command(
 COMMANDS: tuple[Command, ...] = (
     RAMP,
     RAMP_BEATS,
+    TAP,
     WEIGHTS,
     FADE,
     FADE_BEATS,
@@ -156,6 +160,7 @@ class Commands:
         self._controls = controls
         self._snapshots = snapshots
         self._bpm = bpm
+        self._taps = Taps()
         self._lock = threading.Lock()
         self._history = History(controls.values())
         controls.listen(self._note)
@@ -170,6 +175,7 @@ class Commands:
         handlers: dict[Command, Callable[[Sequence[Value], Asker], Do]] = {
             RAMP: self._ramp,
             RAMP_BEATS: self._ramp_beats,
+            TAP: self._tap,
             WEIGHTS: self._weights,
             FADE: self._fade,
             FADE_BEATS: self._fade_beats,
@@ -219,6 +225,14 @@ class Commands:
             numbers = [p.path for p in TABLE.values() if can_glide(p) and p.name not in JUMPS]
             raise BadValue(f"glides numbers, and {asked[:40]!r} is none: choose one of {', '.join(numbers)}")
         return self._asking({name: target}, asker, seconds)
+
+    def _tap(self, arguments: Sequence[Value], asker: Asker) -> Do:
+        def tap() -> None:
+            bpm = self._taps.tap(time.time() if asker.at is None else asker.at)
+            if bpm is not None:
+                self._ask({"tempo": bpm}, asker)
+
+        return tap
 
     def _weights(self, arguments: Sequence[Value], asker: Asker) -> Do:
         if len(arguments) > len(SLOTS):
