@@ -28,11 +28,10 @@ class Rerate:
 
     def __init__(self, playback: Playback, rate: int) -> None:
         self._playback = playback
-        self._stream = soxr.ResampleStream(playback.rate, rate, playback.channels, dtype="float32", quality="MQ")
+        self._stream = soxr.ResampleStream(playback.rate, rate, playback.channels, dtype="float32", quality="HQ")
         self._block = np.zeros((max(1, round(BLOCK_SECONDS * playback.rate)), playback.channels), np.float32)
         self._rest = np.zeros((0, playback.channels), np.float32)
-        self.latency = 0.0
-        for _ in range(20):  # the resampler holds back as much as it looks ahead
+        for _ in range(100):  # the resampler holds back as much as it looks ahead
             self._stream.resample_chunk(self._block)
         self.latency = self._stream.delay() / rate
 

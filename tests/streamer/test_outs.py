@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -31,15 +32,22 @@ FADE = 80
 @pytest.fixture
 def ring() -> Iterator[Ring]:
     made = Ring(40_000, 2)
-    made.lead = 40_000
+    made.lead = 4000
     yield made
     made.close()
 
 
 def numbered(ring: Ring, samples: int) -> None:
     """Samples that tell their own number, exactly: right the negative of left."""
-    numbers = np.arange(ring.written, ring.written + samples, dtype=np.float32)
-    ring.write(np.stack([numbers, -numbers], axis=1))
+    numbers = np.arange(samples, dtype=np.float32)
+    filled(ring, np.stack([numbers, -numbers], axis=1))
+
+
+def filled(ring: Ring, sound: NDArray[np.float32]) -> None:
+    """All of a sound waits, although so much lead is not asked for."""
+    ring.lead = len(sound)
+    ring.write(sound)
+    ring.lead = 4000
 
 
 def clicking(count: Count) -> Click:
@@ -49,8 +57,9 @@ def clicking(count: Count) -> Click:
 
 
 def struck(tones: NDArray[np.float32]) -> list[int]:
-    """Where tones begin: nothing before them is as loud as their first sample."""
-    return (np.flatnonzero(np.diff(np.abs(tones), prepend=0.0) > 0.15)).tolist()
+    """Where tones begin: nothing is as loud as their first samples, and they are far apart."""
+    loud = np.flatnonzero(np.abs(tones) > 0.2)
+    return cast(list[int], loud[np.diff(loud, prepend=-1000) > 500].tolist())
 
 
 @pytest.mark.parametrize(("text", "channels"), [("3,4", (3, 4)), ("2", (2,)), (" 4 3 ", (4, 3)), ("", ())])
@@ -83,9 +92,8 @@ def test_a_click_is_on_the_beat_of_the_music_that_is_heard_to_the_sample(ring: R
     playback.outs = Outs((1, 2), clicking((1234, 150.0, 7.5)), (3,))
     heard = []
     out = np.zeros((128, 3), np.float32)
+    numbered(ring, 33_000)
     for block in range(250):
-        if block % 5 == 0:
-            numbered(ring, 640)
         if block == 100:
             playback.stop()
         if block == 110:
@@ -93,10 +101,7 @@ def test_a_click_is_on_the_beat_of_the_music_that_is_heard_to_the_sample(ring: R
         playback.fill(out)
         heard.append(out.copy())
     sound = np.concatenate(heard)
-    beats = [1234 + 1600 + 3200 * number for number in range(-1, 8)]
-    at = struck(sound[:, 2])
-    numbers = [float(sound[one, 0]) for one in at]
-    assert numbers == beats[: len(numbers)] and len(numbers) > 6
+    assert [float(sound[at, 0]) for at in struck(sound[:, 2])] == [2834 + 3200 * number for number in range(9)]
     assert playback.underruns == 0
 
 
@@ -178,9 +183,9 @@ def test_an_instrument_writes_music_and_click_onto_their_channels_and_says_which
 
 def test_a_device_of_another_rate_hears_the_same_music(ring: Ring) -> None:
     playback = Playback(ring, RATE)
-    ring.write(np.sin(2 * np.pi * 500 * np.arange(24_000) / RATE).astype(np.float32)[:, None].repeat(2, 1))
+    filled(ring, np.sin(2 * np.pi * 500 * np.arange(24_000) / RATE).astype(np.float32)[:, None].repeat(2, 1))
     rerate = Rerate(playback, 11_025)
-    assert 0 < rerate.latency < 0.02
+    assert 0 < rerate.latency < 0.1
     blocks = []
     for _ in range(40):
         out = np.full((256, 2), np.nan, np.float32)
