@@ -3,10 +3,10 @@
     python -m benchmarks.lock [--songs 48] [--skip 0] [--seconds 40] [--picture lock.png]
 
 Songs of the composer that no model has learnt from are played in as if a model had made them: the beat that is counted
-is up to 2 % beside theirs. The tracker's constants were tuned on the first 48: `--skip 48` takes songs
-that nothing was tuned on. The songs' own beats are known, and are
-carried through the edits. From the ninth second that is heard each of them is compared with the beat that was counted
-there: median and 95th percentile of each song, also modulo half a beat. A song is on the beat with 15 and 40 ms.
+is up to 2 % beside theirs. The tracker's constants were tuned on the first 48: `--skip 48` takes songs that nothing was
+tuned on. The songs' own beats are known, and are carried through the edits. From the ninth second that is heard each of
+them is compared with the beat that was counted there: median and 95th percentile of each song, also modulo half a beat.
+A song is on the beat with 15 and 40 ms.
 
 "auc" is how well the confidence tells moments whose beat is within 40 ms from others. "attacks" are steep rises of the
 music within 6 ms, at the same speed with and without edits. "bar" is the share of songs whose bars are those that are

@@ -15,7 +15,7 @@ from streamer.threads import lasting
 
 NAME = "MusicGen Streamer"
 """Of our own ports."""
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.25
 """Between two looks at which ports there are."""
 OWN = "own"
 """The choice of no other port than our own."""
