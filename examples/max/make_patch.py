@@ -51,7 +51,7 @@ FLOAT_TYPE = 0  # parameter_type: an integer there is 8 bits wide, too few for t
 def patch() -> Patcher:
     """The whole patch: controls on the left send, the replies on the right set the controls and the meters."""
     patcher = Patcher(title="MusicGen Streamer", on_invalid="raise")
-    patcher.rect = Rect(80, 90, 2560, max(900, COMMANDS_Y + COMMANDS_ROW * (len(COMMANDS) + 2)))
+    patcher.rect = Rect(80, 90, 2680, max(900, COMMANDS_Y + COMMANDS_ROW * (len(COMMANDS) + 2)))
     note(patcher, "MusicGen Streamer over OSC. Start the instrument first: make play", Rect(20, 15, 480, 20))
     send = patcher.add_textbox(
         f"udpsend {HOST} {SEND_PORT}", numinlets=1, numoutlets=0, outlettype=[], patching_rect=Rect(20, 700, 150, 22)
@@ -71,11 +71,11 @@ def patch() -> Patcher:
         number(patcher, label, 620 + 105 * (place % 4), 495 + 60 * (place // 4), replies[f"status/{name}"])
     slots(patcher, send, replies)
     for place, name in enumerate(BAND):
-        note(patcher, name, Rect(1780, 45 + 32 * place, 90, 20))
-        words(patcher, TABLE[name], Rect(1880, 45 + 32 * place, 140, 24), send, replies[name])
+        note(patcher, name, Rect(1900, 45 + 32 * place, 90, 20))
+        words(patcher, TABLE[name], Rect(2000, 45 + 32 * place, 140, 24), send, replies[name])
     for place, (name, value) in enumerate(CLICKED):
         sent = f"/mg/{TABLE[name].path} {value if isinstance(value, str) else format(value, 'g')}"
-        box = patcher.add_message(sent, patching_rect=Rect(1780 + 170 * (place % 3), 220 + 28 * (place // 3), 160, 22))
+        box = patcher.add_message(sent, patching_rect=Rect(1900 + 170 * (place % 3), 220 + 28 * (place // 3), 160, 22))
         patcher.add_line(box, send)
     for place, command in enumerate(COMMANDS):
         ask(patcher, command, COMMANDS_Y + COMMANDS_ROW * place, send)

@@ -13,8 +13,8 @@
         "rect": [
             80,
             90,
-            2560,
-            1124
+            2680,
+            1148
         ],
         "bglocked": 0,
         "openinpresentation": 0,
@@ -2653,7 +2653,7 @@
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
-                        1780,
+                        1900,
                         45,
                         90,
                         20
@@ -2668,7 +2668,7 @@
                     "numinlets": 1,
                     "numoutlets": 4,
                     "patching_rect": [
-                        1880,
+                        2000,
                         45,
                         140,
                         24
@@ -2692,7 +2692,7 @@
                     "numinlets": 2,
                     "numoutlets": 2,
                     "patching_rect": [
-                        2030,
+                        2150,
                         45,
                         70,
                         22
@@ -2711,7 +2711,7 @@
                     "numinlets": 2,
                     "numoutlets": 2,
                     "patching_rect": [
-                        2105,
+                        2225,
                         45,
                         70,
                         22
@@ -2730,7 +2730,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2180,
+                        2300,
                         45,
                         115,
                         22
@@ -2748,7 +2748,7 @@
                     "numinlets": 1,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2300,
+                        2420,
                         45,
                         160,
                         22
@@ -2766,7 +2766,7 @@
                     "numinlets": 1,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2465,
+                        2585,
                         45,
                         75,
                         22
@@ -2784,7 +2784,7 @@
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
-                        1780,
+                        1900,
                         77,
                         90,
                         20
@@ -2799,7 +2799,7 @@
                     "numinlets": 1,
                     "numoutlets": 4,
                     "patching_rect": [
-                        1880,
+                        2000,
                         77,
                         140,
                         24
@@ -2823,7 +2823,7 @@
                     "numinlets": 2,
                     "numoutlets": 2,
                     "patching_rect": [
-                        2030,
+                        2150,
                         77,
                         70,
                         22
@@ -2842,7 +2842,7 @@
                     "numinlets": 2,
                     "numoutlets": 2,
                     "patching_rect": [
-                        2105,
+                        2225,
                         77,
                         70,
                         22
@@ -2861,7 +2861,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2180,
+                        2300,
                         77,
                         115,
                         22
@@ -2879,7 +2879,7 @@
                     "numinlets": 1,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2300,
+                        2420,
                         77,
                         160,
                         22
@@ -2897,7 +2897,7 @@
                     "numinlets": 1,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2465,
+                        2585,
                         77,
                         75,
                         22
@@ -2915,7 +2915,7 @@
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
-                        1780,
+                        1900,
                         109,
                         90,
                         20
@@ -2930,7 +2930,7 @@
                     "numinlets": 1,
                     "numoutlets": 4,
                     "patching_rect": [
-                        1880,
+                        2000,
                         109,
                         140,
                         24
@@ -2954,7 +2954,7 @@
                     "numinlets": 2,
                     "numoutlets": 2,
                     "patching_rect": [
-                        2030,
+                        2150,
                         109,
                         70,
                         22
@@ -2973,7 +2973,7 @@
                     "numinlets": 2,
                     "numoutlets": 2,
                     "patching_rect": [
-                        2105,
+                        2225,
                         109,
                         70,
                         22
@@ -2992,7 +2992,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2180,
+                        2300,
                         109,
                         115,
                         22
@@ -3010,7 +3010,7 @@
                     "numinlets": 1,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2300,
+                        2420,
                         109,
                         160,
                         22
@@ -3028,7 +3028,7 @@
                     "numinlets": 1,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2465,
+                        2585,
                         109,
                         75,
                         22
@@ -3046,7 +3046,7 @@
                     "numinlets": 1,
                     "numoutlets": 0,
                     "patching_rect": [
-                        1780,
+                        1900,
                         141,
                         90,
                         20
@@ -3061,7 +3061,7 @@
                     "numinlets": 1,
                     "numoutlets": 4,
                     "patching_rect": [
-                        1880,
+                        2000,
                         141,
                         140,
                         24
@@ -3085,7 +3085,7 @@
                     "numinlets": 2,
                     "numoutlets": 2,
                     "patching_rect": [
-                        2030,
+                        2150,
                         141,
                         70,
                         22
@@ -3104,7 +3104,7 @@
                     "numinlets": 2,
                     "numoutlets": 2,
                     "patching_rect": [
-                        2105,
+                        2225,
                         141,
                         70,
                         22
@@ -3123,7 +3123,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2180,
+                        2300,
                         141,
                         115,
                         22
@@ -3141,7 +3141,7 @@
                     "numinlets": 1,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2300,
+                        2420,
                         141,
                         160,
                         22
@@ -3159,7 +3159,7 @@
                     "numinlets": 1,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2465,
+                        2585,
                         141,
                         75,
                         22
@@ -3177,7 +3177,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1780,
+                        1900,
                         220,
                         160,
                         22
@@ -3195,7 +3195,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1950,
+                        2070,
                         220,
                         160,
                         22
@@ -3213,7 +3213,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2120,
+                        2240,
                         220,
                         160,
                         22
@@ -3231,7 +3231,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1780,
+                        1900,
                         248,
                         160,
                         22
@@ -3249,7 +3249,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1950,
+                        2070,
                         248,
                         160,
                         22
@@ -3267,7 +3267,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2120,
+                        2240,
                         248,
                         160,
                         22
@@ -3285,7 +3285,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1780,
+                        1900,
                         276,
                         160,
                         22
@@ -3303,7 +3303,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1950,
+                        2070,
                         276,
                         160,
                         22
@@ -3321,7 +3321,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2120,
+                        2240,
                         276,
                         160,
                         22
@@ -3339,7 +3339,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1780,
+                        1900,
                         304,
                         160,
                         22
@@ -3357,7 +3357,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1950,
+                        2070,
                         304,
                         160,
                         22
@@ -3375,7 +3375,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2120,
+                        2240,
                         304,
                         160,
                         22
@@ -3393,7 +3393,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1780,
+                        1900,
                         332,
                         160,
                         22
@@ -3411,7 +3411,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1950,
+                        2070,
                         332,
                         160,
                         22
@@ -3429,7 +3429,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2120,
+                        2240,
                         332,
                         160,
                         22
@@ -3447,7 +3447,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1780,
+                        1900,
                         360,
                         160,
                         22
@@ -3465,7 +3465,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1950,
+                        2070,
                         360,
                         160,
                         22
@@ -3483,7 +3483,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        2120,
+                        2240,
                         360,
                         160,
                         22
@@ -3501,7 +3501,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1780,
+                        1900,
                         388,
                         160,
                         22
@@ -3519,7 +3519,7 @@
                     "numinlets": 2,
                     "numoutlets": 1,
                     "patching_rect": [
-                        1950,
+                        2070,
                         388,
                         160,
                         22
@@ -4202,7 +4202,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/fx/1/param \"wet\" 0.5",
+                    "text": "/mg/sync/host 120 16 1",
                     "outlettype": [
                         ""
                     ]
@@ -4220,7 +4220,7 @@
                         420,
                         20
                     ],
-                    "text": "Moves a parameter of the plug-in in slot 1, in its own unit; NAME/norm takes 0 to 1."
+                    "text": "Where a DAW is, for `sync` host: its tempo, the beats passed since the song's beginning, 1 while it plays; sent some times a second."
                 }
             },
             {
@@ -4235,7 +4235,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/fx/2/param \"wet\" 0.5",
+                    "text": "/mg/fx/1/param \"wet\" 0.5",
                     "outlettype": [
                         ""
                     ]
@@ -4253,7 +4253,7 @@
                         420,
                         20
                     ],
-                    "text": "Moves a parameter of the plug-in in slot 2, in its own unit; NAME/norm takes 0 to 1."
+                    "text": "Moves a parameter of the plug-in in slot 1, in its own unit; NAME/norm takes 0 to 1."
                 }
             },
             {
@@ -4268,7 +4268,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/fx/3/param \"wet\" 0.5",
+                    "text": "/mg/fx/2/param \"wet\" 0.5",
                     "outlettype": [
                         ""
                     ]
@@ -4286,7 +4286,7 @@
                         420,
                         20
                     ],
-                    "text": "Moves a parameter of the plug-in in slot 3, in its own unit; NAME/norm takes 0 to 1."
+                    "text": "Moves a parameter of the plug-in in slot 2, in its own unit; NAME/norm takes 0 to 1."
                 }
             },
             {
@@ -4301,7 +4301,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/fx/4/param \"wet\" 0.5",
+                    "text": "/mg/fx/3/param \"wet\" 0.5",
                     "outlettype": [
                         ""
                     ]
@@ -4319,7 +4319,7 @@
                         420,
                         20
                     ],
-                    "text": "Moves a parameter of the plug-in in slot 4, in its own unit; NAME/norm takes 0 to 1."
+                    "text": "Moves a parameter of the plug-in in slot 3, in its own unit; NAME/norm takes 0 to 1."
                 }
             },
             {
@@ -4334,7 +4334,7 @@
                         260,
                         22
                     ],
-                    "text": "/mg/record \"0\"",
+                    "text": "/mg/fx/4/param \"wet\" 0.5",
                     "outlettype": [
                         ""
                     ]
@@ -4352,12 +4352,45 @@
                         420,
                         20
                     ],
-                    "text": "End the recording."
+                    "text": "Moves a parameter of the plug-in in slot 4, in its own unit; NAME/norm takes 0 to 1."
                 }
             },
             {
                 "box": {
                     "id": "obj-234",
+                    "maxclass": "message",
+                    "numinlets": 2,
+                    "numoutlets": 1,
+                    "patching_rect": [
+                        1060,
+                        1100,
+                        260,
+                        22
+                    ],
+                    "text": "/mg/record \"0\"",
+                    "outlettype": [
+                        ""
+                    ]
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-235",
+                    "maxclass": "comment",
+                    "numinlets": 1,
+                    "numoutlets": 0,
+                    "patching_rect": [
+                        1330,
+                        1100,
+                        420,
+                        20
+                    ],
+                    "text": "End the recording."
+                }
+            },
+            {
+                "box": {
+                    "id": "obj-236",
                     "maxclass": "comment",
                     "numinlets": 1,
                     "numoutlets": 0,
@@ -4372,7 +4405,7 @@
             },
             {
                 "box": {
-                    "id": "obj-235",
+                    "id": "obj-237",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -4390,7 +4423,7 @@
             },
             {
                 "box": {
-                    "id": "obj-236",
+                    "id": "obj-238",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -4408,7 +4441,7 @@
             },
             {
                 "box": {
-                    "id": "obj-237",
+                    "id": "obj-239",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -4426,7 +4459,7 @@
             },
             {
                 "box": {
-                    "id": "obj-238",
+                    "id": "obj-240",
                     "maxclass": "newobj",
                     "numinlets": 1,
                     "numoutlets": 1,
@@ -4444,7 +4477,7 @@
             },
             {
                 "box": {
-                    "id": "obj-239",
+                    "id": "obj-241",
                     "maxclass": "newobj",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -4462,7 +4495,7 @@
             },
             {
                 "box": {
-                    "id": "obj-240",
+                    "id": "obj-242",
                     "maxclass": "message",
                     "numinlets": 2,
                     "numoutlets": 1,
@@ -7473,37 +7506,24 @@
             {
                 "patchline": {
                     "source": [
-                        "obj-235",
-                        0
-                    ],
-                    "destination": [
-                        "obj-236",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-236",
-                        0
-                    ],
-                    "destination": [
-                        "obj-237",
-                        0
-                    ],
-                    "order": 0
-                }
-            },
-            {
-                "patchline": {
-                    "source": [
-                        "obj-237",
+                        "obj-234",
                         0
                     ],
                     "destination": [
                         "obj-2",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-237",
+                        0
+                    ],
+                    "destination": [
+                        "obj-238",
                         0
                     ],
                     "order": 0
@@ -7529,7 +7549,7 @@
                         0
                     ],
                     "destination": [
-                        "obj-240",
+                        "obj-2",
                         0
                     ],
                     "order": 0
@@ -7539,6 +7559,32 @@
                 "patchline": {
                     "source": [
                         "obj-240",
+                        0
+                    ],
+                    "destination": [
+                        "obj-241",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-241",
+                        0
+                    ],
+                    "destination": [
+                        "obj-242",
+                        0
+                    ],
+                    "order": 0
+                }
+            },
+            {
+                "patchline": {
+                    "source": [
+                        "obj-242",
                         0
                     ],
                     "destination": [

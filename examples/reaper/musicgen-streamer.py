@@ -36,6 +36,7 @@ COMMANDS = {
     "loop/overdub": ("", 0, ""),
     "midi/learn": ("s", 1, "name"),
     "midi/forget": ("s", 1, "name"),
+    "sync/host": ("fff", 2, "bpm, beats, [playing]"),
     "fx/1/param": ("sf", 2, "name, value"),
     "fx/2/param": ("sf", 2, "name, value"),
     "fx/3/param": ("sf", 2, "name, value"),
