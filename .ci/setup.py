@@ -41,7 +41,7 @@ LIGHT += [SOUNDFONT, "dpf-source", "lv2-dev", "sordi"]  # the last three build a
 LIGHT += ["liblilv-0-0"]  # hosts LV2 effects
 HEAVY = ["chromium", "icecast2", "ffmpeg", "supercollider-language", "g++-aarch64-linux-gnu", "qemu-user"]
 HEAVY += ["zam-plugins", "dragonfly-reverb"]  # effects to host
-HEAVY += ["jalv", "libcairo2-dev", "libx11-dev", "pkg-config"]  # a host, and the plug-in's window
+HEAVY += ["jalv", "ardour", "libcairo2-dev", "libx11-dev", "pkg-config"]  # hosts, and the plug-in's window
 DEBIAN = {"play": ["libportaudio2"], "test": LIGHT, "test-all": LIGHT + HEAVY, "train": [SOUNDFONT]}
 
 PIP = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
