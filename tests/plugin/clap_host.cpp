@@ -1,10 +1,10 @@
 // A host of a few lines: renders blocks of a CLAP plug-in into a file of float32 samples, as fast as they come.
 //
 // clap_host PLUGIN RATE BLOCK SAMPLES OUTPUT [-p NAME VALUE] [-i STATE] [-o STATE] [-s SECONDS]
-//     [-t BPM] [-f BEAT] [-c SAMPLES]
+//     [-t BPM] [-f BEAT] [-c SAMPLES] [-r RATE]
 //
 // With a tempo its transport rolls, from a beat on; with a cycle it rolls and stands for so many samples in turn, and
-// comes back to that beat each time.
+// comes back to that beat each time. With another rate it then changes to that, and renders as much again.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -55,7 +55,7 @@ static int failed(const char *why) {
 
 int main(int count, char **words) {
     if (count < 6) return failed("too few arguments");
-    const double rate = std::atof(words[2]);
+    double rate = std::atof(words[2]), later = 0;
     const uint32_t block = uint32_t(std::atoi(words[3]));
     const long samples = std::atol(words[4]);
     double bpm = 0, first = 0, pause = 0;
@@ -70,6 +70,7 @@ int main(int count, char **words) {
         if (option == "-t") bpm = std::atof(words[i + 1]);
         if (option == "-f") first = std::atof(words[i + 1]);
         if (option == "-c") cycle = std::atol(words[i + 1]);
+        if (option == "-r") later = std::atof(words[i + 1]);
         if (option == "-s") pause = std::atof(words[i + 1]);
     }
     void *library = dlopen(words[1], RTLD_NOW | RTLD_LOCAL);
@@ -122,7 +123,15 @@ int main(int count, char **words) {
     transport.tempo = bpm;
     transport.tsig_num = transport.tsig_denom = 4;
     std::ofstream sound(words[5], std::ios::binary);
-    for (long done = 0; done < samples; done += block) {
+    const long all = later > 0 ? 2 * samples : samples;
+    for (long done = 0; done < all; done += block) {
+        if (later > 0 && done >= samples && rate != later) {
+            plugin->stop_processing(plugin);
+            plugin->deactivate(plugin);
+            rate = later;
+            plugin->activate(plugin, rate, 1, block);
+            plugin->start_processing(plugin);
+        }
         const bool rolls = cycle == 0 || done / cycle % 2 == 0;
         const double beats = rolls ? (cycle == 0 ? done : done % cycle) / rate * bpm / 60 : 0;
         transport.flags = stands | (rolls ? uint32_t(CLAP_TRANSPORT_IS_PLAYING) : 0);

@@ -25,7 +25,7 @@ HOST = Path(__file__).parent / "clap_host.cpp"
 def built() -> Path:
     """The folder of the built plug-in."""
     if not BUILT.is_dir():
-        pytest.skip("the plug-in is not built: install dpf-source and g++, then the package again")
+        pytest.skip("the plug-in is not built: g++ and dpf-source were not there")
     return BUILT
 
 
@@ -49,15 +49,20 @@ def environment(home: Path) -> dict[str, str]:
 Render = Callable[..., tuple[Samples, dict[str, float]]]
 
 
+def build_host(folder: Path, *flags: str) -> Path:
+    """Build the CLAP host into a folder."""
+    dpf = Path(os.environ.get("DPF_PATH", "/usr/share/dpf")) / "distrho" / "src"
+    if shutil.which("g++") is None or not (dpf / "clap").is_dir():
+        pytest.skip("the CLAP host is not built: g++ and dpf-source are not there")
+    program = folder / "clap_host"
+    subprocess.run(["g++", "-std=c++17", *flags, "-isystem", str(dpf), str(HOST), "-o", program, "-ldl"], check=True)
+    return program
+
+
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CLAP host, built."""
-    folder = Path(os.environ.get("DPF_PATH", "/usr/share/dpf")) / "distrho" / "src"
-    if shutil.which("g++") is None or not (folder / "clap").is_dir():
-        pytest.skip("the CLAP host is not built: install dpf-source and g++")
-    program = tmp_path_factory.mktemp("host") / "clap_host"
-    subprocess.run(["g++", "-std=c++17", "-isystem", str(folder), str(HOST), "-o", program, "-ldl"], check=True)
-    return program
+    return build_host(tmp_path_factory.mktemp("host"))
 
 
 @pytest.fixture

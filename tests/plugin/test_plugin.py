@@ -118,6 +118,29 @@ def test_what_osc_changes_is_saved_and_played_again(render: Render, home: Path, 
     assert again["Guidance"] == 7.5
 
 
+def test_another_rate_is_the_same_music_without_another_model(render: Render, home: Path) -> None:
+    before = endpoint.read(home / endpoint.RUNNING)["pid"]
+    sound, _ = render(512, 19_200, "-p", "Seed", "5", "-r", "44100")
+    alone, _ = render(512, 19_200, "-p", "Seed", "5", rate=44_100)
+    first, second = sound[:19_456], sound[19_456:]
+    assert np.abs(first).max() > 0.05 and longest_silence(music(first)) < 50
+    assert np.array_equal(second, alone[: len(second)])
+    assert endpoint.read(home / endpoint.RUNNING)["pid"] == before
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux forks engines")
+def test_an_engine_that_dies_during_a_bounce_leaves_a_moment_out(render: Render, home: Path) -> None:
+    parent = psutil.Process(int(endpoint.read(home / endpoint.RUNNING)["pid"]))
+    before = parent.children()
+    killing = threading.Timer(1.5, lambda: [child.kill() for child in parent.children()])
+    killing.start()
+    sound = music(render(512, 20 * 48_000)[0])
+    killing.join()
+    assert parent.is_running() and parent.children() != before
+    assert np.abs(sound[-48_000:]).max() > 0.05
+    assert longest_silence(sound) < 48_000
+
+
 def test_no_engine_is_silence_and_no_wait(render: Render, environment: dict[str, str], tmp_path: Path) -> None:
     environment[endpoint.HOME] = str(tmp_path / "nobody")
     begun = time.monotonic()
@@ -145,7 +168,7 @@ def test_the_plug_in_starts_an_engine_that_ends_by_itself(
 
 def test_the_lv2_is_valid(built: Path) -> None:
     if shutil.which("lv2_validate") is None or shutil.which("sord_validate") is None:
-        pytest.skip("lv2_validate is not there: install lv2-dev and sordi")
+        pytest.skip("lv2_validate is not there (lv2-dev and sordi)")
     [bundle] = (built / "lv2").iterdir()
     files = sorted(str(path) for path in bundle.glob("*.ttl"))
     assert len(files) == 2
