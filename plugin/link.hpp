@@ -280,6 +280,7 @@ private:
 
     /** The connection is lost. What is in the ring plays on meanwhile. */
     void lose() {
+        starting.store(true);  // before it is not connected: a render waits for either
         hang_up();
         since = now();
         next_try = 0;

@@ -122,9 +122,10 @@ def test_another_rate_is_the_same_music_without_another_model(render: Render, ho
     before = endpoint.read(home / endpoint.RUNNING)["pid"]
     sound, _ = render(512, 19_200, "-p", "Seed", "5", "-r", "44100")
     alone, _ = render(512, 19_200, "-p", "Seed", "5", rate=44_100)
-    first, second = sound[:19_456], sound[19_456:]
-    assert np.abs(first).max() > 0.05 and longest_silence(music(first)) < 50
-    assert np.array_equal(second, alone[: len(second)])
+    first, second, alone = (music(part) for part in (sound[:19_456], sound[19_456:], alone))
+    assert np.abs(first).max() > 0.05 and longest_silence(first) < 50
+    shorter = min(len(second), len(alone))
+    assert shorter > 10_000 and np.array_equal(second[:shorter], alone[:shorter])
     assert endpoint.read(home / endpoint.RUNNING)["pid"] == before
 
 
@@ -132,9 +133,9 @@ def test_another_rate_is_the_same_music_without_another_model(render: Render, ho
 def test_an_engine_that_dies_during_a_bounce_leaves_a_moment_out(render: Render, home: Path) -> None:
     parent = psutil.Process(int(endpoint.read(home / endpoint.RUNNING)["pid"]))
     before = parent.children()
-    killing = threading.Timer(1.5, lambda: [child.kill() for child in parent.children()])
+    killing = threading.Timer(1.0, lambda: [child.kill() for child in parent.children()])
     killing.start()
-    sound = music(render(512, 20 * 48_000)[0])
+    sound = music(render(512, 10 * 48_000)[0])
     killing.join()
     assert parent.is_running() and parent.children() != before
     assert np.abs(sound[-48_000:]).max() > 0.05
