@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from streamer.sound.dynamics import Samples
@@ -80,6 +81,12 @@ def render(host: Path, built: Path, environment: dict[str, str], tmp_path: Path)
         return sound, {name: float(value) for name, value in values.items()}
 
     return do
+
+
+def kill_player(parent: psutil.Process) -> None:
+    """Kill the process of an engine that plays, and leave the one that keeps the model."""
+    for child in parent.children():
+        child.kill()
 
 
 def music(sound: Samples) -> Samples:

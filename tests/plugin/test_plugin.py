@@ -18,7 +18,7 @@ from streamer.surfaces.bridge import endpoint, wire
 from streamer.surfaces.bridge.header import header
 from streamer.surfaces.bridge.install import install, remove, status
 from streamer.surfaces.bridge.wire import Kind
-from tests.plugin.conftest import PATIENCE, Render, longest_silence, music
+from tests.plugin.conftest import PATIENCE, Render, kill_player, longest_silence, music
 from tests.streamer.bridge.client import Client
 
 HEADER = Path(__file__).parents[2] / "plugin" / "parameters.hpp"
@@ -133,7 +133,7 @@ def test_another_rate_is_the_same_music_without_another_model(render: Render, ho
 def test_an_engine_that_dies_during_a_bounce_leaves_a_moment_out(render: Render, home: Path) -> None:
     parent = psutil.Process(int(endpoint.read(home / endpoint.RUNNING)["pid"]))
     before = parent.children()
-    killing = threading.Timer(1.0, lambda: [child.kill() for child in parent.children()])
+    killing = threading.Timer(1.0, kill_player, [parent])
     killing.start()
     sound = music(render(512, 10 * 48_000)[0])
     killing.join()

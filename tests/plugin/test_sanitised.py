@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from streamer.surfaces.bridge import endpoint
-from tests.plugin.conftest import PATIENCE, build_host
+from tests.plugin.conftest import PATIENCE, build_host, kill_player
 
 PLUGIN = Path(__file__).parents[2] / "plugin"
 FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1", "-g1")
@@ -35,7 +35,7 @@ def test_the_address_sanitiser_has_nothing_to_say(tmp_path: Path, home: Path, en
     run("-p", "Follow host tempo", "1", "-p", "Transport", "2", "-t", "128", "-c", "9600", "-o", state)
     run("-i", state, "-r", "44100")
     parent = psutil.Process(int(endpoint.read(home / endpoint.RUNNING)["pid"]))
-    killing = threading.Timer(1.0, lambda: [child.kill() for child in parent.children()])
+    killing = threading.Timer(1.0, kill_player, [parent])
     killing.start()
     run("-i", state)
     killing.join()
