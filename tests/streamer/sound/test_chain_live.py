@@ -84,5 +84,6 @@ def test_a_chain_is_in_snapshots_and_recordings_and_comes_back_after_a_crash(
     heard(instrument, quiet=True)
 
     replay(SineModel(look_ahead=300), tmp_path / "take", tmp_path / "again.wav", report=pytest.fail)
-    take, again = (soundfile.read(path, dtype="int32")[0] for path in (tmp_path / "take" / SOUND, tmp_path / "again.wav"))
+    paths = (tmp_path / "take" / SOUND, tmp_path / "again.wav")
+    take, again = (soundfile.read(path, dtype="int32")[0] for path in paths)
     np.testing.assert_array_equal(again, take)
