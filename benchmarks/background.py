@@ -6,8 +6,8 @@ Usage: python -m benchmarks.background icecast --minutes 120 [--form mp3]
 
 `icecast` starts Debian's icecast2 on a free port of loopback, plays nano into it by the clock, and listens: bytes,
 samples decoded, silences, pauses. `eager` plays a whole day's programme as fast as the engine makes it, on a clock
-that counts what was played; with --sound it writes down what was heard as chroma and onsets. `repetition` looks in
-that for 30 s that come again. Each prints one JSON line every half minute and a summary at the end.
+that counts what was played; with --sound it writes down which notes were heard. `repetition` looks in that for 30 s
+that come again. Each prints one JSON line every half minute and a summary at the end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.repetition import RATE, Ear, Heard, repetition
+from benchmarks.repetition import repetition
 from benchmarks.soak import STALLED, EagerPlayer
 from streamer.audio.playback import Playback
 from streamer.audio.sinks.feed import Feed
@@ -40,8 +40,11 @@ from streamer.process.priority import hurry_process
 from streamer.surfaces.programme.calendar import Calendar, Clock
 from streamer.surfaces.programme.conductor import Conductor
 from streamer.surfaces.programme.entries import Entry, Evolve, Programme
+from streamer.surfaces.programme.passages import ROW, Ear, Heard
 from streamer.surfaces.programme.plan import Plan
+from streamer.surfaces.programme.wander import Wander
 
+RATE = 48_000
 EVERY = 30.0  # seconds from one line to the next
 START = 1_800_000_000.0  # where the counted clock begins: 8:00 on a Friday, UTC
 
@@ -79,6 +82,7 @@ def main() -> None:
     fast = kinds.add_parser("eager")
     fast.add_argument("--hours", type=float, default=24.0, help="of programme")
     fast.add_argument("--minutes", type=float, default=float("inf"), help="of the wall's clock, at most")
+    fast.add_argument("--circles", action="store_true", help="let music go round in circles")
     fast.add_argument("--sound", type=Path, help="write down what was heard here")
     for one in (live, fast):
         one.add_argument("--model", default="nano")
@@ -244,18 +248,28 @@ class CountedClock(EagerPlayer):
 
 def eager(options: argparse.Namespace) -> None:
     """Play a programme's hours in as few as the engine needs."""
-    ear = Ear() if options.sound else None
+    ear, rows_heard = Ear(RATE), list[Heard]()
     told: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         instrument = Instrument(
             music(options.model, RATE, 2, "native", options.threads), {"lead": 1000.0}, port=0, report=told.append
         )
-        clock = CountedClock(instrument.playback, ear.hear if ear else lambda block: None)
+        wander = Wander(instrument.controls)
+        wander.open(RATE, 2, "")
+
+        def hear(block: Heard) -> None:
+            if options.sound:
+                rows_heard.extend(ear.hear(block))
+            if not options.circles:
+                wander.write(block)
+
+        clock = CountedClock(instrument.playback, hear)
         conductor = Conductor(
             instrument.controls,
             Plan(evening()),
             Snapshots(Path(folder)),
             told.append,
+            wander.retitle,
             clock=clock.now,
             moment=lambda seconds: None,
             ahead=0.0,
@@ -267,10 +281,10 @@ def eager(options: argparse.Namespace) -> None:
         rows = []
         for row in _watched(instrument, 60 * options.minutes, lambda: clock.now() - START >= 3600 * options.hours):
             row |= {"programme_h": round((clock.now() - START) / 3600, 3), "plays": conductor.title}
-            rows.append(row)
-            print(json.dumps(row), flush=True)
-            if ear:
-                np.save(options.sound, ear.heard())
+            rows.append(row | {"circles": wander.spells})
+            print(json.dumps(rows[-1]), flush=True)
+            if options.sound:
+                np.save(options.sound, np.array(rows_heard, np.float16).reshape(-1, ROW))
         instrument.close()
     print(json.dumps({"kind": "eager", "model": options.model, **summary(rows), "told": told[-5:]}))
 
@@ -304,6 +318,8 @@ def _row(instrument: Instrument, seconds: float) -> Row:
         "engine_mb": round(engine.memory_info().rss / 1e6, 1),
         "here_fds": here.num_fds(),
         "engine_fds": engine.num_fds(),
+        "here_cpu_s": round(sum(here.cpu_times()[:2]), 1),
+        "engine_cpu_s": round(sum(engine.cpu_times()[:2]), 1),
         "load": round(psutil.getloadavg()[0], 1),
     }
 

@@ -32,7 +32,8 @@ from musicgen import MusicGen, Stream
 from streamer.control.wording import worded
 from streamer.offline import places
 from streamer.offline.loops import Loop, make
-from streamer.offline.places import Bars, heard
+from streamer.offline.places import Bars
+from streamer.offline.seam_picture import changes
 from training import judge
 from training.codec import RATE
 from training.compose.arrange import TABLE
@@ -49,17 +50,8 @@ def click(loop: Loop, rate: int) -> float:
 
 
 def novelty(loop: Loop, rate: int, bars: Bars) -> float:
-    hop = rate // 50
-    curve = heard(np.tile(loop.sound, (3, 1)), hop)
-    beats = bars.count * bars.beats
-    beat = len(loop.sound) / beats / hop
-    half = max(1, round(beat / 2))
-    first = (len(loop.sound) + loop.seam) / hop
-    steps = [
-        float(((curve[at : at + half].mean(axis=0) - curve[at - half : at].mean(axis=0)) ** 2).mean())
-        for at in (round(first + number * beat) for number in range(beats))
-    ]
-    return float(np.mean(np.array(steps[1:]) < steps[0]))
+    steps = changes(loop.sound, loop.seam, rate, bars)
+    return float(np.mean(steps[1:] < steps[0]))
 
 
 def tempo(loop: Loop, bpm: float) -> float:

@@ -21,6 +21,7 @@ from streamer.surfaces.programme.conductor import Conductor
 from streamer.surfaces.programme.entries import Programme
 from streamer.surfaces.programme.outputs import Outputs
 from streamer.surfaces.programme.plan import Plan
+from streamer.surfaces.programme.wander import Wander
 from streamer.surfaces.programme.watching import Watched
 from streamer.surfaces.watchdog import Watchdog
 from streamer.threads import lasting
@@ -84,6 +85,8 @@ class Station:
         )
         places = sinks(watched.outputs, watched.programme.calendar.zone)
         self.feeds = [Feed(instrument.playback, place, report) for place in places]
+        self._wander = Wander(instrument.controls, lambda: self.conductor.steady)
+        self._listening = Feed(instrument.playback, self._wander, report)
         self._closing = threading.Event()
         self._keeper = lasting("station", self._keep, report)
 
@@ -97,7 +100,7 @@ class Station:
         """
         self.conductor.step()  # what plays first is what the engine begins with
         self._instrument.start()
-        for feed in self.feeds:
+        for feed in (*self.feeds, self._listening):
             feed.start()
         self.conductor.start()
         self._keeper.start()
@@ -121,7 +124,7 @@ class Station:
         if self._keeper.is_alive():
             self._keeper.join()
         self.conductor.close()
-        for feed in self.feeds:
+        for feed in (*self.feeds, self._listening):
             feed.close()
 
     def figures(self) -> list[Figure]:
@@ -132,6 +135,7 @@ class Station:
             Figure("interruptions", "Times that sound was due and there was none.", now.xruns, True),
             Figure("engine_restarts", "Times that the engine was replaced.", now.restarts, True),
             Figure("collapses", "Times that the guard brought the music back.", now.collapses, True),
+            Figure("circles", "Times that music went round in circles and moved on.", self._wander.spells, True),
             Figure("real_time_factor", "Seconds of sound made in a second of work.", now.rtf),
             Figure("buffer_seconds", "Sound queued ahead.", now.buffer_ms / 1000),
             Figure("latency_seconds", "From a change to its sound.", now.latency_ms / 1000),
@@ -150,7 +154,7 @@ class Station:
         return found
 
     def _titled(self, title: str) -> None:
-        for feed in self.feeds:
+        for feed in (*self.feeds, self._listening):
             feed.title(title)
 
     def _keep(self) -> None:

@@ -50,7 +50,7 @@ class Beginning:
     sound
         (samples, channels) at the model's rate, whole frames.
     frames
-        (K, frames) of it, or of its last `LONGEST` seconds.
+        (K, frames) of it, or of its last seconds.
     """
 
     sound: Samples
@@ -85,8 +85,10 @@ def check_excerpt(excerpt: Excerpt) -> float:
     return min(end, length) - start
 
 
-def read_beginning(excerpt: Excerpt, model: Encoder) -> Beginning:
-    """Read and encode a part of a file. It is cut at its start to whole frames, so that it ends where it was asked to.
+def read_beginning(excerpt: Excerpt, model: Encoder, longest: float = LONGEST) -> Beginning:
+    """Read and encode a part of a file, of a long one the last seconds.
+
+    It is cut at its start to whole frames, so that it ends where it was asked to.
 
     Raises
     ------
@@ -97,7 +99,7 @@ def read_beginning(excerpt: Excerpt, model: Encoder) -> Beginning:
     sound, rate = read(excerpt.path, excerpt.start, seconds, shape=lambda block: _as_wide(block, model.channels))
     resampled = soxr.resample(sound, rate, model.sample_rate) if rate != model.sample_rate else sound
     whole = np.ascontiguousarray(resampled[len(resampled) % model.hop :], np.float32)
-    encoded = round(LONGEST * model.sample_rate / model.hop) * model.hop
+    encoded = round(longest * model.sample_rate / model.hop) * model.hop
     return Beginning(whole, model.encode(whole[-encoded:]))
 
 

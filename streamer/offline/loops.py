@@ -5,31 +5,23 @@ apart and sound alike for two beats: from the second one the music could as well
 plays several ways to the second place, in one batch, and the one after which it finds the first place likeliest is
 kept. What lies between the two places is the loop. Its tokens are decoded going round, so the codec has no seam, and
 the sound is brought to the exact length as a period is: by its spectrum.
+
+Of music that is there already, a song's, the two places are given: only the way to the second one is the model's.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from osc.values import Value
-from streamer.control.table import EFFECTS
-from streamer.engine.prompts import blend_of
-from streamer.engine.steering import start as start_stream
-from streamer.errors import UserError
 from streamer.offline.places import ALIKE_BEATS, MOST_BENT, Bars, Clock, Place, best, downbeat, stretched
-from streamer.offline.render import FORMATS, check_normalise, check_path, check_rate, targets, write
 from streamer.sound.dynamics import Samples
 from streamer.sound.effects import ECHO_BEATS, Amounts, Effects
-from streamer.sound.files import check_new
-from streamer.sound.normalise import strategy
-from streamer.sound.riff import mark_loop
 
 if TYPE_CHECKING:
     from musicgen import MusicGen, Stream
@@ -69,81 +61,6 @@ class Loop:
     seam: int
     bent: float
     surprise: tuple[float, float]
-
-
-def check_target(
-    path: Path, variations: int, normalise: str, rate: int | None, bars: Bars, *, force: bool, source: Path | None
-) -> list[Path]:
-    """The files that loops are to be written to, refused before any work is done.
-
-    Raises
-    ------
-    UserError
-        See `streamer.offline.render`; also for a kind of file that cannot loop.
-    """
-    files = targets(path, variations)
-    for file in files:
-        if file.suffix.lower() not in (".wav", ".flac"):
-            raise UserError(f"the file {file} would not go round to the sample: name one that ends in .wav or .flac")
-        check_path(file)
-        check_new(file, force=force, sources=(source,))
-    check_normalise(normalise)
-    if rate is not None:
-        check_rate(path, rate)
-    return files
-
-
-def write_loop(
-    model: MusicGen,
-    values: Mapping[str, Value],
-    bars: Bars,
-    path: Path,
-    *,
-    rate: int | None = None,
-    normalise: str = "peak",
-    beginning: Frames | None = None,
-    progress: Callable[[float], None] = lambda done: None,
-) -> str:
-    """Make a loop and write it, see `make`; how it was found, in words.
-
-    Parameters
-    ----------
-    values : mapping
-        Of the parameters, all of them; the tempo is worded into the prompts.
-    rate : int, optional
-        The model's own unless given.
-    normalise : str
-        One of `streamer.sound.normalise.STRATEGIES`.
-    beginning : ndarray, int64, (K, F), optional
-        Frames that every take goes on from.
-    """
-    blend = blend_of(values)
-
-    def start(seed: int) -> Stream:
-        stream = cast(Any, start_stream(cast(Any, model), dict(values) | {"seed": seed}, blend))
-        if beginning is not None:
-            stream.continue_from(beginning, seed)
-        return cast("Stream", stream)
-
-    rate = rate or model.sample_rate
-    amounts = Amounts(*(float(values[name]) for name in EFFECTS))
-    loop = make(
-        model,
-        start,
-        bars,
-        int(values["seed"]),
-        rate=rate,
-        effects=None if amounts == Amounts() else amounts,
-        progress=progress,
-    )
-    sound = strategy(normalise, compressor=False)(loop.sound, rate)
-    kind = FORMATS[path.suffix.lower()]
-    write(iter([[sound]]), [path], kind, rate, sound.shape[1], len(sound), overwrite=True)
-    if kind.container == "WAV":
-        mark_loop(path, rate=rate, samples=len(sound), bpm=bars.bpm, beats=bars.beats, unit=bars.unit, bars=bars.count)
-    cents = 1200 * math.log2(1 / loop.bent)
-    own = f" (none at {bars.bpm * loop.bent:.4g} bpm)" if abs(cents) >= 5 else ""
-    return f"seed {values['seed']}, pitch {cents:+.0f} cents{own}, seam at {loop.seam / rate:.3f} s"
 
 
 def make(
@@ -193,12 +110,48 @@ def make(
     )
     frames, surprise = _ending(start, takes[place.take], place, round(beat), seed, clock)
     progress(0.9)
-    # the echo keeps time with what is played, before it is brought to the exact length
-    sound = _round(model, frames, effects, bars.bpm * target / frames.shape[1])
-    exact = stretched(sound, bars.samples(rate))
-    first = downbeat(exact, rate, bars) if clock is None else round(clock.to_bar(place.start) * len(exact))
+    sound = _exact(model, frames, bars, rate, effects)
+    first = downbeat(sound, rate, bars) if clock is None else round(clock.to_bar(place.start) * len(sound))
     progress(1.0)
-    return Loop(np.roll(exact, -first, axis=0), frames, -first % len(exact), target / frames.shape[1], surprise)
+    return Loop(np.roll(sound, -first, axis=0), frames, -first % len(sound), target / frames.shape[1], surprise)
+
+
+def make_of(
+    model: MusicGen,
+    start: Callable[[int], Stream],
+    song: Frames,
+    at: int,
+    bars: Bars,
+    seed: int,
+    *,
+    rate: int,
+    effects: Amounts | None = None,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Loop:
+    """The bars of a song from one place on, with an ending that leads back to it; else as `make`.
+
+    Parameters
+    ----------
+    song : ndarray, int64, (K, F)
+        The model's tokens of the song, as far as the last of the bars.
+    at : int
+        The frame at which the first bar begins: the loop's first sample.
+    """
+    target = bars.seconds * model.frame_rate
+    place = Place(0, at, round(target), 0.0)
+    clock = Clock(bars, place.length, at) if model.follows_score else None
+    frames, surprise = _ending(start, song, place, round(model.frame_rate * 60 / bars.bpm), seed, clock)
+    progress(0.8)
+    sound = _exact(model, frames, bars, rate, effects)
+    progress(1.0)
+    return Loop(sound, frames, 0, target / frames.shape[1], surprise)
+
+
+def _exact(model: MusicGen, frames: Frames, bars: Bars, rate: int, effects: Amounts | None) -> Samples:
+    """The sound of a loop's frames, from the seam on, exactly as long as its bars."""
+    # the echo keeps time with what is played, before it is brought to the exact length
+    bpm = bars.bpm * bars.seconds * model.frame_rate / frames.shape[1]
+    return stretched(_round(model, frames, effects, bpm), bars.samples(rate))
 
 
 def _told(stream: Stream, clock: Clock | None, done: int = 0) -> Stream:

@@ -100,10 +100,13 @@ class Clock:
     bars : Bars
     frames : int
         Of all of them.
+    first : int
+        The frame at which one of them begins.
     """
 
     bars: Bars
     frames: int
+    first: int = 0
 
     def __call__(self, frame: int) -> Fields:
         """See `musicgen.Stream.set_score`."""
@@ -115,7 +118,7 @@ class Clock:
         from musicgen.score import FIELDS, unknown
 
         told = unknown(count)
-        bars = (first + np.arange(count)) * self.bars.count / self.frames
+        bars = (first - self.first + np.arange(count)) * self.bars.count / self.frames
         quarters = bars * float(self.bars.quarters) / self.bars.count
         for name, column in (("beat", quarters % 1.0), ("bar", bars % 1.0), ("bpm", self.bars.bpm)):
             told[:, FIELDS.index(name)] = column
@@ -123,7 +126,7 @@ class Clock:
 
     def to_bar(self, frame: int) -> float:
         """Frames from one on to the first bar, as a share of all."""
-        return -frame * self.bars.count / self.frames % 1.0 / self.bars.count
+        return (self.first - frame) * self.bars.count / self.frames % 1.0 / self.bars.count
 
 
 @dataclass(frozen=True)

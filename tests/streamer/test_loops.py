@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from musicgen import MusicGen
 from musicgen.score import FIELDS
 from streamer import UserError
-from streamer.control.controls import Controls
-from streamer.engine.core import defaults
-from streamer.offline.loops import TAKES, Loop, check_target, make, write_loop
+from streamer.offline.loop_files import loop_targets
+from streamer.offline.loops import TAKES, Loop, make
 from streamer.offline.places import Bars, Clock, in_time, stretched
 from streamer.sound.effects import Amounts
 from tests.musicgen.test_score import scored
@@ -64,7 +61,7 @@ def test_what_is_no_loop_is_a_sentence(count: int, bpm: float, metre: str, word:
 
 def test_an_mp3_does_not_go_round(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="to the sample"):
-        check_target(tmp_path / "a.mp3", 1, "peak", None, Bars(1, 120), force=False, source=None)
+        loop_targets(tmp_path / "a.mp3", 1)
 
 
 def test_the_file_goes_round_as_its_tokens_would_for_ever(tiny_model: MusicGen, loop: Loop) -> None:
@@ -108,37 +105,6 @@ def test_a_period_keeps_its_notes_whatever_its_samples(cycles: int, before: int,
         return np.sin(2 * np.pi * cycles * np.arange(samples) / samples)[:, None].astype(np.float32)
 
     np.testing.assert_allclose(stretched(wave(before), after), wave(after), atol=1e-5)
-
-
-def test_a_wav_tells_where_it_loops_how_fast_it_is_and_where_its_bars_are(tiny_model: MusicGen, tmp_path: Path) -> None:
-    controls = Controls(prompt="slow piano", tempo=120.0)
-    controls.adopt(**defaults(tiny_model))
-    path = tmp_path / "loop.wav"
-    write_loop(tiny_model, controls.values(), Bars(2, 180.0, 3, 4), path, rate=44_100)
-    sound, rate = soundfile.read(path)
-    assert (len(sound), rate) == (88_200, 44_100)
-    assert np.abs(sound).max() == pytest.approx(10 ** (-1 / 20), abs=1e-3)
-    data = path.read_bytes()
-    assert struct.unpack("<I", data[4:8])[0] == len(data) - 8
-    chunks = {}
-    at = 12
-    while at < len(data):
-        name, size = struct.unpack("<4sI", data[at : at + 8])
-        chunks[name] = data[at + 8 : at + 8 + size]
-        at += 8 + size + size % 2
-    assert struct.unpack("<6I", chunks[b"smpl"][36:]) == (0, 0, 0, 88_199, 0, 0)
-    beats, unit, number, bpm = struct.unpack("<IHHf", chunks[b"acid"][12:])
-    assert (beats, unit, number, bpm) == (6, 4, 3, 180.0)
-    assert struct.unpack("<I", chunks[b"cue "][:4])[0] == 2
-    assert [struct.unpack("<I", chunks[b"cue "][4 + 24 * n + 20 :][:4])[0] for n in range(2)] == [0, 44_100]
-    assert b"Bar 2\0" in chunks[b"LIST"]
-
-
-def test_a_flac_has_as_many_samples(tiny_model: MusicGen, tmp_path: Path) -> None:
-    controls = Controls(prompt="slow piano", tempo=120.0)
-    controls.adopt(**defaults(tiny_model))
-    write_loop(tiny_model, controls.values(), Bars(1, 240.0), tmp_path / "a.flac", rate=48_000)
-    assert soundfile.info(tmp_path / "a.flac").frames == 48_000
 
 
 # --- in time

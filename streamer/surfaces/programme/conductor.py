@@ -82,6 +82,12 @@ class Conductor:
         self._closing = False
         self._thread = lasting("programme", self._run, say)
 
+    @property
+    def steady(self) -> bool:
+        """Whether what plays has a seed of its own: the same music each time."""
+        scene = self._scene
+        return scene is not None and scene.turn is not None and scene.turn.entry.seed is not None
+
     def start(self) -> None:
         """Ask for what is due now, and for what comes when it does."""
         self._thread.start()
