@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import soundfile
 
 pytest.importorskip("astral", reason="install the extra background")
+pytest.importorskip("av", reason="install the extra background")
 
 from examples.background.game import LEVELS, ask, steps
+from examples.background.game import main as play_game
 from streamer.surfaces.programme.outputs import read_outputs
 from streamer.surfaces.programme.plan import Plan
 from streamer.surfaces.programme.reading import open_page, read_programme
+from tests.examples.conftest import Instrument, until
+from tests.streamer.sinks.test_icecast import ICECAST, PASSWORD, Server
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples/background"
@@ -68,3 +79,72 @@ def test_a_game_goes_up_at_the_bar_and_down_slowly() -> None:
     assert client.sent[0] == ("/mg/quantise", "bar") and client.sent[4] == ("/mg/quantise", "off")
     assert client.sent[1] == ("/mg/prompt/fade", [LEVELS["fight"][0], 1.0])
     assert client.sent[5] == ("/mg/prompt/fade", [LEVELS["calm"][0], 8.0])
+
+
+def test_a_game_is_followed_through_its_intensities(instrument: Instrument) -> None:
+    """The script itself, against the instrument's own OSC server."""
+    play_game(["calm", "0.2", "fight", "0.2", "calm", "0.2"], port=instrument.server.port)
+    until(lambda: len(instrument.heard("prompt")) + len(instrument.asked) >= 9, "the game")
+    faded = [arguments[0] for path, arguments in instrument.asked if path == "prompt/fade"]
+    assert faded == [LEVELS[level][0] for level in ("calm", "fight", "calm")]
+    assert instrument.heard("quantise") == ["off", "bar", "off"]
+    ramps = [arguments for path, arguments in instrument.asked if path == "ramp"]
+    assert [values[:2] for values in ramps][2:4] == [("temperature", pytest.approx(1.1)), ("volume", 0.0)]
+
+
+def play(page: Path, folder: Path, heard: Callable[[], object]) -> None:
+    """Play a programme with nano, by the command, until something was heard; then Ctrl-C."""
+    command = [sys.executable, "-m", "streamer.cli.main", "background", str(page), "--threads", "1", "--osc-port", "0"]
+    told = folder / "told.txt"
+    with told.open("w") as out:
+        process = subprocess.Popen([*command, "--state", str(folder)], stdout=out, stderr=subprocess.STDOUT)
+    try:
+        until(heard, "the music", told.read_text, 240)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(120) == 0, told.read_text()
+    finally:
+        process.kill()
+
+
+@pytest.mark.heavy
+def test_the_cafe_plays(tmp_path: Path) -> None:
+    """At whatever time it is: by night it has nothing to play, so its morning goes round the clock here."""
+    page, folder = tmp_path / "cafe.yaml", tmp_path / "hours"
+    text = (FOLDER / "cafe.yaml").read_text(encoding="utf-8").replace("silence: 10 s", "silence: 0 s")
+    text = text.replace("    from: 7:00\n    until: 11:30\n", "")
+    page.write_text(f"outputs: [{{files: {folder}, format: flac}}]\n{text}", encoding="utf-8")
+    play(page, tmp_path, lambda: sum(file.stat().st_size for file in folder.glob("*.flac")) > 300_000)
+    sound, rate = soundfile.read(min(folder.iterdir()))
+    assert len(sound) > rate and abs(sound).max() > 0.01
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(ICECAST is None, reason="install icecast2 (apt)")
+def test_the_station_is_heard_at_both_mounts_in_the_page_and_in_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ICECAST_PASSWORD", PASSWORD)
+    with tempfile.TemporaryDirectory() as folder:  # Icecast does not run as root, and pytest's folders are the user's
+        server = Server(Path(folder))
+        text = (
+            (FOLDER / "station.yaml").read_text(encoding="utf-8").replace("localhost:8000", f"127.0.0.1:{server.port}")
+        )
+        text = text.replace("hls: live", f"hls: {tmp_path}/live").replace(
+            "files: archive", f"files: {tmp_path}/archive"
+        )
+        page = tmp_path / "station.yaml"
+        page.write_text(text, encoding="utf-8")
+
+        def heard() -> bool:
+            mounts = [b"", b""]
+            with suppress(OSError):
+                for number, path in enumerate(("/station.mp3", "/station.opus")):
+                    with urllib.request.urlopen(server.address(path), timeout=60) as stream:
+                        mounts[number] = stream.read(8000)
+            there = (tmp_path / "live/live.m3u8").exists() and any((tmp_path / "archive").glob("*.opus"))
+            return there and all(len(got) == 8000 for got in mounts)
+
+        try:
+            play(page, tmp_path, heard)
+        finally:
+            server.kill()
