@@ -18,7 +18,7 @@ from streamer.control.table import PARAMETERS
 from streamer.surfaces.programme.passages import ALIKE, LENGTH, STEP, Ear, Heard, piece, shown
 
 FREER = 1.6
-"""What the temperature is multiplied by. With 1.3 four loops of four went on, with 1.6 none did as it was."""
+"""What the temperature is multiplied by. Of four circles four went on with 1.3, and one with 1.6."""
 SPELL = 12.0
 """Seconds of it."""
 LOOK = 5.0

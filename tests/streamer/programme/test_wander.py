@@ -85,7 +85,7 @@ def test_music_that_goes_round_is_freer_for_a_moment() -> None:
     controls = Controls(temperature=1.05)
     wander = Wander(controls)
     wander.open(RATE, 1, "")
-    found = fed(wander, tones(75, 1, bar=4.0))
+    found = fed(wander, tones(85, 1, bar=4.0))
     begins = found.index(round(1.05 * FREER, 3))
     assert begins >= 59
     assert found[begins : begins + round(SPELL)].count(round(1.05 * FREER, 3)) == pytest.approx(SPELL, abs=1)
