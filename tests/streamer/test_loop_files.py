@@ -63,9 +63,8 @@ def test_a_daw_finds_the_tempo_and_the_metre(wav: Path) -> None:
     """In the chunk that ACID, Live and Logic read, with libsndfile."""
     library: Any = soundfile
     held = bytearray(44)  # SF_LOOP_INFO: two shorts, two ints, a float, an int, and what is to come
-    with soundfile.SoundFile(wav) as file:
-        file_pointer = file._file  # type: ignore[attr-defined]
-        assert library._snd.sf_command(file_pointer, LOOP_INFO, library._ffi.from_buffer(held), len(held))
+    with library.SoundFile(wav) as file:
+        assert library._snd.sf_command(file._file, LOOP_INFO, library._ffi.from_buffer(held), len(held))
     beats, unit, mode, count, bpm = struct.unpack("<hhiif", held[:16])
     assert (beats, unit, count, bpm) == (3, 4, 6, 180.0)
     assert mode != 0  # it loops

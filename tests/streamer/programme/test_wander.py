@@ -72,12 +72,13 @@ def test_what_is_louder_is_still_alike() -> None:
     assert float(one @ piece(shown(song(30, 4)), 0)) < ALIKE / 2
 
 
-def fed(wander: Wander, sound: NDArray[np.float32]) -> list[float]:
-    """The temperature after every second of it."""
+def fed(wander: Wander, sound: NDArray[np.float32], controls: Controls | None = None) -> list[float]:
+    """The temperature after every second of it, where there are controls to ask."""
     found = []
     for start in range(0, len(sound), RATE):
         wander.write(sound[start : start + RATE])
-        found.append(round(float(wander._controls.get("temperature")), 3))
+        if controls:
+            found.append(round(float(controls.get("temperature")), 3))
     return found
 
 
@@ -85,12 +86,12 @@ def test_music_that_goes_round_is_freer_for_a_moment() -> None:
     controls = Controls(temperature=1.05)
     wander = Wander(controls)
     wander.open(RATE, 1, "")
-    found = fed(wander, tones(85, 1, bar=4.0))
+    found = fed(wander, tones(85, 1, bar=4.0), controls)
     begins = found.index(round(1.05 * FREER, 3))
     assert begins >= 59
     assert found[begins : begins + round(SPELL)].count(round(1.05 * FREER, 3)) == pytest.approx(SPELL, abs=1)
     assert found[-1] == 1.05 and wander.spells == 1
-    assert set(fed(wander, tones(70, 2))) == {1.05}
+    assert set(fed(wander, tones(70, 2), controls)) == {1.05}
 
 
 def test_what_was_heard_of_another_entry_does_not_count() -> None:
