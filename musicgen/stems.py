@@ -1,4 +1,4 @@
-"""A sound taken apart: its drums, bass, vocals and the rest. It needs Demucs, an optional extra, and Demucs' own weights.
+"""A sound taken apart: drums, bass, vocals and the rest. It needs Demucs, an optional extra, and Demucs' own weights.
 
 AudioCraft hears the chroma of a melody in what is neither drums nor bass.
 """
