@@ -77,6 +77,7 @@ class Streams:
     """A replica: a stage, and its own server."""
 
     def __init__(self, given: dict[str, Any]) -> None:
+        self._undo = contextlib.ExitStack()
         settings = Settings(**given)
         self._id = secrets.token_hex(8)
         self._ledger = ledger()
@@ -90,6 +91,7 @@ class Streams:
         self._ended = threading.Event()
         self._thread = fleeting("server", self._server.serve)  # where it ends, Ray begins another: see check_health
         self._thread.start()
+        self._undo.callback(self._end)
         lasting("beat", self._beat).start()
 
     def _beat(self) -> None:
@@ -136,7 +138,11 @@ class Streams:
             raise RuntimeError("the server has ended")
 
     def __del__(self) -> None:
-        """It is to end, as in a rolling restart: its sessions are anybody's at once, from what was kept last."""
+        """It is to end, as in a rolling restart."""
+        self._undo.close()
+
+    def _end(self) -> None:
+        """Its sessions are anybody's at once, from what was kept last."""
         self._ended.set()
         with contextlib.suppress(Exception):
             ray.get(self._ledger.call.remote("leave", self._id), timeout=_ASK_SECONDS)
