@@ -391,7 +391,8 @@ def test_a_recording_begins_and_ends_over_osc_in_the_form_that_was_chosen(tmp_pa
     heard = soundfile.read(sound_in(tmp_path / "my take"), dtype="int32")[0]
     assert len(heard) > RATE
     np.testing.assert_array_equal(soundfile.read(tmp_path / "again.wav", dtype="int32")[0], heard)
-    downloaded = shutil.copy(tmp_path / "my take" / NAME, tmp_path / "downloaded.jsonl")  # from the page, say
+    downloaded = tmp_path / "downloaded.jsonl"  # from the page, say
+    shutil.copy(tmp_path / "my take" / NAME, downloaded)
     replay(SineModel(look_ahead=300), downloaded, tmp_path / "once more.wav")
     np.testing.assert_array_equal(soundfile.read(tmp_path / "once more.wav", dtype="int32")[0], heard)
 
