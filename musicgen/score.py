@@ -7,10 +7,7 @@ is unknown is zero: without a score such a model is MusicGen and no more.
 
 from __future__ import annotations
 
-from cmath import exp
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from math import log2, pi
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +39,6 @@ Score = Callable[[int], Fields | None]
 """What is asked of a frame by its number: (fields,), or None for nothing. Asked twice it answers alike, as long as
 nobody changes their mind in between."""
 
-CHORDS_KEPT = 256
-"""With who plays: as many as a song has, so that a past is consumed anew fast, too."""
-_TURN = 2j * pi
 _NOTES = np.arange(12)
 _SLOWEST, _FASTEST = 1, 10_000  # beats a minute that are a tempo at all
 _LOW, _HIGH = np.array([(0, 1), (0, 1), (_SLOWEST, _FASTEST), (0, 4095), (0, 11), *[(0, 1)] * 5]).T
@@ -56,8 +50,6 @@ _PHASE = np.array([field for field, _, _ in _WAVES])
 _ORDER, _SHIFT = (2 * np.pi * np.array([wave[index] for wave in _WAVES]) for index in (1, 2))
 _FIELD = np.repeat(np.arange(len(FIELDS)), [1 + 2 * len(BEATS), 1 + 2 * len(BARS), 3, 13, 13, 2, 2, 2, 2, 3])
 """Which field each feature tells of."""
-_MOVING = np.array([*range(1, 13), *range(14, 22), 23, 24, 60, 61])
-"""The features that change with every frame: of the phases, the tempo and the energy what they say."""
 
 
 def unknown(frames: int) -> Fields:
@@ -123,7 +115,8 @@ def unpacked(names: Sequence[str], data: bytes, frames: int) -> Fields:
 class ScoreEmbedding:
     """What a score is to a decoder, as `musicgen.decoder.Embedding` is what columns are.
 
-    Cheap enough for every step: what chord and players add is found again as long as they stay.
+    The native library computes it where that was built: a dozen calls of Python and numpy, whose code has left the
+    caches after every step, cost a frame of a small model 6 %.
 
     Parameters
     ----------
@@ -132,28 +125,26 @@ class ScoreEmbedding:
     """
 
     def __init__(self, table: NDArray[np.float32]) -> None:
-        self.table = table
-        self._moving = table[_MOVING]
-        self._still = lru_cache(maxsize=CHORDS_KEPT)(self._add_still)
+        self.table = np.ascontiguousarray(table, np.float32)
+        self._native = _native()
+        self._place, self._size = self.table.ctypes.data, self.table.shape[1]
 
     def vector(self, fields: Fields) -> NDArray[np.float32] | None:
         """Of one frame's score (fields,): (d,) float32, to be added to its column's embedding; None: nothing is known.
 
-        What `features` gives, projected; to the bit the same in every process. To be read only.
+        What `features` gives, projected; to the bit the same in every process of a machine.
         """
-        beat, bar, bpm, *_, energy = fields.tolist()
-        known = (0 <= beat <= 1, 0 <= bar <= 1, _SLOWEST <= bpm <= _FASTEST, 0 <= energy <= 1)
-        still = self._still(known, fields[3:-1].tobytes())
-        if still is None or True not in known:
-            return still
-        pairs = _turns(beat) if known[0] else [0j] * len(BEATS)
-        pairs += _turns(bar)[: len(BARS)] if known[1] else [0j] * len(BARS)
-        for value in (log2(bpm / USUAL) if known[2] else 0.0, 2 * energy - 1 if known[3] else 0.0):
-            pairs.append(complex(value, value * value))
-        moving = np.array(pairs, np.complex64).view(np.float32)
-        vector = _projected(moving, self._moving)
-        vector += still
-        return vector
+        if self._native is None:
+            taken = features(fields[None])[0]
+            return self._projected(taken) if taken.any() else None
+        given, vector = fields.astype(np.float32, copy=False).tobytes(), np.empty(self._size, np.float32)
+        known = self._native(self._place, self._size, given, vector.ctypes.data)
+        return vector if known else None
+
+    def _projected(self, taken: NDArray[np.float32]) -> NDArray[np.float32]:
+        # one row alone, always: of several at once the sums would be others
+        projected: NDArray[np.float32] = np.dot(taken, self.table)
+        return projected
 
     def add(self, embedded: NDArray[np.float32], fields: Fields) -> None:
         """Add the vectors of many frames (T, fields) to columns' embeddings (T, d), in place."""
@@ -162,28 +153,15 @@ class ScoreEmbedding:
             if vector is not None:
                 embedded[place] += vector
 
-    def _add_still(self, known: tuple[bool, ...], rest: bytes) -> NDArray[np.float32] | None:
-        """What does not move with every frame: which of the others are known, and the bytes of chord and players."""
-        fields = unknown(1)
-        fields[0, [0, 1, 2, -1]] = np.where(known, [0, 0, USUAL, 0], np.nan)
-        fields[0, 3:-1] = np.frombuffer(rest, np.float32)
-        taken = features(fields)[0]
-        taken[_MOVING] = 0
-        return _projected(taken, self.table) if taken.any() else None
 
+def _native() -> Any:
+    """The library's function, None where it was not built."""
+    from musicgen.backends import native_step  # which imports what decoders are, and they what a score is
 
-def _turns(phase: float) -> list[complex]:
-    """Cosine and sine of a phase's harmonics, those of `BEATS`: `BARS` are the first of them."""
-    one = exp(_TURN * phase)
-    two = one * one
-    three, four = two * one, two * two
-    return [one, two, three, four, three * three, four * four]
-
-
-def _projected(taken: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[np.float32]:
-    # one row alone, always: of several at once the sums would be others
-    projected: NDArray[np.float32] = np.dot(taken, table)
-    return projected
+    try:
+        return native_step.library().native_score
+    except ModelError:
+        return None
 
 
 def save(path: Path, matrix: NDArray[np.floating[Any]]) -> None:

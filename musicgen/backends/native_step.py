@@ -87,6 +87,7 @@ def library() -> ctypes.CDLL:
         "native_step": (None, [pointer, ctypes.POINTER(_Row), integer]),
         "native_fill": (None, [pointer, pointer, pointer, integer, pointer]),
         "native_product": (None, [pointer, ctypes.POINTER(Matrix), pointer, integer, pointer]),
+        "native_score": (integer, [pointer, integer, pointer, pointer]),
         "native_read": (ctypes.c_uint64, [pointer, pointer, size]),
     }
     for name, (result, arguments) in signatures.items():

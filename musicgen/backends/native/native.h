@@ -79,6 +79,10 @@ NATIVE_EXPORT void native_fill(NativeDecoder* decoder, const float* keys, const 
 NATIVE_EXPORT void native_product(NativeDecoder* decoder, const NativeMatrix* matrix, const float* x, int32_t rows,
                                   float* y);
 
+// What the ten fields of a frame's score, see musicgen/score.py, add to its column: the vector (hidden,), of a projection
+// (features, hidden). Returns how many of them are known. To the bit the same with all kernels.
+NATIVE_EXPORT int32_t native_score(const float* table, int32_t hidden, const float* fields, float* vector);
+
 // Read a buffer once with the decoder's threads: what the memory can give. Returns a sum of it.
 NATIVE_EXPORT uint64_t native_read(NativeDecoder* decoder, const uint8_t* buffer, size_t size);
 
