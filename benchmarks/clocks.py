@@ -129,7 +129,7 @@ def judged(sound: NDArray[np.float32], rate: int, bpm: float, first: float) -> d
     """Its beats' errors, ms, and the beat of the bar on which its harmony changes."""
     found = beats(sound, bpm)
     passed = first + found[(found > SETTLED) & (found < len(sound) / rate - 0.5)] * bpm / 60
-    figures = {}
+    figures: dict[str, float] = {}
     for key, modulo in (("", 1.0), ("half_", 0.5)):
         late = np.abs((passed + modulo / 2) % modulo - modulo / 2) * 60_000 / bpm
         figures |= {f"{key}p50": float(np.median(late)), f"{key}p95": float(np.percentile(late, 95))}

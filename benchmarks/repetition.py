@@ -25,10 +25,10 @@ def repetition(heard: Heard) -> dict[str, object]:
     most, where = np.zeros(len(asked), np.float32), asked.copy()
     for first in range(0, len(asked), _TOGETHER):
         some = asked[first : first + _TOGETHER]
-        held = np.stack([piece(notes, start) for start in some])
+        held = np.stack([piece(notes, int(start)) for start in some])
         for begin in range(int(some[0]) + apart, count, _TOGETHER):
             later = np.arange(begin, min(begin + _TOGETHER, count))
-            alike = held @ np.stack([piece(notes, start) for start in later]).T
+            alike = held @ np.stack([piece(notes, int(start)) for start in later]).T
             alike[later < some[:, None] + apart] = -1.0
             best = alike.max(axis=1)
             better = best > most[first : first + len(some)]

@@ -7,6 +7,7 @@ is unknown is zero: without a score such a model is MusicGen and no more.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from musicgen.errors import ModelError
+from musicgen.library import library_path
 from musicgen.load.hub import unreadable
 
 FIELDS = ("beat", "bar", "bpm", "notes", "bass", "play_drums", "play_bass", "play_chords", "play_lead", "energy")
@@ -155,13 +157,13 @@ class ScoreEmbedding:
 
 
 def _native() -> Any:
-    """The library's function, None where it was not built."""
-    from musicgen.backends import native_step  # which imports what decoders are, and they what a score is
-
-    try:
-        return native_step.library().native_score
-    except ModelError:
-        return None
+    """The library's function; None where it was not built, or by an older version of this package."""
+    path = library_path()
+    function = getattr(ctypes.CDLL(str(path)), "native_score", None) if path else None
+    if function is not None:
+        pointer, integer = ctypes.c_void_p, ctypes.c_int32
+        function.restype, function.argtypes = integer, [pointer, integer, pointer, pointer]
+    return function
 
 
 def save(path: Path, matrix: NDArray[np.floating[Any]]) -> None:

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib.machinery
 import math
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from musicgen.backends.native_weights import HEAD, Bytes, Floats, Matrix, Packed
 from musicgen.backends.threads import best_threads, cores, least_time
 from musicgen.decoder import DecoderWeights, Prompts
 from musicgen.errors import ModelError
+from musicgen.library import library_path
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
 
@@ -46,13 +45,6 @@ class _Row(ctypes.Structure):
         ("prompt_bias", ctypes.c_void_p),
         ("added", ctypes.c_void_p),
     ]
-
-
-def library_path() -> Path | None:
-    """Where the built library is, the newest where there are several; None where it was not built."""
-    folder = Path(__file__).parent
-    paths = [folder / f"_native{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES]
-    return max((path for path in paths if path.exists()), key=lambda path: path.stat().st_mtime, default=None)
 
 
 @functools.cache
@@ -87,7 +79,6 @@ def library() -> ctypes.CDLL:
         "native_step": (None, [pointer, ctypes.POINTER(_Row), integer]),
         "native_fill": (None, [pointer, pointer, pointer, integer, pointer]),
         "native_product": (None, [pointer, ctypes.POINTER(Matrix), pointer, integer, pointer]),
-        "native_score": (integer, [pointer, integer, pointer, pointer]),
         "native_read": (ctypes.c_uint64, [pointer, pointer, size]),
     }
     for name, (result, arguments) in signatures.items():

@@ -56,7 +56,7 @@ def taken_apart(sound: Samples, bars: Bars) -> dict[str, Samples]:
 
 def _round(part: Samples, length: int, rate: int) -> Samples:
     """The middle one of three rounds, brought to where its own start goes on from its end."""
-    middle = part[length : 2 * length].copy()
+    middle: Samples = part[length : 2 * length].copy()
     join = min(round(_JOIN * rate), length)
     share = np.linspace(0, 1, join, dtype=np.float32)[:, None]
     middle[length - join :] += share * (part[length - join : length] - middle[length - join :])

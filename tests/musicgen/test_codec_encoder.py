@@ -17,12 +17,13 @@ from transformers import EncodecModel
 from musicgen import MusicGen
 from musicgen.backends import native_step
 from musicgen.codec import NativeEncoder, read_encoder
+from musicgen.library import library_path
 from musicgen.load.tensors import Tensors
 from tests.musicgen.codec_schedules import configs
 from tests.musicgen.random_codec import MUSICGEN_32KHZ, NANO, random_codec
 from tests.musicgen.tiny import tiny_checkpoint
 
-if native_step.library_path() is None:
+if library_path() is None:
     pytest.skip("the native backend was not built: no C++ compiler", allow_module_level=True)
 
 KERNELS = native_step.kernels()

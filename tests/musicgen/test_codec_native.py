@@ -28,6 +28,7 @@ from musicgen.codec import (
 )
 from musicgen.codec.native_packing import TOP_WORD, WORDS_TOGETHER, in_words
 from musicgen.errors import ModelError
+from musicgen.library import library_path
 from tests.musicgen.codec_schedules import chunks, configs, played, schedules
 from tests.musicgen.random_codec import (
     ENCODEC_24KHZ,
@@ -42,7 +43,7 @@ from tests.musicgen.random_codec import (
 )
 from tests.musicgen.tiny import tiny_checkpoint
 
-if native_step.library_path() is None:
+if library_path() is None:
     pytest.skip("the native backend was not built: no C++ compiler", allow_module_level=True)
 
 KERNELS = native_step.kernels()

@@ -17,13 +17,14 @@ from musicgen.backends import Backend, native_step, native_weights
 from musicgen.backends.native_step import NativeBackend
 from musicgen.backends.torch_step import TorchBackend
 from musicgen.decoder import DecoderWeights, Embedding, Prompts
+from musicgen.library import library_path
 from musicgen.load.checkpoint import load_checkpoint
 from musicgen.past import State
 from musicgen.past.shadow import advance, start_shadow
 from tests.musicgen.backend_parity import check_a_blend, check_a_blend_is_its_prompts, normal, prompt
 from tests.musicgen.tiny import tiny_checkpoint
 
-if native_step.library_path() is None:
+if library_path() is None:
     pytest.skip("the native backend was not built: no C++ compiler", allow_module_level=True)
 
 KERNELS = native_step.kernels()

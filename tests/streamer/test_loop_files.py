@@ -32,7 +32,8 @@ RATE = 44_100
 
 
 def values_of(model: MusicGen, **asked: Value) -> dict[str, Value]:
-    controls = Controls(**({"prompt": "slow piano", "tempo": 120.0} | asked))
+    usual: dict[str, Value] = {"prompt": "slow piano", "tempo": 120.0}
+    controls = Controls(**(usual | asked))
     controls.adopt(**defaults(model))
     return controls.values()
 

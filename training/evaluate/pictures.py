@@ -19,6 +19,7 @@ from training.evaluate.studio import CLIP, FRAMES, Studio
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.patches import Rectangle
 
 PROMPTS = (
     "lo-fi hip hop at 80 bpm, dusty drums and electric piano",
@@ -111,9 +112,8 @@ def draw_chords(axis: Any, clip: Audio, triads: Sequence[int], seconds: float) -
     first = int(TOLD_FROM / seconds)
     for number in range(first, int((TOLD_FROM + TOLD_FOR) / seconds) + 1):
         for tone in np.flatnonzero(TRIADS[triads[number % len(triads)]]):
-            axis.add_patch(
-                plt.Rectangle((number * seconds, tone - 0.5), seconds, 1, fill=False, edgecolor="C9", linewidth=1)
-            )
+            box = Rectangle((number * seconds, tone - 0.5), seconds, 1, fill=False, edgecolor="C9", linewidth=1)
+            axis.add_patch(box)
     axis.set_yticks(range(12), NOTES, fontsize=6)
 
 

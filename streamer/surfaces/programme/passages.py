@@ -64,7 +64,7 @@ LENGTH = round(PIECE / STEP)
 
 def shown(rows: Heard) -> Heard:
     """Rows by how their notes stand out of each other, and not by how loud they are, (rows, `ROW`)."""
-    made = np.maximum(rows, rows.max(axis=1, keepdims=True) - _FLOOR)
+    made: Heard = np.maximum(rows, rows.max(axis=1, keepdims=True) - _FLOOR)
     made -= made.mean(axis=1, keepdims=True)
     return made
 
