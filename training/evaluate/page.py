@@ -10,7 +10,6 @@ import argparse
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,13 @@ import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from transformers import MusicgenForConditionalGeneration
 
 from training.codec import RATE, decode, encode
 from training.evaluate.figures import powers
 from training.evaluate.live import rendered
 from training.evaluate.material import excerpts
-from training.evaluate.pictures import PROMPTS
+from training.evaluate.pictures import PROMPTS, save_small
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -41,7 +39,6 @@ DRAWN = ("solo piano", "jazz trio", "folk guitar", "orchestral", "rock", "house"
 SECONDS, TOP = 4.0, 8000  # of a picture; Hz
 WINDOW, STEP = 2048, 512  # samples
 RANGE = 70.0  # dB from white to black
-SHADES = 16  # what the eye tells apart in noise, and small files
 SEED = 90_000
 SAMPLE_SECONDS, SAMPLE_BITRATE = 10.0, 48  # kb/s
 
@@ -68,11 +65,7 @@ def draw_page(rows: Mapping[str, Sequence[Audio]], columns: Sequence[str], path:
             axis.tick_params(labelsize=6)
     for axis, title in zip(axes[0], columns, strict=True):
         axis.set_title(title, fontsize=8)
-    drawn = BytesIO()
-    figure.savefig(drawn, dpi=100)
-    plt.close(figure)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.open(drawn).convert("RGB").quantize(SHADES, dither=Image.Dither.NONE).save(path, optimize=True)
+    save_small(figure, path, 100)
 
 
 def codec_of(folder: Path) -> Any:

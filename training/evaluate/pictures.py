@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from training import judge
 from training.codec import RATE
@@ -35,6 +37,7 @@ PROMPTS = (
     "calm ambient pads, no drums",
     "chiptune, 150 bpm, square wave lead",
 )
+SHADES = 16  # what the eye tells apart in noise, and small files
 FLOOR, CEILING = -8.0, -1.5  # natural logarithm of mel magnitudes
 TOLD_STYLES = ("house", "rock", "jazz trio", "trap")
 TOLD_FROM, TOLD_FOR = 10.0, 8.0  # seconds of a stream that are drawn
@@ -88,9 +91,16 @@ def draw_told(studio: Studio, path: Path) -> None:
     for axis in axes[-1]:
         axis.set_xlabel("seconds")
         axis.set_xlim(TOLD_FROM, TOLD_FROM + TOLD_FOR)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=70)
+    save_small(figure, path, 70)
+
+
+def save_small(figure: Any, path: Path, dpi: int) -> None:
+    """Write a figure as a PNG of few colours, and close it."""
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=dpi)
     plt.close(figure)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(drawn).convert("RGB").quantize(SHADES, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def draw_beats(axis: Any, clip: Audio, bpm: float) -> None:
