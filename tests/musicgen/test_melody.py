@@ -72,7 +72,14 @@ def test_notes_that_are_played_have_the_chroma_that_transformers_hears_in_their_
     sound = tune(*(440 * 2 ** ((note - 69) / 12) for note in notes), seconds=1.024)
     rate = 1000 / 8.192
     held = np.repeat(notes, 125).astype(np.int64)
-    assert np.array_equal(model.tune(held, rate).chroma, oracle.chroma(sound)[0].numpy())
+    ours, heard = model.tune(held, rate).chroma, oracle.chroma(sound)[0].numpy()
+    assert ours.shape == heard.shape
+    (other,) = np.nonzero((ours != heard).any(1))
+    # Every eighth window has its middle where one note ends and the next begins: either is right, whatever rounds.
+    assert (other % 8 == 0).all()
+    windows = np.append(np.repeat([note % 12 for note in notes], 8), notes[-1] % 12)
+    for place in other:
+        assert {ours[place].argmax(), heard[place].argmax()} == {windows[place - 1], windows[place]}
 
 
 def test_a_rest_follows_the_note_before_it_and_nothing_but_rests_is_no_tune(mono: tuple[MusicGen, Oracle]) -> None:
