@@ -56,7 +56,7 @@ class SoundDevicePlayer:
         self._hurries = False
         self.name = device.name
         rerate = None if device.rate == playback.rate else Rerate(playback, device.rate)
-        self._fill = playback.fill if rerate is None else rerate.fill
+        self._source: Playback | Rerate = rerate or playback
         try:
             info = self._sounddevice.query_devices(device.index)
             self._stream = self._sounddevice.OutputStream(
@@ -115,7 +115,7 @@ class SoundDevicePlayer:
             hurry_callback()
         self._called = time.monotonic()
         self._playback.device_xruns += bool(status.output_underflow)
-        self._fill(out)
+        self._source.fill(out)
 
 
 class Output:
