@@ -67,11 +67,12 @@ class Song:
 
     def frames(self, bars: Bars, model: MusicGen) -> tuple[Frames, int]:
         """The tokens of the bars and of what comes before them, and the frame at which they begin."""
-        length = round(bars.seconds * model.frame_rate)
+        there = math.floor((seconds_of(self.path) - self.at) * model.frame_rate + 1e-6)  # the file may end with them
+        length = min(round(bars.seconds * model.frame_rate), there)
         end = self.at + length / model.frame_rate
         part = Excerpt(self.path, max(0.0, self.at - CONTEXT), end)
         frames: Frames = read_beginning(part, model, CONTEXT + bars.seconds + 1.0).frames
-        return frames, frames.shape[1] - length
+        return frames, max(0, frames.shape[1] - length)
 
 
 def loop_targets(path: Path, variations: int) -> list[Path]:

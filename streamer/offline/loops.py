@@ -138,7 +138,7 @@ def make_of(
         The frame at which the first bar begins: the loop's first sample.
     """
     target = bars.seconds * model.frame_rate
-    place = Place(0, at, round(target), 0.0)
+    place = Place(0, at, song.shape[1] - at, 0.0)
     clock = Clock(bars, place.length, at) if model.follows_score else None
     frames, surprise = _ending(start, song, place, round(model.frame_rate * 60 / bars.bpm), seed, clock)
     progress(0.8)

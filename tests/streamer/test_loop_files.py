@@ -147,6 +147,23 @@ def test_a_song_that_begins_where_its_bars_do(tiny_model: MusicGen, song: Path, 
         assert {name.upper(): text for name, text in read.metadata.items()}["TITLE"] == "a, 120 bpm"
 
 
+@pytest.mark.parametrize("at", [0.0, 0.5])
+@pytest.mark.parametrize("rate", [32_000, 44_100])
+def test_bars_that_a_file_ends_with_begin_where_they_are_said_to(
+    tiny_model: MusicGen, tmp_path: Path, at: float, rate: int
+) -> None:
+    """A loop is such a file: at most tempi its bars are no whole frames."""
+    bars = Bars(1, 97.0)  # 123.7 frames
+    path = tmp_path / "loop.wav"
+    soundfile.write(path, np.sin(np.arange(round(at * rate) + bars.samples(rate)) / 9), rate)
+    song = Song(path, at)
+    song.check(bars)
+    frames, first = song.frames(bars, tiny_model)
+    assert (first, frames.shape[1] - first) == (round(at * tiny_model.frame_rate), 123)
+    made = make_of(tiny_model, lambda seed: tiny_model.stream("", seed=seed), frames, first, bars, 1, rate=rate)
+    assert made.frames.shape[1] == 123 and len(made.sound) == bars.samples(rate)
+
+
 def test_bars_that_are_not_in_the_song_are_a_sentence(song: Path) -> None:
     with pytest.raises(UserError, match=r"is 3.00 s long, and 1 bars at 120 bpm from 1.5 s on end at 3.50 s"):
         Song(song, 1.5).check(Bars(1, 120.0))
