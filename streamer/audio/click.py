@@ -17,7 +17,7 @@ LOOK_SECONDS = 0.01
 SECONDS = 0.03
 LEVEL = 0.25
 FIRST_HZ, OTHER_HZ = 1600.0, 1000.0
-_KEPT = 64
+_KEPT = 128  # more than the frames that are on their way with the longest lead: in a glide each has its own tempo
 _STRAY = 2.0  # samples by which what was known may be off before it is another count
 
 Count = tuple[int, float, float]

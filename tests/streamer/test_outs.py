@@ -150,6 +150,21 @@ def test_another_tempo_counts_from_its_own_sample_on_and_a_frame_that_follows_ch
     assert struck(out) == [0, 4000, 8000, 10_500, 12_500, 14_500]
 
 
+def test_a_glide_of_the_tempo_is_on_the_beat_with_the_longest_lead_too() -> None:
+    """Two seconds of frames, each in its own tempo, are on their way before the first of them is heard."""
+    frame = RATE // 50
+    bpm = 120 + 0.2 * np.arange(100)
+    beats = np.concatenate([[0.0], np.cumsum(bpm / 3000)])
+    counts = iter([(frame * at, float(tempo), float(beats[at])) for at, tempo in enumerate(bpm)])
+    click = Click(RATE, lambda: next(counts), mention)
+    for _ in bpm:
+        click.look()
+    out = np.zeros(100 * frame, np.float32)
+    click.fill(out, 0, len(out))
+    places = np.interp(np.arange(math.ceil(beats[-1])), beats, frame * np.arange(101))
+    np.testing.assert_allclose(struck(out), places, atol=1)
+
+
 def test_without_a_beat_there_is_no_click() -> None:
     out = np.zeros(16_000, np.float32)
     clicking((0, 0.0, 0.0)).fill(out, 0, len(out))
