@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from musicgen.errors import ModelError
-from musicgen.library import library_path
+from musicgen.library import load_library
 from musicgen.load.hub import unreadable
 
 FIELDS = ("beat", "bar", "bpm", "notes", "bass", "play_drums", "play_bass", "play_chords", "play_lead", "energy")
@@ -124,11 +124,13 @@ class ScoreEmbedding:
     ----------
     table
         (`FEATURES`, d) float32.
+    native
+        Whether the library computes it where there is one.
     """
 
-    def __init__(self, table: NDArray[np.float32]) -> None:
+    def __init__(self, table: NDArray[np.float32], *, native: bool = True) -> None:
         self.table = np.ascontiguousarray(table, np.float32)
-        self._native = _native()
+        self._native = _native_score() if native else None
         self._place, self._size = self.table.ctypes.data, self.table.shape[1]
 
     def vector(self, fields: Fields) -> NDArray[np.float32] | None:
@@ -156,13 +158,14 @@ class ScoreEmbedding:
                 embedded[place] += vector
 
 
-def _native() -> Any:
-    """The library's function; None where it was not built, or by an older version of this package."""
-    path = library_path()
-    function = getattr(ctypes.CDLL(str(path)), "native_score", None) if path else None
-    if function is not None:
-        pointer, integer = ctypes.c_void_p, ctypes.c_int32
-        function.restype, function.argtypes = integer, [pointer, integer, pointer, pointer]
+def _native_score() -> Any:
+    """The library's function; None where there is no library."""
+    try:
+        function = load_library().native_score
+    except ModelError:
+        return None
+    pointer, integer = ctypes.c_void_p, ctypes.c_int32
+    function.restype, function.argtypes = integer, [pointer, integer, pointer, pointer]
     return function
 
 

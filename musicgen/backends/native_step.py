@@ -24,7 +24,7 @@ from musicgen.backends.native_weights import HEAD, Bytes, Floats, Matrix, Packed
 from musicgen.backends.threads import best_threads, cores, least_time
 from musicgen.decoder import DecoderWeights, Prompts
 from musicgen.errors import ModelError
-from musicgen.library import library_path
+from musicgen.library import ANOTHER_VERSION, load_library
 from musicgen.past.policy import StreamingPolicy
 from musicgen.past.state import State
 
@@ -49,24 +49,16 @@ class _Row(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """The loaded library.
+    """The library with the steps' signatures.
 
     Raises
     ------
     ModelError
         It was not built, or is of another version.
     """
-    path = library_path()
-    if path is None:
-        raise ModelError(
-            "The native backend was not built: install a C++ compiler (GCC or Clang) and install this package again."
-        )
-    loaded = ctypes.CDLL(str(path))
-    if not hasattr(loaded, "native_row_size") or loaded.native_row_size() != ctypes.sizeof(_Row):
-        raise ModelError(
-            "The native library is of another version than this package: build it again with "
-            "`python setup.py build_ext --inplace`, or install the package again."
-        )
+    loaded = load_library()
+    if loaded.native_row_size() != ctypes.sizeof(_Row):
+        raise ModelError(ANOTHER_VERSION)
     pointer, integer, size = ctypes.c_void_p, ctypes.c_int32, ctypes.c_size_t
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "native_kernels": (ctypes.c_char_p, []),

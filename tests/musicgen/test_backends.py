@@ -114,7 +114,7 @@ def test_without_the_native_library_nano_plays_with_onnx_and_the_advice_is_a_com
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     require("onnx")
-    monkeypatch.setattr(native_step, "library_path", lambda: None)
+    monkeypatch.setattr("musicgen.library.library_path", lambda: None)
     native_step.library.cache_clear()
     assert MusicGen.load("nano").backend.name == "onnx"
     for slower in ("onnx", "torch"):

@@ -282,7 +282,7 @@ def test_what_it_cannot_decode_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ModelError, match="cannot give 0"):
         NativeDecoder(NativeCodec(weights), 0)
     native_step.library.cache_clear()
-    monkeypatch.setattr(native_step, "library_path", lambda: None)
+    monkeypatch.setattr("musicgen.library.library_path", lambda: None)
     with pytest.raises(ModelError, match=r"not built: install a C\+\+ compiler"):
         NativeCodec(weights)
     monkeypatch.undo()

@@ -303,7 +303,11 @@ def test_what_it_cannot_run_is_refused(tmp_path: Path, tiny: DecoderWeights, mon
     monkeypatch.setattr(native_step, "_Row", native_weights.Layer)
     with pytest.raises(ModelError, match="of another version than this package: build it again"):
         NativeBackend(tiny)
-    monkeypatch.setattr(native_step, "library_path", lambda: None)
+    monkeypatch.undo()
+    monkeypatch.setattr("musicgen.library.NEWEST", "native_of_tomorrow")
+    with pytest.raises(ModelError, match="of another version than this package: build it again"):
+        NativeBackend(tiny)
+    monkeypatch.setattr("musicgen.library.library_path", lambda: None)
     with pytest.raises(ModelError, match=r"not built: install a C\+\+ compiler"):
         NativeBackend(tiny)
 

@@ -392,14 +392,15 @@ def test_a_file_of_another_make_is_refused_with_what_to_do(
 NUMBERS = st.one_of(st.floats(width=32), st.floats(0, 1, width=32), st.integers(0, 4095).map(float))
 
 
-@given(st.lists(st.lists(NUMBERS, min_size=10, max_size=10), min_size=1, max_size=5))
-def test_no_score_makes_anything_but_numbers(rows: list[list[float]]) -> None:
-    """What lies outside of a field's range counts as unknown, in a step too; a row alone is to the bit what it is among
-    others."""
+@given(st.lists(st.lists(NUMBERS, min_size=10, max_size=10), min_size=1, max_size=5), st.booleans())
+def test_no_score_makes_anything_but_numbers(rows: list[list[float]], native: bool) -> None:
+    """What lies outside of a field's range counts as unknown, in a step too, with the native library and without; a row
+    alone is to the bit what it is among others."""
     fields = np.array(rows, np.float32)
     taken = scores.features(fields)
     assert np.isfinite(taken).all()
-    embedding = ScoreEmbedding(np.random.default_rng(0).normal(size=(FEATURES, 64)).astype(np.float32))
+    table = np.random.default_rng(0).normal(size=(FEATURES, 64)).astype(np.float32)
+    embedding = ScoreEmbedding(table, native=native)
     for own, expected in zip(fields, taken @ embedding.table, strict=True):
         vector = embedding.vector(own)
         assert (vector is None) == (not scores.features(own[None]).any())
