@@ -1,5 +1,6 @@
 """A melody to what the melody models follow: which of the twelve pitch classes is strongest, eight times a second."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from musicgen.text.conditioning import Projection, projected
 
 PIECE = 235
 """Chroma frames that are computed at once (30 s): a whole song then needs no more memory than its beginning."""
+MOMENTS = 4
+"""Of notes that fall into a chroma frame, at the least: longer moments are taken for several."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,18 +95,19 @@ class MelodyEncoder:
         ValueError
             There is no note among them.
         """
+        # a frame of the extractor's is the sound half a hop before and behind its place
+        seconds = self._extractor.hop_length / self._extractor.sampling_rate
+        finer = math.ceil(MOMENTS / (seconds * rate))
+        notes, rate = np.repeat(notes, finer), rate * finer
         played = np.flatnonzero(notes >= 0)
         if not len(played):
             raise ValueError("a melody needs at least one note")
         latest = np.maximum(np.searchsorted(played, np.arange(len(notes)), side="right") - 1, 0)
         pitches = np.eye(self._pitch_classes, dtype=np.float32)[notes[played[latest]] % self._pitch_classes]
-        # a frame of the extractor's is the sound half a hop before and behind its place
-        seconds = self._extractor.hop_length / self._extractor.sampling_rate
         frames = 1 + int(len(notes) / rate / seconds)
         edges = np.clip(np.round((np.arange(frames + 1) - 0.5) * seconds * rate), 0, len(notes)).astype(int)
         sums = np.concatenate([np.zeros((1, self._pitch_classes)), pitches.cumsum(0)])
-        lengths = sums[edges[1:]] - sums[np.minimum(edges[:-1], len(notes) - 1)]
-        return Melody(np.eye(self._pitch_classes, dtype=np.float32)[lengths.argmax(1)])
+        return Melody(np.eye(self._pitch_classes, dtype=np.float32)[np.diff(sums[edges], axis=0).argmax(1)])
 
     def _chroma(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the extractor makes of a whole sound, of which it would otherwise take 30 s: its frames do not touch.

@@ -17,7 +17,7 @@ from musicgen.conditions import Conditions
 from musicgen.decoder import Embedding, Prompt
 from musicgen.delay import Pattern
 from musicgen.errors import ModelError
-from musicgen.melody import Melody
+from musicgen.melody import Melody, MelodyEncoder
 from musicgen.past import Past, StreamingPolicy, anchored, new_past
 from musicgen.stream import Stream
 from musicgen.text.conditioning import Conditioning
@@ -260,9 +260,7 @@ class MusicGen:
         ValueError
             The sound is empty, or has samples that are no numbers.
         """
-        if self.melodies is None:
-            raise ModelError(f"{self.name} follows no melody: use a melody model, such as 'facebook/musicgen-melody'.")
-        return self.melodies.melody(sound, sample_rate)
+        return self._hears_melodies().melody(sound, sample_rate)
 
     def tune(self, notes: NDArray[np.int64], rate: float) -> Melody:
         """The melody of notes that were played, see :meth:`musicgen.melody.MelodyEncoder.tune`. From any thread.
@@ -281,9 +279,12 @@ class MusicGen:
         ValueError
             There is no note among them.
         """
+        return self._hears_melodies().tune(notes, rate)
+
+    def _hears_melodies(self) -> MelodyEncoder:
         if self.melodies is None:
             raise ModelError(f"{self.name} follows no melody: use a melody model, such as 'facebook/musicgen-melody'.")
-        return self.melodies.tune(notes, rate)
+        return self.melodies
 
     def encode(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:
         """Frames of a sound, to be continued, see :meth:`Stream.continue_from`. From any thread.

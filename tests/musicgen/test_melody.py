@@ -90,6 +90,16 @@ def test_a_rest_follows_the_note_before_it_and_nothing_but_rests_is_no_tune(mono
         model.tune(held[:50], 50)
 
 
+@pytest.mark.parametrize("rate", [0.5, 3.0, 7.0])
+def test_however_long_the_moments_are_their_notes_are_followed(mono: tuple[MusicGen, Oracle], rate: float) -> None:
+    model, _ = mono
+    notes = np.array([61, 63, -1, 65, 68])
+    expected = model.tune(np.repeat(notes, 100), 100 * rate).chroma.argmax(1)
+    heard = model.tune(notes, rate).chroma.argmax(1)
+    assert set(heard) == {1, 3, 5, 8}
+    assert (heard != expected).sum() <= 3  # where one note ends and the next begins
+
+
 def test_only_melody_models_take_notes(tiny_model: MusicGen) -> None:
     with pytest.raises(ModelError, match="follows no melody"):
         tiny_model.tune(np.array([60]), 50)
