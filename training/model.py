@@ -36,8 +36,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
 
-from musicgen import score as score_inputs
-from musicgen.score import FEATURES, Fields, features, unknown
+from musicgen.score import FEATURES, Fields, features, features_of, unknown
 from musicgen.score import FIELDS as INPUTS
 from training import captions, loop, score, stray, text, tokens
 from training.codec import CODEBOOKS, CODES
@@ -69,7 +68,7 @@ SCORE_WEIGHT = 0.1  # of a nat missed in the score, see `score.WEIGHTS`
 SCORE_RATE = 5e-3  # learning rate of the score inputs: they are new where all else goes on
 URGENT = 5.0  # what a frame counts where other players or another energy are told than just before, see `urgency`
 HALF_A_SECOND = 25  # frames
-FEATURES_OF_THE_BAND = score_inputs.features_of("play_drums", "play_bass", "play_chords", "play_lead", "energy")
+FEATURES_OF_THE_BAND = features_of("play_drums", "play_bass", "play_chords", "play_lead", "energy")
 VALIDATION_SHARE = 32  # one song in this many is kept apart
 
 
@@ -183,14 +182,11 @@ def forward(
     return [head(last) for head in model.decoder.lm_heads]
 
 
-def losses(logits: list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
-    """Cross entropy in nats, (codebooks,), over the targets (batch, codebooks, time) that are not `PAD`."""
-    pairs = zip(logits, targets.unbind(1), strict=True)
-    return torch.stack([F.cross_entropy(x.flatten(0, 1).float(), y.flatten(), ignore_index=PAD) for x, y in pairs])
+def losses(logits: list[torch.Tensor], targets: torch.Tensor, weights: torch.Tensor | float = 1.0) -> torch.Tensor:
+    """Cross entropy in nats, (codebooks,), over the targets (batch, codebooks, time) that are not `PAD`.
 
-
-def weighted_losses(logits: list[torch.Tensor], targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """As `losses`, where every frame counts by its weight (batch, time)."""
+    weights: what each frame counts, (batch, time).
+    """
     parts = []
     for values, wanted in zip(logits, targets.unbind(1), strict=True):
         missed = F.cross_entropy(values.float().mT, wanted, ignore_index=PAD, reduction="none")
@@ -483,7 +479,7 @@ def train_step(model: Nano, reader: score.Reader, batch: Sequence[torch.Tensor],
         middle, last = hidden_states(model, columns, states, mask, told)
         logits = [head(last) for head in model.decoder.lm_heads]
         read = reader(middle)
-    parts, missed = weighted_losses(logits, targets, urgency(told)), score.misses(read, scores)
+    parts, missed = losses(logits, targets, urgency(told)), score.misses(read, scores)
     weights = parts.new_tensor(CODEBOOK_WEIGHTS)
     taught = missed @ missed.new_tensor(score.WEIGHTS)
     torch.autograd.backward(parts @ weights / weights.sum() + weight * taught)
