@@ -117,8 +117,8 @@ def unpacked(names: Sequence[str], data: bytes, frames: int) -> Fields:
 class ScoreEmbedding:
     """What a score is to a decoder, as `musicgen.decoder.Embedding` is what columns are.
 
-    The native library computes it where that was built: a dozen calls of Python and numpy, whose code has left the
-    caches after every step, cost a frame of a small model 6 %.
+    The native library computes it where that was built. numpy needs a dozen calls, whose code has left the caches by
+    the next step: four times as long (docs/speed.md).
 
     Parameters
     ----------
