@@ -166,9 +166,16 @@ EXTRAS = {
     "onnx": (("onnx", "onnxruntime"), "another backend: fast where no compiler is"),
     "demucs": (("demucs",), "melodies without their drums and bass"),
     "evaluate": (("torchaudio", "transformers"), "`streamer evaluate`"),
+    "picture": (("matplotlib",), "pictures of a loop's seam"),
+    "background": (("av", "astral", "prometheus_client"), "programmes, `streamer background`"),
+    "midi": (("mido", "rtmidi"), "MIDI, `streamer play --midi`"),
+    "link": (("link",), "Ableton Link"),
+    "query": (("websockets", "zeroconf", "ifaddr"), "OSCQuery, and being found"),
     "web": (("fastapi", "uvicorn", "websockets", "segno"), "the page, `streamer page`"),
     "serve": (("fastapi", "uvicorn", "websockets", "av", "prometheus_client"), "many listeners, `streamer serve`"),
     "webrtc": (("aiortc",), "listening beyond the local network"),
+    "ray": (("ray",), "servers on many machines"),
+    "vst3": (("pedalboard",), "VST3 effects"),
 }
 """Name -> the modules it brings, and what for."""
 

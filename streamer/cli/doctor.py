@@ -45,7 +45,7 @@ def doctor(as_json: Json = False) -> None:
 def _line(finding: Finding) -> Table:
     table = Table(
         Column(width=7, no_wrap=True),
-        Column(width=14, no_wrap=True),
+        Column(width=16, no_wrap=True),
         Column(overflow="fold"),
         box=None,
         show_header=False,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -39,6 +41,12 @@ def test_everything_is_looked_at_and_told_in_80_columns(
         assert [line for line in out.splitlines() if line[8:].startswith(f"{name} ")], name
     assert "x real time on" in out
     assert max(map(len, out.splitlines())) <= 80 and "…" not in out
+
+
+def test_every_extra_of_a_player_is_looked_at() -> None:
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    extras = project.partition("[project.optional-dependencies]")[2].partition("[project.scripts]")[0]
+    assert EXTRAS.keys() == {*re.findall(r"(?m)^(\w+) = \[", extras)} - {"test", "daw", "browser", "training"}
 
 
 def test_scripts_are_told_as_json(run: Run) -> None:  # noqa: F811
