@@ -16,7 +16,7 @@ from osc.packet import TEXT_BYTES
 from osc.parameter import TEXTS, Parameter
 from osc.values import BadValue, Value
 from streamer.cli.console import plain
-from streamer.control.media import INPUT, MIDI
+from streamer.control.media import file_in
 from streamer.control.table import EFFECTS, FX, PARAMETERS, SLOTS, clamp
 from streamer.errors import UserError
 from streamer.reporting import complain
@@ -208,5 +208,5 @@ def own_rate(model: str) -> int:
 
 def followed_file(melody: Value) -> Path | None:
     """The sound file that a melody names, if it is one."""
-    text = str(melody)
-    return Path(text) if text.partition(":")[0] not in ("", INPUT, MIDI) else None
+    file = file_in(str(melody))
+    return Path(file) if file else None

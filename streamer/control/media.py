@@ -12,6 +12,12 @@ INPUT = "input"
 MIDI = "midi"
 """The melody of the notes that are played."""
 
+
+def file_in(melody: str) -> str:
+    """The sound file that the parameter `melody` names; empty for nothing, an input, and the notes that are played."""
+    return "" if melody == MIDI or melody.partition(":")[0] == INPUT else melody
+
+
 # Names that Windows takes for devices, with any ending.
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 # A drive, a stream of a file, or what a shell would expand.

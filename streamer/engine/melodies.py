@@ -12,10 +12,10 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from streamer.control.media import INPUT, MIDI
+from streamer.control.media import INPUT, MIDI, file_in
 from streamer.engine.listening import PERIOD, Heard, Input, Listener
 from streamer.engine.model import Follower, Following
-from streamer.engine.played import Played
+from streamer.engine.tune import Tune
 from streamer.errors import UserError
 from streamer.sound.files import mixed, opened, read
 
@@ -69,7 +69,7 @@ class Melodies:
         self._listener: Listener | None = None  # that is followed
         self._heard: Heard | None = None  # of it, what the stream has
         self._rate = model.sample_rate / model.hop
-        self._played = Played(round(self._seconds * self._rate))
+        self._tune = Tune(round(self._seconds * self._rate))
         self._due: int | None = None  # the frame at which the notes are followed anew, if they are
 
     def prepare(self, text: str) -> None:
@@ -96,8 +96,8 @@ class Melodies:
         made: Melody | Listener | None = None
         if source == INPUT:
             made = self._listening(text) or self._listen(device)
-        elif text and text != MIDI:
-            made = self._read(text)
+        elif file := file_in(text):
+            made = self._read(file)
         with self._lock:
             self._prepared.pop(text, None)
             self._prepared[text] = made
@@ -126,7 +126,7 @@ class Melodies:
 
     def hold(self, notes: str, frame: int) -> None:
         """From a frame on these notes are held, as the parameter `notes` has them. On the stream's thread."""
-        self._played.hold(notes, frame)
+        self._tune.hold(notes, frame)
 
     def refresh(self, stream: Following, frame: int) -> None:
         """Hand on what has been played since, before a frame is made. On the stream's thread, before each chunk.
@@ -143,7 +143,7 @@ class Melodies:
 
     def _follow_notes(self, stream: Following, frame: int) -> None:
         """What a note begins is followed a period later, and so on from period to period; nothing in a long rest."""
-        notes = self._played.until(frame)
+        notes = self._tune.until(frame)
         period = round(self._period * self._rate)
         if self._due == 0 and len(notes) < period:
             return
@@ -234,5 +234,5 @@ def check_melody(text: str) -> None:
     ------
     UserError
     """
-    if text.partition(":")[0] not in ("", INPUT, MIDI):
-        check_file(text)
+    if file := file_in(text):
+        check_file(file)

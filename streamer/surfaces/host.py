@@ -38,7 +38,7 @@ class Host:
         """
         bpm, beat, *playing = (float(one) for one in arguments)
         if not (SLOWEST <= bpm <= FASTEST and abs(beat) <= FURTHEST):
-            raise BadValue(f"a host's tempo has to lie between {SLOWEST:g} and {FASTEST:g} bpm")
+            raise BadValue(f"takes a tempo from {SLOWEST:g} to {FASTEST:g} bpm and a beat that can be counted")
 
         def take() -> list[Answer]:
             self._told = self._clock(), Place(bpm, beat)

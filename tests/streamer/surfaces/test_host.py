@@ -48,6 +48,6 @@ def test_its_transport_is_told_with_the_beat_or_stays() -> None:
 @pytest.mark.parametrize("words", [(5.0, 0.0), (120.0, float("inf")), (float("nan"), 1.0)])
 def test_a_beat_that_nobody_can_follow_is_refused(words: tuple[float, float]) -> None:
     stage = Stage()
-    with pytest.raises(BadValue, match="has to lie between 20 and 300 bpm"):
+    with pytest.raises(BadValue, match="takes a tempo from 20 to 300 bpm"):
         stage.host.hear(words, SOMEBODY)
     assert stage.host.place(stage.now) is None

@@ -12,7 +12,7 @@ from streamer.control.score import notes_of
 REST = -1
 
 
-class Played:
+class Tune:
     """The notes of the last frames.
 
     Parameters
