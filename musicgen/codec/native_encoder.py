@@ -26,10 +26,8 @@ class NativeEncoder:
     ----------
     weights
         Copied: they may be let go.
-    threads
-        Of a call.
     kernels
-        One of :func:`musicgen.backends.native_step.kernels`, None for the first.
+        See :class:`musicgen.codec.NativeCodec`.
 
     Raises
     ------
@@ -37,14 +35,12 @@ class NativeEncoder:
         The library is not there, or has no such kernels here.
     """
 
-    def __init__(self, weights: EncoderWeights, *, threads: int = 1, kernels: str | None = None) -> None:
+    def __init__(self, weights: EncoderWeights, *, kernels: str | None = None) -> None:
         self.hop = weights.hop
         self._tables = weights.tables
         self._lengths = 0.5 * np.square(weights.tables).sum(2)
         features = weights.tables.shape[2]
-        self._network = NativeNetwork(
-            weights.layers, None, features=features, hop=weights.hop, threads=threads, kernels=kernels
-        )
+        self._network = NativeNetwork(weights.layers, None, features=features, hop=weights.hop, kernels=kernels)
         self.new_state = self._network.new_state
 
     def hear(self, state: NDArray[np.uint8], sound: Floats, final: bool = False) -> Floats:
