@@ -71,6 +71,7 @@ class Melodies:
         self._rate = model.sample_rate / model.hop
         self._tune = Tune(round(self._seconds * self._rate))
         self._due: int | None = None  # the frame at which the notes are followed anew, if they are
+        self._rests = False  # whether none has been played for long, and the stream follows nothing
 
     def prepare(self, text: str) -> None:
         """Do what takes its time: read the file, or open the device. From any thread.
@@ -115,7 +116,7 @@ class Melodies:
         if missing:
             self.prepare(text)
         found = self._take(text)
-        self._due = 0 if text == MIDI else None
+        self._due, self._rests = 0 if text == MIDI else None, False
         if isinstance(found, Listener):
             if found is not self._listener:
                 self._listener, self._heard = found, None
@@ -145,10 +146,13 @@ class Melodies:
         """What a note begins is followed a period later, and so on from period to period; nothing in a long rest."""
         notes = self._tune.until(frame)
         period = round(self._period * self._rate)
-        if self._due == 0 and len(notes) < period:
-            return
-        self._due = frame + period if len(notes) else 0
-        stream.set_melody(self._model.tune(notes, self._rate) if len(notes) else None, period - len(notes))
+        if not len(notes):
+            if not self._rests:
+                stream.set_melody(None)
+            self._due, self._rests = 0, True
+        elif self._due != 0 or len(notes) >= period:
+            self._due, self._rests = frame + period, False
+            stream.set_melody(self._model.tune(notes, self._rate), period - len(notes))
 
     def _take(self, text: str) -> Melody | Listener | None:
         """What was prepared; what was prepared before it is let go of: who wants that back asks anew."""

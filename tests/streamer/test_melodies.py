@@ -411,6 +411,17 @@ def test_notes_give_way_to_a_file_and_take_over_from_it(model: MusicGen, folder:
     assert stream.melody is not None and set(stream.melody.chroma.argmax(1)) == {4}
 
 
+def test_where_nobody_plays_a_note_the_tune_before_goes_on_no_more(model: MusicGen, tmp_path: Path) -> None:
+    melodies, stream = Melodies(model, period=0.2), model.stream()
+    melodies.hold("64", 0)
+    melodies.hold("", 10)
+    melodies.follow(written(tmp_path / "song.wav", TUNE), stream)
+    assert stream.melody is not None
+    melodies.follow("midi", stream)
+    melodies.refresh(stream, 10_000)
+    assert stream.melody is None
+
+
 def test_a_model_without_melodies_says_so_of_notes_too(tiny_model: MusicGen) -> None:
     with pytest.raises(UserError, match="follows no melody"):
         Melodies(tiny_model).prepare("midi")
