@@ -70,14 +70,15 @@ class Standing:
         try:
             fields = json.loads(head)
             codebooks, count = fields["frames"]
-            told = fields.get("told", [])  # older states have neither this nor chords nor ago
+            told = fields.get("told", [])  # older states have neither this nor ago, and of the chords no words
             size = 2 * codebooks * count
             end = size + 4 * len(told) * count
             frames = np.frombuffer(state[:size], "<u2").reshape(codebooks, count).astype(np.int64)
             played = Played(frames, unpacked(told, state[size:end], count))
             begins = [int(begin) for begin in fields["begins"]]
             stream = StreamState.from_bytes(state[end:])
-            chords, ago = Round.restored(fields.get("chords", [])), int(fields.get("ago", 0))
+            rounds, ago = fields.get("chords", []), int(fields.get("ago", 0))
+            chords = Round.restored(rounds if isinstance(rounds, list) else [])
             return cls(stream, float(fields["beat"]), int(fields["seed"]), played, begins, chords, ago)
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no engine's state: {error}") from None

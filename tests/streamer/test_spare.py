@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musicgen import MusicGen
 from musicgen.backends import choose
 from musicgen.score import FIELDS
 from osc.values import Value
@@ -84,6 +86,22 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_a_whole_state(handover: Ha
 def test_what_is_no_state_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError):
         Standing.from_bytes(data)
+
+
+def test_a_state_of_before_chords_were_told_in_words_is_gone_on_from(tiny_model: MusicGen) -> None:
+    """Journals keep states."""
+    core = Core(tiny_model, {"seed": 4}, channels=1, level=False)
+    core.read(960 * 30)
+    head, _, rest = core.state().partition(b"\n")
+    facts = json.loads(head)
+    assert facts["told"] == []
+    beat = facts["beat"] + facts["ago"] * core.tempo.bpm / 3000
+    old = {name: facts[name] for name in ("seed", "frames", "begins")} | {"beat": beat, "chords": 0.0}
+    standing = Standing.from_bytes(json.dumps(old).encode() + b"\n" + rest)
+    other = Core(tiny_model, {"seed": 4}, channels=1, level=False, goes_on=standing)
+    assert other.tempo.beat_at(other.frames_done) == pytest.approx(core.tempo.beat_at(core.frames_done))
+    for found, expected in zip(_traces(other, 5), _traces(core, 5), strict=True):
+        np.testing.assert_array_equal(found.frames, expected.frames)
 
 
 # Takeover
