@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from osc.values import Value
 from streamer.control.table import EFFECTS
 from streamer.engine.beginning import Excerpt, read_beginning
@@ -161,9 +163,12 @@ def write_loop(
     loop = _made(model, values, bars, rate, beginning, song, progress)
     sound = strategy(normalise, compressor=False)(loop.sound, rate)
     title = f"{values['prompt'] or path.stem}, {bars.bpm:g} bpm"
-    _write(path, sound, bars, rate, title, values)
-    for name, stem in taken_apart(sound, bars).items() if stems else ():
-        _write(stem_of(path, name), stem, bars, rate, f"{title}: {name}", values)
+    parts = taken_apart(sound, bars) if stems else {}
+    # one stem can be louder than all together: turned down with the others it is not cut off, and they still add up
+    level = np.float32(1 / max([1.0, *(float(np.abs(part).max()) for part in parts.values())]))
+    _write(path, sound * level, bars, rate, title, values)
+    for name, part in parts.items():
+        _write(stem_of(path, name), part * level, bars, rate, f"{title}: {name}", values)
     if picture:
         from streamer.offline.seam_picture import draw
 

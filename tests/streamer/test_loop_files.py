@@ -206,6 +206,20 @@ def test_without_demucs_there_is_a_sentence_before_any_work(monkeypatch: pytest.
         check_stems()
 
 
+def test_stems_that_are_louder_than_the_loop_still_add_up_to_it(
+    tiny_model: MusicGen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = dict(zip(STEMS, (2.5, -1.5, 0.1, -0.1), strict=True))
+    monkeypatch.setattr(stems, "own_rate", lambda: RATE)
+    monkeypatch.setattr(stems, "separated", lambda sound: {name: share * sound for name, share in shares.items()})
+    path = tmp_path / "loop.wav"
+    write_loop(tiny_model, values_of(tiny_model), Bars(1, 240.0), path, stems=True)
+    whole = soundfile.read(path)[0]
+    parts = [soundfile.read(stem_of(path, name))[0] for name in STEMS]
+    np.testing.assert_allclose(np.sum(parts, axis=0), whole, atol=4 * 2**-23)
+    assert np.abs(parts[0]).max() == pytest.approx(1.0, abs=1e-3)
+
+
 def test_a_loop_with_stems_and_a_picture(tiny_model: MusicGen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stems, "own_rate", lambda: RATE)
     monkeypatch.setattr(stems, "separated", lambda sound: {name: np.tile(sound / 4, (1, 2)) for name in STEMS})
