@@ -100,7 +100,7 @@ COMMANDS_MORE = f"""
   does. An engine that is replaced has lost it, and goes on with the music.
 - **`{PREFIX}/quantise`** makes changes of prompts, keys and snapshots, resets, `continue` and
   `rewind` wait for the next beat, bar, 2 or 4 bars. Beats are counted from the last reset, in the
-  tempo of `{PREFIX}/status/tempo`.
+  tempo of `{PREFIX}/status/tempo`. A bar has four of them, whatever a DAW's metre is.
 - **`{PREFIX}/sync`** says whose beat is counted: our own, that of an Ableton Link session, a MIDI
   clock, or a DAW. `{PREFIX}/quantise` then waits for the bar of all. [sync.md](sync.md) tells more.
 - **`{PREFIX}/midi/learn`** takes a number or a switch by its name as above, an action, `prompt/N` (that
