@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,40 +13,24 @@ import pytest
 
 pytest.importorskip("ray", reason="install the extra ray")
 
+from tests.streamer.alone import alone, needs
+
 ROOT = Path(__file__).parents[3]
 LIMIT = 600.0
 """Seconds: some two minutes where nothing else runs."""
 
 
-def apart(*command: str) -> list[str]:
-    """A command in a network and among processes of its own: nothing is reached from outside, and nothing stays."""
-    # Root needs no user namespace, and in a changed root it gets none.
-    own = [] if os.name == "posix" and os.geteuid() == 0 else ["--map-root-user"]
-    spaces = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "unchanged"]
-    return ["unshare", *own, *spaces, "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *command]
+SPACES = ["--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "unchanged"]
+"""Processes of its own beside the network: nothing stays."""
 
-
-def _may_be_apart() -> bool:
-    if not sys.platform.startswith("linux") or not (shutil.which("unshare") and shutil.which("ip")):
-        return False
-    return subprocess.run(apart("true"), capture_output=True, timeout=60).returncode == 0
-
-
-pytestmark = [
-    pytest.mark.heavy,
-    pytest.mark.realtime,
-    pytest.mark.skipif(
-        sys.platform.startswith("linux") and shutil.which("ip") is None, reason="install iproute2 (apt)"
-    ),
-    pytest.mark.skipif(not _may_be_apart(), reason="this system lets nobody make a network of one's own"),
-]
+pytestmark = [pytest.mark.heavy, pytest.mark.realtime, *needs(spaces=SPACES)]
 
 
 def test_servers_come_and_die_and_are_rolled_and_every_session_goes_on() -> None:
     own = {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory(prefix="ray") as folder:  # sockets lie in there: their addresses have to be short
         told = subprocess.run(
-            apart(sys.executable, "-m", "tests.streamer.serve.cluster_story", "2", "1"),
+            alone(sys.executable, "-m", "tests.streamer.serve.cluster_story", "2", "1", spaces=SPACES),
             cwd=ROOT,
             env=os.environ | own | {"RAY_TMPDIR": folder},
             capture_output=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -15,30 +14,18 @@ from typing import Any
 import pytest
 
 from streamer.surfaces.link import Link
+from tests.streamer.alone import UP, alone, inside, needs
 
 ROOT = Path(__file__).parents[3]
-NETWORK = "ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo && exec"
-"""What a network namespace needs before Link finds anybody in it."""
-
-
-def alone(*command: str) -> list[str]:
-    """A command in a network of its own; as root, or in a user namespace where the system grants one."""
-    return ["unshare", "--map-root-user", "--net", "sh", "-c", f'{NETWORK} "$@"', "sh", *command]
-
-
-def _may_have_a_network() -> bool:
-    if not sys.platform.startswith("linux") or not (shutil.which("unshare") and shutil.which("ip")):
-        return False
-    return subprocess.run(alone("true"), capture_output=True, timeout=60).returncode == 0
-
+MULTICAST = f"{UP} && ip link set lo multicast on && ip route add 224.0.0.0/4 dev lo"
+"""What a network needs before Link finds anybody in it."""
+OLDER = 1.0
+"""Seconds: of two sessions that meet, Link keeps the one that is older by half a second, else either."""
 
 pytestmark = [
     pytest.mark.realtime,
     pytest.mark.skipif(find_spec("link") is None, reason="install linkpython-extern"),
-    pytest.mark.skipif(
-        sys.platform.startswith("linux") and shutil.which("ip") is None, reason="install iproute2 (apt)"
-    ),
-    pytest.mark.skipif(not _may_have_a_network(), reason="this system lets nobody make a network of one's own"),
+    *needs(MULTICAST),
 ]
 
 
@@ -46,9 +33,8 @@ class Peer:
     """`tests.streamer.surfaces.peer`, whose lines come and go through the process that holds the network."""
 
     def __init__(self, hall: Hall, bpm: float) -> None:
-        enter = ["nsenter", f"--target={hall.pid}", "--user", "--preserve-credentials", "--net"]
         self._process = subprocess.Popen(
-            [*enter, sys.executable, "-m", "tests.streamer.surfaces.peer", str(bpm)],
+            inside(hall.pid, sys.executable, "-m", "tests.streamer.surfaces.peer", str(bpm)),
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -74,7 +60,7 @@ class Hall:
     """A network that lives as long as its process, so many seconds at most."""
 
     def __init__(self, seconds: float = 600) -> None:
-        self._process = subprocess.Popen(alone("sleep", str(seconds)))
+        self._process = subprocess.Popen(alone("sleep", str(seconds), first=MULTICAST))
         self.pid = self._process.pid
         until(lambda: _has_multicast(self.pid))
 
@@ -84,8 +70,7 @@ class Hall:
 
 
 def _has_multicast(pid: int) -> bool:
-    enter = ["nsenter", f"--target={pid}", "--user", "--preserve-credentials", "--net"]
-    shown = subprocess.run([*enter, "ip", "route", "show", "224.0.0.0/4"], capture_output=True, text=True)
+    shown = subprocess.run(inside(pid, "ip", "route", "show", "224.0.0.0/4"), capture_output=True, text=True)
     return "lo" in shown.stdout
 
 
@@ -131,6 +116,7 @@ def test_two_peers_share_beat_tempo_and_transport_and_one_goes_on_alone(hall: Ha
     assert first.ask()["place"][0] == pytest.approx(87.25, abs=0.01)
     assert first.ask()["playing"] is None
     second.end()
+    time.sleep(OLDER)  # one that is alone again has begun a session of its own
     third = Peer(hall, 140.0)  # who comes takes the tempo that is there
     until(lambda: first.ask()["peers"] == 1)
     until(lambda: abs(third.ask()["place"][0] - 87.25) < 0.01)
