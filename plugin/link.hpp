@@ -153,7 +153,7 @@ private:
     float told[NUMBER_COUNT];
     bool renew = true, welcome = false, renders = false, follows = false;
     uint32_t epoch = 0, coming = 0;  // on the wire; of the audio thread's count
-    uint64_t granted = 0, received = 0, base = 0;
+    uint64_t granted = 0, received = 0;
     double since = 0, next_try = 0, spawned = -1e9, dialled = 0;
     pid_t child = 0;
 
@@ -308,11 +308,9 @@ private:
         renew = false;
         unsent += mg::begin(++epoch, false);
         if (bpm > 0) unsent += host(bpm, beat);
-        ++coming;
-        if (coming > wanted.load()) coming = wanted.load();
-        base = ring.end();
+        ++coming;  // at times before the audio thread has counted it
         granted = received = 0;
-        start_of.store(base, std::memory_order_release);
+        start_of.store(ring.end(), std::memory_order_release);
         begun.store(coming, std::memory_order_release);
         grant(lead.load());
     }
@@ -325,6 +323,8 @@ private:
 
     /** Orders in their places between the samples, then what the host has taken. */
     void obey() {
+        // In this order: what was taken of the music before an ANEW is not taken for a part of what begins.
+        const bool counted = coming == wanted.load(std::memory_order_acquire);
         const uint64_t taken_now = consumed.load(std::memory_order_acquire);
         bool any = false;
         while (const Order *next = orders.peek()) {
@@ -359,7 +359,7 @@ private:
                 break;
             }
         }
-        if (!any && coming == wanted.load(std::memory_order_acquire)) grant(taken_now + lead.load());
+        if (!any && counted) grant(taken_now + lead.load());
     }
 
     void send_some() {
