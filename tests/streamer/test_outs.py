@@ -200,7 +200,7 @@ def test_a_device_of_another_rate_hears_the_same_music(ring: Ring) -> None:
     playback = Playback(ring, RATE)
     filled(ring, np.sin(2 * np.pi * 500 * np.arange(24_000) / RATE).astype(np.float32)[:, None].repeat(2, 1))
     rerate = Rerate(playback, 11_025)
-    assert 0 < rerate.latency < 0.1
+    assert 0 < rerate.latency < 0.15
     blocks = []
     for _ in range(40):
         out = np.full((256, 2), np.nan, np.float32)
@@ -213,3 +213,32 @@ def test_a_device_of_another_rate_hears_the_same_music(ring: Ring) -> None:
     assert amplitude == pytest.approx(1.0, abs=0.01)
     rest = np.sqrt(np.mean(sound[:, 0] ** 2) - amplitude**2 / 2) if np.mean(sound[:, 0] ** 2) > amplitude**2 / 2 else 0
     assert rest < 0.01
+
+
+@pytest.mark.parametrize("rate", [11_025, 7_350, 16_000])
+@pytest.mark.parametrize("size", [16, 300, 1024])
+def test_a_device_of_another_rate_hears_it_as_much_later_as_is_said(ring: Ring, rate: int, size: int) -> None:
+    playback = Playback(ring, RATE, fade_seconds=0.005)
+    sound = np.zeros((24_000, 2), np.float32)
+    sound[8000:] = 0.5
+    filled(ring, sound)
+    rerate = Rerate(playback, rate)
+    out, heard = np.zeros((size, 2), np.float32), []
+    for _ in range(round(2 * rate / size)):
+        rerate.fill(out)
+        heard.append(out.copy())
+    rises = int((np.concatenate(heard)[:, 0] > 0.25).argmax())
+    assert rises / rate == pytest.approx(1.0 + rerate.latency, abs=1.5 / rate + 1.5 / RATE)
+
+
+@pytest.mark.parametrize("size", [64, 512, 4096])
+def test_long_blocks_of_a_device_of_another_rate_are_asked_for_in_one_piece(ring: Ring, size: int) -> None:
+    """So that the least lead is one that they can be played with: nothing is interrupted."""
+    playback = Playback(ring, RATE)
+    rerate = Rerate(playback, 11_025)
+    ring.lead = 1
+    out, tone = np.zeros((size, 2), np.float32), np.full((ring.capacity, 2), 0.1, np.float32)
+    for _ in range(40):
+        ring.write(tone[: ring.room])
+        rerate.fill(out)
+    assert playback.sounding and playback.underruns == 0
