@@ -69,6 +69,7 @@ SCORE_RATE = 5e-3  # learning rate of the score inputs: they are new where all e
 URGENT = 5.0  # what a frame counts where other players or another energy are told than just before, see `urgency`
 HALF_A_SECOND = 25  # frames
 FEATURES_OF_THE_BAND = features_of("play_drums", "play_bass", "play_chords", "play_lead", "energy")
+KEPT = 3.0  # how much more than its codes a crop that is told nothing counts for what earlier weights expect there
 VALIDATION_SHARE = 32  # one song in this many is kept apart
 
 
@@ -191,6 +192,19 @@ def losses(logits: list[torch.Tensor], targets: torch.Tensor, weights: torch.Ten
     for values, wanted in zip(logits, targets.unbind(1), strict=True):
         missed = F.cross_entropy(values.float().mT, wanted, ignore_index=PAD, reduction="none")
         counted = weights * (wanted != PAD)
+        parts.append((missed * counted).sum() / counted.sum().clamp(min=1))
+    return torch.stack(parts)
+
+
+def unlike(logits: list[torch.Tensor], kept: list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
+    """Cross entropy in nats, (codebooks,), of ``logits`` against what other weights expect (``kept``).
+
+    Over the positions whose targets (batch, codebooks, time) are not `PAD`; both as `forward` returns them.
+    """
+    parts = []
+    for values, other, wanted in zip(logits, kept, targets.unbind(1), strict=True):
+        missed = -(torch.softmax(other.float(), -1) * torch.log_softmax(values.float(), -1)).sum(-1)
+        counted = wanted != PAD
         parts.append((missed * counted).sum() / counted.sum().clamp(min=1))
     return torch.stack(parts)
 
@@ -472,8 +486,14 @@ def corrupt(columns: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return torch.where(chosen, torch.from_numpy(rng.integers(CODES, size=columns.shape)), columns)
 
 
-def train_step(model: Nano, reader: score.Reader, batch: Sequence[torch.Tensor], weight: float) -> torch.Tensor:
-    """Forward and backward on one batch, the score counted by ``weight``; what is missed: each codebook, each field."""
+def train_step(
+    model: Nano, reader: score.Reader, batch: Sequence[torch.Tensor], weight: float, before: Nano | None = None
+) -> torch.Tensor:
+    """Forward and backward on one batch, the score counted by ``weight``; what is missed: each codebook, each field.
+
+    With the weights of ``before``, the rows that are told nothing also learn what those expect there: learning to
+    follow a score must not change what nano plays without one.
+    """
     columns, targets, scores, told, states, mask = batch
     with loop.mixed(columns.device):
         middle, last = hidden_states(model, columns, states, mask, told)
@@ -481,8 +501,14 @@ def train_step(model: Nano, reader: score.Reader, batch: Sequence[torch.Tensor],
         read = reader(middle)
     parts, missed = losses(logits, targets, urgency(told)), score.misses(read, scores)
     weights = parts.new_tensor(CODEBOOK_WEIGHTS)
-    taught = missed @ missed.new_tensor(score.WEIGHTS)
-    torch.autograd.backward(parts @ weights / weights.sum() + weight * taught)
+    loss = parts @ weights / weights.sum() + weight * (missed @ missed.new_tensor(score.WEIGHTS))
+    free = ~told.any(-1).any(-1)
+    if before is not None and free.any():
+        with torch.no_grad(), loop.mixed(columns.device):
+            kept = forward(before, columns[free], states[free], mask[free])
+        apart = unlike([values[free] for values in logits], kept, targets[free])
+        loss = loss + KEPT * free.float().mean() * (apart @ weights / weights.sum())
+    torch.autograd.backward(loss)
     return torch.cat([parts, missed]).detach()
 
 
@@ -562,6 +588,7 @@ def train(arguments: argparse.Namespace) -> None:
         step, minutes = state["step"], state["minutes"]
     elif arguments.start:
         begin(loop.load(arguments.start), model, reader)
+    before = load_nano(arguments.keep).to(device) if arguments.keep else None
     strays = stray.load(arguments.stray) if arguments.stray else ()
     corpus, kept = load_corpus(arguments.tokens, strays)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
@@ -573,7 +600,7 @@ def train(arguments: argparse.Namespace) -> None:
         factor = loop.trapezoid(progress, 0.6) * min(1.0, (step + 1) / 50)
         loop.prepare(opts, full, factor)
         batch = [x.to(device) for x in next(batches)]
-        average += train_step(model, reader, batch, SCORE_WEIGHT * factor).cpu() / 25
+        average += train_step(model, reader, batch, SCORE_WEIGHT * factor, before).cpu() / 25
         loop.average_gradients(trained)
         nn.utils.clip_grad_norm_(trained, 1.0)
         for optimizer in opts:
@@ -609,6 +636,7 @@ def parser() -> argparse.ArgumentParser:
     parser = loop.options(__doc__, Path("runs/model"), minutes=55)
     parser.add_argument("--tokens", type=Path, default=Path("runs/tokens"), help="what training.tokens wrote")
     parser.add_argument("--start", type=Path, help="a checkpoint whose weights a new run starts from")
+    parser.add_argument("--keep", type=Path, help="a checkpoint whose music without a score is to stay as it is")
     parser.add_argument("--stray", type=Path, help="what training.stray wrote")
     parser.add_argument("--columns", type=int, default=COLUMNS, help="of a step on each worker")
     parser.add_argument("--helpers", type=int, default=0, help="processes that cut out the next crops; 0: none")

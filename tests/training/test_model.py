@@ -305,6 +305,30 @@ def tune(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return delay(np.repeat(chosen[:, None], CODEBOOKS, 1).astype(np.int16))
 
 
+def test_untold_music_stays_as_earlier_weights_have_it_while_told_music_is_learnt() -> None:
+    """Two rows of codes, told nothing and told all: only of the first do earlier weights have a say."""
+    torch.manual_seed(4)
+    before, learning, free = (Nano(decoder_config(64, 2)) for _ in range(3))
+    free.load_state_dict(learning.state_dict())
+    columns, targets = (torch.randint(CODES, (2, CODEBOOKS, 24)) for _ in range(2))
+    told = torch.zeros(2, 24, FEATURES)
+    told[1] = 1.0
+    states, mask = torch.zeros(2, 1, 384), torch.zeros(2, 24, 1, dtype=torch.bool)
+    batch = (columns, targets, torch.full((2, 24, score.FIELDS), score.UNKNOWN), told, states, mask)
+    for nano, kept in ((learning, before), (free, None)):
+        reader, optimizer = score.Reader(64), torch.optim.Adam(nano.parameters(), 3e-3)
+        for _ in range(40):
+            optimizer.zero_grad()
+            training_model.train_step(nano, reader, batch, 0.0, kept)
+            optimizer.step()
+    with torch.no_grad():
+        theirs, held, unheld = (forward(nano, columns, states, mask, told) for nano in (before, learning, free))
+    apart = [[float(training_model.unlike([x[[row]] for x in ours], [x[[row]] for x in theirs], targets[[row]]).sum())
+              for row in (0, 1)] for ours in (held, unheld)]  # fmt: skip
+    assert apart[0][0] < apart[1][0] - 1
+    assert float(losses([x[1:] for x in held], targets[1:]).sum()) < 4, "what is told is learnt: chance is 28"
+
+
 def test_a_start_brings_its_reader_along_if_it_reads_the_same_score(nano: Nano) -> None:
     def state(reader: torch.nn.Module) -> dict[str, object]:
         return {"model": nano.state_dict(), "reader": reader.state_dict()}
