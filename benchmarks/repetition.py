@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamer.surfaces.programme.passages import ALIKE, LENGTH, STEP, Heard, piece, shown
+from streamer.surfaces.programme.passages import ALIKE, LENGTH, PIECE, STEP, Heard, piece, shown
 
 APART = 60.0
 """Seconds from a half minute to the one that is held against it, at the least."""
@@ -21,7 +21,9 @@ def repetition(heard: Heard) -> dict[str, object]:
     second, apart = round(1.0 / STEP), round(APART / STEP)
     notes = shown(heard.astype(np.float32))
     count = len(notes) - LENGTH + 1
-    asked = np.arange(0, max(0, count), second)
+    if count <= apart:
+        raise SystemExit(f"Let it play for longer: nothing comes again within {APART + PIECE:g} s.")
+    asked = np.arange(0, count, second)
     most, where = np.zeros(len(asked), np.float32), asked.copy()
     for first in range(0, len(asked), _TOGETHER):
         some = asked[first : first + _TOGETHER]
