@@ -83,6 +83,29 @@ def render(host: Path, built: Path, environment: dict[str, str], tmp_path: Path)
     return do
 
 
+@contextmanager
+def told_by_osc(home: Path, **values: float | str) -> Iterator[None]:
+    """Values of the first instance of the plug-in, said over OSC again and again meanwhile."""
+    client = Client.of(home, session="observer", number=8)
+    client.until(lambda: bool(client.welcome))
+    osc = SimpleUDPClient("localhost", int(client.welcome["osc"]))
+    over = threading.Event()
+
+    def say() -> None:
+        while not over.wait(0.1):
+            for name, value in values.items():
+                osc.send_message(f"/mg/{name}", value)
+
+    thread = threading.Thread(target=say)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        client.close()
+
+
 def kill_player(parent: psutil.Process) -> None:
     """Kill the process of an engine that plays, and leave the one that keeps the model."""
     for child in parent.children():

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import threading
 import uuid
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from pythonosc.udp_client import SimpleUDPClient
 
 from streamer.sound.dynamics import Samples
-from tests.plugin.conftest import PATIENCE, longest_silence
-from tests.streamer.bridge.client import Client
+from tests.plugin.conftest import PATIENCE, longest_silence, told_by_osc
 
 SCRIPT = Path(__file__).with_name("song.lua")
 RATE = 48_000
@@ -77,22 +74,8 @@ def test_a_song_is_the_same_at_each_export_and_after_it_was_saved_and_loaded(ard
 
 @pytest.mark.heavy
 def test_what_osc_changes_while_a_song_is_open_is_saved_with_it(ardour: Ardour, home: Path) -> None:
-    client = Client.of(home, session="observer", number=8)
-    client.until(lambda: bool(client.welcome))
-    osc = SimpleUDPClient("localhost", int(client.welcome["osc"]))
-    over = threading.Event()
-
-    def change() -> None:
-        while not over.wait(0.1):
-            osc.send_message("/mg/prompt", "slow waltz")
-
-    thread = threading.Thread(target=change)
-    thread.start()
-    try:
+    with told_by_osc(home, prompt="slow waltz"):
         ardour.do("make before wait save")
-    finally:
-        over.set()
-        thread.join()
     states = [path.read_text(errors="replace") for path in (ardour.folder / "song").rglob("*") if path.is_file()]
     assert any("slow waltz" in text for text in states)
     ardour.do("load after")

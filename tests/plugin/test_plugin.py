@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from pythonosc.udp_client import SimpleUDPClient
 
 from streamer.control.table import DESK, HOSTED, PARAMETERS
 from streamer.surfaces.bridge import endpoint, wire
 from streamer.surfaces.bridge.header import header
 from streamer.surfaces.bridge.install import install, remove, status
 from streamer.surfaces.bridge.wire import Kind
-from tests.plugin.conftest import PATIENCE, Render, kill_player, longest_silence, music
+from tests.plugin.conftest import PATIENCE, Render, kill_player, longest_silence, music, told_by_osc
 from tests.streamer.bridge.client import Client
 
 HEADER = Path(__file__).parents[2] / "plugin" / "parameters.hpp"
@@ -96,22 +95,8 @@ def test_played_with_the_host_the_music_waits_where_it_was(render: Render) -> No
 
 def test_what_osc_changes_is_saved_and_played_again(render: Render, home: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"
-    client = Client.of(home, session="observer", number=8)
-    client.until(lambda: bool(client.welcome))
-    osc = SimpleUDPClient("localhost", int(client.welcome["osc"]))
-
-    over = threading.Event()
-
-    def change() -> None:
-        while not over.wait(0.1):
-            osc.send_message("/mg/cfg", 7.5)
-            osc.send_message("/mg/prompt", "slow waltz")
-
-    thread = threading.Thread(target=change)
-    thread.start()
-    _, values = render(512, 4800, "-o", str(state), "-s", "3")
-    over.set()
-    thread.join()
+    with told_by_osc(home, cfg=7.5, prompt="slow waltz"):
+        _, values = render(512, 4800, "-o", str(state), "-s", "3")
     assert values["Guidance"] == 7.5
     assert b"slow waltz" in state.read_bytes()
     _, again = render(512, 4800, "-i", str(state))
