@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from pythonosc.udp_client import SimpleUDPClient
 
 from streamer.sound.dynamics import Samples
 from streamer.surfaces.bridge import endpoint
