@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
 from streamer.sound.dynamics import Samples
 from streamer.sound.lock import LOCKED, Lock
@@ -36,6 +37,8 @@ SETTLED = 8.0  # seconds
 GOOD_MS = (15.0, 40.0)
 SPREAD = 0.02
 STEEP = 10.0  # dB within 6 ms: an attack
+ALONE = RATE * 35 // 1000  # samples around an attack without a steeper one
+FOUND = RATE * 28 // 1000  # samples around where it should be heard, in which it is looked for
 
 Figures = NDArray[np.float64]
 
@@ -129,29 +132,29 @@ def play(style: str, bpm: float, sound: Samples, random: np.random.Generator) ->
 def attack_changes(sound: Samples) -> list[float]:
     """By how much each steep rise of a sound is steeper after edits of 2 % either way, dB."""
     before, changes = rises(sound), []
-    steep = [at for at in range(40, len(before) - 40) if STEEP < before[at] == before[at - 20 : at + 20].max()]
+    steep = np.flatnonzero((before > STEEP) & (before == maximum_filter1d(before, 2 * ALONE + 1)))
     for speed in (0.98, 1.02):
         stretch, heard, way, taken = Stretch(RATE, 1), [], [(0, 0)], 0
         for at in range(0, len(sound) - STEP + 1, STEP):
             heard.append(stretch.process(sound[at : at + STEP], speed))
             taken += len(heard[-1])
             way.append((taken, at + STEP - stretch.held))
-        after, path = rises(np.concatenate(heard)), np.array(way) / (RATE // 1000)
-        for at in steep:
+        after, path = rises(np.concatenate(heard)), np.array(way)
+        for at in steep[(steep > ALONE) & (steep < len(before) - ALONE)]:
             there = round(float(np.interp(at, path[:, 1], path[:, 0])))
-            near = after[max(0, there - 16) : there + 17]
-            if len(near) == 33:
+            near = after[max(0, there - FOUND) : there + FOUND + 1]
+            if len(near) == 2 * FOUND + 1:
                 changes.append(float(near.max() - before[at]))
     return changes
 
 
 def rises(sound: Samples) -> Figures:
-    """The rise of the bright part's level within 6 ms, dB, by the millisecond."""
-    block = RATE // 1000
-    bright = np.diff(sound[:, 0].astype(float), prepend=0)[: len(sound) // block * block]
-    power = np.convolve((bright.reshape(-1, block) ** 2).mean(axis=1) + 1e-9, np.ones(3) / 3, "same")
-    level = 10 * np.log10(power)
-    risen: Figures = level[6:] - level[:-6]
+    """The rise of the bright part's level within 6 ms, dB, at each sample: milliseconds alone would miss an attack."""
+    apart, length = RATE * 6 // 1000, RATE * 3 // 1000
+    bright = np.diff(sound[:, 0].astype(float), prepend=0)
+    totals = np.concatenate([[0.0], np.cumsum(bright**2)])
+    level = 10 * np.log10((totals[length:] - totals[:-length]) / length + 1e-9)
+    risen: Figures = level[apart:] - level[:-apart]
     return risen
 
 

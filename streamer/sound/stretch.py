@@ -22,10 +22,14 @@ _FADE = 0.010  # seconds
 _COARSE = 4  # samples in one, where a place is looked for
 _GRID = 32  # samples from one place to the next
 _BLOCK = 0.001  # seconds, in which attacks are seen
-_CALM = 6.0  # dB that the level may rise by within a splice
+_RISE = 6  # blocks within which an attack rises
+_BEFORE, _AFTER = 3, 7  # blocks around a splice that an attack is heard against
+_CALM = 4.0  # dB that the level may rise by within a splice
 _STEEP = 0.1  # what a dB above that counts, against a difference of 1 between what is joined
+_ATTACK = 7.0  # dB: no splice touches what rises by more
 _GOOD = 0.9  # a splice that costs no more is made; a dearer one waits for a better place
-_URGENT = 0.014  # seconds owed, from which on no splice waits
+_URGENT = 0.014  # seconds owed, from which on a splice waits for nothing but the end of an attack
+_MOST_OWED = 0.040  # seconds: where attacks leave no place, the rest is let go
 
 
 class Splice(NamedTuple):
@@ -40,8 +44,9 @@ class Stretch:
     """Plays at a speed near 1.
 
     Whenever 6 ms are owed, a piece of 3 to 11 ms is left out or repeated, with a crossfade of 10 ms, where the sound
-    after the piece is most like the sound before it and nothing sets in. Until the speed first differs from 1 samples
-    pass as they are.
+    after the piece is most like the sound before it and nothing sets in. Where attacks follow one another too closely
+    for that, nothing is done, and of what is owed no more than 40 ms is kept. Until the speed first differs from 1
+    samples pass as they are.
 
     Parameters
     ----------
@@ -55,11 +60,15 @@ class Stretch:
     """
 
     def __init__(self, rate: int, channels: int) -> None:
-        self._ahead, self._due, self._urgent = (round(rate * seconds) for seconds in (AHEAD, DUE, _URGENT))
+        self._ahead, self._due, self._urgent, self._most = (
+            round(rate * seconds) for seconds in (AHEAD, DUE, _URGENT, _MOST_OWED)
+        )
         self._fade = round(rate * _FADE / _GRID) * _GRID
         self._past = round(rate * (_LONGEST + _FADE))
         self._lags = np.arange(round(rate * _SHORTEST / _COARSE), round(rate * _LONGEST / _COARSE) + 1)
         self._block = round(rate * _BLOCK)
+        blocks = -(-(self._lags * _COARSE + self._fade) // self._block) + _BEFORE + _AFTER
+        self._reaches, self._reach = np.unique(blocks, return_inverse=True)  # blocks, and of each lag
         self._channels = channels
         self._in = (0.5 - 0.5 * np.cos(np.pi * (np.arange(self._fade) + 0.5) / self._fade)).astype(np.float32)
         self.restart()
@@ -79,7 +88,7 @@ class Stretch:
     def process(self, samples: Samples, speed: float) -> Samples:
         """What comes out (m, channels) while samples (n, channels) go in, at a speed of 0.96 to 1.04."""
         self._sound = np.concatenate([self._sound, samples])
-        self.owed += (speed - 1.0) * len(samples)
+        self.owed = min(self._most, max(-self._most, self.owed + (speed - 1.0) * len(samples)))
         if abs(self.owed) >= self._due and self.held >= self._ahead:
             self._splice()
         return self._give(max(0, self.held - self._ahead))
@@ -119,7 +128,7 @@ class Stretch:
             return None
         lags, places = self._lags * _COARSE, np.arange(count) * _GRID
         cost = self._differences(heard, count) + np.abs(lags - abs(self.owed)) / (50.0 * self._fade)
-        cost += _STEEP * np.maximum(0.0, self._steepest(heard, places) - _CALM)[:, None]
+        cost += self._harms(start, places)[:, self._reach]
         if not drop:  # what is faded out begins there, and may have been given out
             cost[start + places[:, None] + lags < max(self._given, self._free)] = np.inf
         place, lag = np.unravel_index(int(cost.argmin()), cost.shape)
@@ -142,17 +151,24 @@ class Stretch:
         different: Array = (2.0 * _sums(apart, self._fade // _GRID)[:, :count] / (both + 1e-9)).T
         return different
 
-    def _steepest(self, heard: Array, places: npt.NDArray[np.intp]) -> Array:
-        """The most that the level rises by within 3 ms in what a splice at each place may reach, dB."""
+    def _harms(self, start: int, places: npt.NDArray[np.intp]) -> Array:
+        """What attacks say against a splice at each place, for each of `_reaches`: nothing, much, or no (infinity).
+
+        An attack is the most that the level rises by within 6 ms, anywhere in what a splice touches.
+        """
+        before = min(start // self._block, _BEFORE + _RISE + 1)
+        heard = mono(self._sound[start - before * self._block :])
         bright = np.diff(heard, prepend=heard[:1])[: len(heard) // self._block * self._block]
         power = (bright.reshape(-1, self._block) ** 2).mean(axis=1) + np.float32(1e-9)
-        rises = np.zeros(len(power), np.float32)
         short = power[2:] + power[1:-1] + power[:-2]
-        rises[3:-2] = 10 * np.log10(short[3:] / short[:-3])
-        reach = (int(self._lags[-1]) * _COARSE + self._fade) // self._block
-        highest = np.lib.stride_tricks.sliding_window_view(rises, reach).max(axis=1)
-        steepest: Array = highest[np.minimum(places // self._block, len(highest) - 1)]
-        return steepest
+        rises = np.zeros(_BEFORE + len(power) + int(self._reaches[-1]), np.float32)
+        begin = _BEFORE + 1 + _RISE  # a rise is noted where it ends
+        rises[begin : begin + len(short) - _RISE] = 10 * np.log10(short[_RISE:] / short[:-_RISE])
+        blocks = before + places // self._block
+        windows = np.lib.stride_tricks.sliding_window_view(rises, int(self._reaches[-1]))[blocks]
+        steepest = np.maximum.accumulate(windows, axis=1)[:, self._reaches - 1]
+        harms: Array = np.where(steepest > _ATTACK, np.inf, _STEEP * np.maximum(0.0, steepest - _CALM))
+        return harms
 
     def _exactly(self, heard: Array, place: int, lag: int) -> int:
         """The lag to the sample."""
