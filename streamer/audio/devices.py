@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from streamer.errors import UserError
+from streamer.threads import fleeting
+
+_CLOSE_SECONDS = 1.0
 
 Kind = Literal["output", "input"]
 
@@ -75,6 +79,56 @@ def devices(kind: Kind = "output") -> list[Device]:
     if found and not any(device.default for device in found):
         found[0] = replace(found[0], default=True)
     return found
+
+
+def look_at_hardware() -> None:
+    """Have PortAudio see what came and went: it looks only when it starts. Nothing may be open."""
+    sounddevice = portaudio()
+    sounddevice._terminate()
+    sounddevice._initialize()
+
+
+def let_go(stream: Any, runs: bool) -> bool:
+    """Close a stream, of which its callback knows whether it runs; whether more can be opened in this process.
+
+    What a JACK server that has died leaves behind is not touched: PortAudio would wait for it for minutes, and end the
+    whole program when another server comes.
+    """
+    sounddevice = portaudio()
+    if runs or not _is_of_jack(stream):
+        ending = fleeting("closing a device", lambda: _end(stream))
+        ending.start()
+        ending.join(_CLOSE_SECONDS)
+        if not ending.is_alive():
+            return True
+    sounddevice._initialized = 0  # its exit handler would wait as long
+    return False
+
+
+def _is_of_jack(stream: Any) -> bool:
+    sounddevice = portaudio()
+    return "JACK" in sounddevice.query_hostapis(sounddevice.query_devices(stream.device)["hostapi"])["name"]
+
+
+def _end(stream: Any) -> None:
+    for end in (stream.abort, stream.close):
+        with contextlib.suppress(portaudio().PortAudioError):
+            end()
+
+
+def look_again(name: str, channels: int) -> Device:
+    """An output that went and may be back, with at least so many channels.
+
+    Raises
+    ------
+    UserError
+        It is not.
+    """
+    look_at_hardware()
+    device = choose(devices(), name)
+    if device.channels < channels:
+        raise UserError(f"{device.name} came back with fewer channels.")
+    return device
 
 
 def choose(found: Sequence[Device], choice: str | None = None, kind: Kind = "output") -> Device:

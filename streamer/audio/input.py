@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.devices import Device, choose, devices, portaudio
+from streamer.audio.devices import Device, choose, devices, let_go, look_at_hardware, portaudio
 from streamer.engine.listening import Window
 from streamer.errors import UserError
-from streamer.threads import fleeting
 
 _RETRY_SECONDS = 2.0
-_CLOSE_SECONDS = 1.0
 
 
 class SoundDeviceInput:
@@ -59,18 +57,8 @@ class SoundDeviceInput:
         return False
 
     def close(self) -> bool:
-        """Let go of the device; whether that worked: PortAudio waits for ever for a JACK server that has died."""
-        ending = fleeting("closing a device", self._end)
-        ending.start()
-        ending.join(_CLOSE_SECONDS)
-        if ending.is_alive():
-            self._sounddevice._initialized = 0  # its exit handler would wait as long
-        return not ending.is_alive()
-
-    def _end(self) -> None:
-        for end in (self._stream.abort, self._stream.close):
-            with contextlib.suppress(self._sounddevice.PortAudioError):
-                end()
+        """Let go of the device; whether devices can be opened again, see `let_go`."""
+        return let_go(self._stream, self.running())
 
     def _callback(self, block: NDArray[np.float32], frames: int, when: object, status: Any) -> None:
         self._called = time.monotonic()
@@ -95,7 +83,5 @@ def open_input(choice: str, seconds: float, again: bool = False) -> SoundDeviceI
         There is none, or it cannot be opened.
     """
     if again:
-        sounddevice = portaudio()
-        sounddevice._terminate()
-        sounddevice._initialize()
+        look_at_hardware()
     return SoundDeviceInput(choose(devices("input"), choice or None, "input"), seconds)

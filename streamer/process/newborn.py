@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -35,13 +35,22 @@ class Newborn:
     """
 
     def __init__(self, imports: tuple[str, ...] = ()) -> None:
-        # Not a fork: that would copy PortAudio's and torch's threads' locks.
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_live, args=(theirs, imports), name="engine", daemon=True)
-        with _no_interrupt(), _no_main(), _a_folder():
-            self.process.start()
-        theirs.close()  # else its end would not be the end of the pipe
+        self.process, self.connection = begin("engine", _live, imports)
+
+
+def begin(name: str, live: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
+    """A process of its own, and our end of a pipe to it: it calls `live` with its end and the arguments.
+
+    Ctrl-C is not for it, and it ends with this process.
+    """
+    # Not a fork: that would copy PortAudio's and torch's threads' locks.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_undisturbed, args=(live, theirs, *arguments), name=name, daemon=True)
+    with _no_interrupt(), _no_main(), _a_folder():
+        process.start()
+    theirs.close()  # else its end would not be the end of the pipe
+    return process, ours
 
 
 def begin_early() -> None:
@@ -54,8 +63,12 @@ def born() -> Newborn:
     return _early.pop() if _early else Newborn()
 
 
-def _live(connection: Connection, imports: tuple[str, ...]) -> None:
+def _undisturbed(live: Callable[..., None], connection: Connection, *arguments: object) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    live(connection, *arguments)
+
+
+def _live(connection: Connection, imports: tuple[str, ...]) -> None:
     from streamer.process import child
 
     child.main(connection, imports)
