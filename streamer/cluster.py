@@ -9,11 +9,9 @@ the next one that is asked for its sessions goes on with them.
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import math
-import secrets
-import threading
-from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +26,11 @@ from streamer.bench.streams import loads, places
 from streamer.engine.loading import load
 from streamer.errors import UserError
 from streamer.serve.keys import Keys, for_anybody, read_keys
-from streamer.serve.ledger import BEAT_SECONDS, Ledger
-from streamer.serve.run import Place, Server
-from streamer.serve.session import Record
-from streamer.serve.stage import Stage
+from streamer.serve.ledger import Ledger
+from streamer.serve.member import Ask, Member
+from streamer.serve.neighbours import answers
+from streamer.serve.run import Place
 from streamer.surfaces.page.web import LOCAL
-from streamer.threads import fleeting, lasting
 
 LEDGER, SPACE = "streamer-ledger", "streamer"
 STREAMS = "streams"
@@ -41,7 +38,6 @@ FULL = 0.8
 """Of its places that a server has taken when another one is begun."""
 HEAD = {"node:__internal_head__": 0.001}
 """What has its actor on the head node: the front door and the ledger outlive every other node."""
-_ASK_SECONDS = 3.0
 
 
 class Settings(BaseModel):
@@ -54,6 +50,8 @@ class Settings(BaseModel):
     least: int = Field(default=1, ge=1)
     most: int = Field(default=4, ge=1)
     cpus: float = Field(default=1.0, gt=0, description="Of each server.")
+    idle: float = Field(default=60.0, ge=1.0, description="Seconds that a server is kept that nobody needs any more.")
+    front: str = Field(default="", pattern=r"^(https?://[^/]+/)?$", description="The front door, as browsers reach it.")
 
 
 @ray.remote(num_cpus=0)
@@ -73,81 +71,44 @@ def ledger() -> Any:
     return ray.get_actor(LEDGER, SPACE)
 
 
+def asking(ledger: Any) -> Ask:
+    """How a server asks it."""
+
+    def ask(what: str, *arguments: Any) -> Future[Any]:
+        answer: Future[Any] = ledger.call.remote(what, *arguments).future()
+        return answer
+
+    return ask
+
+
 class Streams:
-    """A replica: a stage, and its own server."""
+    """A replica: a server of its own."""
 
     def __init__(self, given: dict[str, Any]) -> None:
-        self._undo = contextlib.ExitStack()
         settings = Settings(**given)
-        self._id = secrets.token_hex(8)
-        self._ledger = ledger()
         host = ray.util.get_node_ip_address()
         model = load(settings.model, threads=1)
         many = settings.streams or places(list(loads(model)))
-        self._stage = Stage(model, many, _keys(settings.keys, host), self._keep)
-        self._server = Server(self._stage, Place(host=host), self._find)
-        self._address = f"http://{host}:{self._server.port}/"
-        self._kept: Any = None
-        self._ended = threading.Event()
-        self._thread = fleeting("server", self._server.serve)  # where it ends, Ray begins another: see check_health
-        self._thread.start()
-        self._undo.callback(self._end)
-        lasting("beat", self._beat).start()
-
-    def _beat(self) -> None:
-        while not self._ended.is_set():
-            taken = len(self._stage.places.playing) + len(self._stage.places.waiting)
-            self._ledger.call.remote("beat", self._id, self._address, self._stage.places.most, taken)
-            self._ended.wait(BEAT_SECONDS)
-
-    def _keep(self, records: Mapping[str, Record]) -> None:
-        """Tell the ledger, and drop what another server has: from the engine's thread, which waits for nobody."""
-        dropped: set[str] = set()
-        if self._kept is not None:
-            done, _ = ray.wait([self._kept], timeout=0)
-            if not done:
-                return
-            with contextlib.suppress(ray.exceptions.RayError):  # there is no ledger any more: the music goes on
-                dropped = self._drop(ray.get(self._kept))
-        # What was dropped is not told again: by now it may be this server's turn once more, and what is told once and
-        # then no more counts as over.
-        kept = {id: record for id, record in records.items() if id not in dropped}
-        self._kept = self._ledger.call.remote("keep", self._id, kept)
-
-    def _drop(self, ids: list[str]) -> set[str]:
-        for id in ids:
-            session = self._stage.get(id)
-            if session is not None:
-                self._stage.drop(session, "It goes on at another server.")
-        return set(ids)
-
-    def _find(self, id: str) -> Record | str | None:
-        found: Record | str | None = ray.get(self._ledger.call.remote("take", self._id, id), timeout=_ASK_SECONDS)
-        return found
+        keys = _keys(settings.keys, host)
+        self._member = Member(model, many, keys, Place(host=host), asking(ledger()), settings.front)
+        self._member.start()
 
     # ---- for Ray
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What `policy` looks at."""
-        places = self._stage.places
+        places = self._member.stage.places
         return {"wanted": float(len(places.playing) + len(places.waiting)), "places": float(places.most)}
 
     def check_health(self) -> None:
         """Whether it serves: else Ray begins another."""
-        if not self._thread.is_alive():
+        if not self._member.serves:
             raise RuntimeError("the server has ended")
 
     def __del__(self) -> None:
-        """It is to end, as in a rolling restart."""
-        self._undo.close()
-
-    def _end(self) -> None:
-        """Its sessions are anybody's at once, from what was kept last."""
-        self._ended.set()
-        with contextlib.suppress(Exception):
-            ray.get(self._ledger.call.remote("leave", self._id), timeout=_ASK_SECONDS)
-        self._server.stop()
-        self._thread.join(20.0)
+        """It is to end, as in a rolling restart, or where it is needed no more."""
+        if hasattr(self, "_member"):
+            self._member.end()
 
 
 class Front:
@@ -163,12 +124,21 @@ class Front:
         id = parts[1] if len(parts) > 1 else ""
         if parts[0] not in ("", "s", "where"):
             return JSONResponse({"detail": "There is no such page."}, 404)
-        address = await (self._ledger.call.remote("where", id) if id else self._ledger.call.remote("freest"))
+        address = await self._where(id)
+        if address is not None and not await asyncio.to_thread(answers, address):
+            await self._ledger.call.remote("gone", address)
+            address = await self._where(id)
         if address is None:
             return JSONResponse({"detail": "There is no such session, or no server yet: try again."}, 404)
         if parts[0] == "where":
             return JSONResponse({"address": address}, headers={"access-control-allow-origin": "*"})
         return RedirectResponse(address + (f"s/{id}/" if id else ""), 307)
+
+    async def _where(self, id: str) -> str | None:
+        address: str | None = await (
+            self._ledger.call.remote("where", id) if id else self._ledger.call.remote("freest")
+        )
+        return address
 
 
 def policy(context: AutoscalingContext) -> tuple[int, dict[str, Any]]:
@@ -190,7 +160,7 @@ def build(settings: Settings) -> serve.Application:
         min_replicas=settings.least,
         max_replicas=settings.most,
         upscale_delay_s=2.0,
-        downscale_delay_s=60.0,
+        downscale_delay_s=settings.idle,
         metrics_interval_s=1.0,
         look_back_period_s=2.0,
         policy=AutoscalingPolicy(policy_function=policy),

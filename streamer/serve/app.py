@@ -10,23 +10,24 @@ import asyncio
 import contextlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Container, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from osc.values import BadValue, Value
 from streamer.control.table import ACTION_NAMES
 from streamer.errors import UserError
-from streamer.serve.house import House
+from streamer.serve.house import ELSEWHERE, OVER, House
 from streamer.serve.keys import LONGEST_PROMPT, Account, TooMuch
-from streamer.serve.schema import Asked, Mounted, Offer, Opened, Output, Problem, Told, Wish
+from streamer.serve.schema import Asked, Mounted, Offer, Opened, Output, Problem, Told, Whereabouts, Wish
 from streamer.serve.session import Session
 from streamer.serve.way import OWN, PATHS, Events, SessionWay
-from streamer.surfaces.page.app import FILES, Hall, play_to, table, visit
+from streamer.surfaces.page.app import FILES, FULL, Hall, play_to, refuse, table, visit
 from streamer.surfaces.page.app import MOST as MOST_PAGES
 from streamer.surfaces.page.app import STATIC as PAGE
 from streamer.surfaces.page.guarded import Guarded
@@ -65,7 +66,10 @@ def create(house: House, hosts: Iterable[str], origins: Iterable[str] = ()) -> A
     _serve_files(app, house)
     _serve_sockets(app, house)
     _serve_api(app, house)
-    return Guarded(Bounded(app), hosts, origins)
+    neighbours = house.neighbours
+    if not neighbours.several:
+        return Guarded(Bounded(app), hosts, origins)
+    return Guarded(Bounded(Neighbourly(app, neighbours.origins)), hosts, origins, neighbours.origins)
 
 
 # ---- who may
@@ -161,11 +165,12 @@ def _serve_sockets(app: FastAPI, house: House) -> None:
         try:
             session = await house.session(id)
         except HTTPException as error:
-            await socket.close(4409 if error.status_code == 409 else 4404)
+            elsewhere = (error.headers or {}).get("X-Server", "")
+            await refuse(socket, ELSEWHERE if elsewhere else OVER if error.status_code == 404 else FULL, elsewhere)
             return None
         _, hall = house.hall(session)
         if others(hall) >= MOST_PAGES:
-            await socket.close(4503)
+            await refuse(socket, FULL)
             return None
         await socket.accept(subprotocol=socket.headers.get("sec-websocket-protocol") or None)
         return session, hall
@@ -228,6 +233,16 @@ def _serve_api(app: FastAPI, house: House) -> None:
     async def parameters() -> dict[str, Any]:
         """All that can be changed of a session."""
         return table(PATHS)
+
+    @app.get("/where/{id}", responses=_PROBLEMS)
+    async def where(id: str, request: Request) -> Whereabouts:
+        """The server that has a session, or goes on with it: to be asked once its own has been silent for a while."""
+        if stage.get(id) is not None:
+            return Whereabouts(address=str(request.base_url))
+        address = await asyncio.to_thread(house.neighbours.where, id)
+        if address is None:
+            raise HTTPException(404, "There is no such session: it may be over.")
+        return Whereabouts(address=address)
 
     @app.get("/api/server")
     async def server() -> dict[str, Any]:
@@ -332,6 +347,18 @@ async def _explain(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
     return JSONResponse({"detail": f"{where or 'The request'}: {first['msg']}"[:300]}, 422)
+
+
+class Neighbourly(CORSMiddleware):
+    """Answers pages of other servers: their session goes on here."""
+
+    def __init__(self, app: Any, origins: Container[str]) -> None:
+        super().__init__(app, allow_methods=["GET", "POST"], allow_headers=["Authorization", "Content-Type"])
+        self._origins = origins
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        """Whether a page from there is one of theirs."""
+        return origin in self._origins
 
 
 class Bounded:

@@ -9,15 +9,18 @@ from fastapi import HTTPException
 
 from streamer.errors import UserError
 from streamer.reporting import explained, mention
+from streamer.serve.neighbours import Neighbours
 from streamer.serve.outputs import Outputs
-from streamer.serve.session import Record, Session
-from streamer.serve.stage import Stage
+from streamer.serve.session import Session
+from streamer.serve.stage import MOVED, Stage
 from streamer.serve.way import PATHS, SessionWay
 from streamer.surfaces.page import rtc
 from streamer.surfaces.page.app import Hall
 from streamer.surfaces.page.sound import PACKET_SECONDS
 
 SHOW_SECONDS, SWEEP_SECONDS = 0.25, 1.0
+OVER, ELSEWHERE = 4404, 4409
+"""With what a page's connection is closed where its session is over, and where another server has it."""
 
 
 class House:
@@ -29,21 +32,16 @@ class House:
     outputs : Outputs
     ice : iterable of str
         See `streamer.surfaces.page.rtc.Peers`.
-    find : callable, optional
-        Called beside the loop with the id of a session that is not here: what to go on from, the address of the server
-        that has it, or None.
+    neighbours : Neighbours, optional
+        Other servers; none unless given.
     """
 
     def __init__(
-        self,
-        stage: Stage,
-        outputs: Outputs,
-        ice: Iterable[str] = (),
-        find: Callable[[str], Record | str | None] = lambda id: None,
+        self, stage: Stage, outputs: Outputs, ice: Iterable[str] = (), neighbours: Neighbours | None = None
     ) -> None:
         self.stage, self.outputs = stage, outputs
         self.peers = rtc.Peers(tuple(ice)) if rtc.installed() else None
-        self._find = find
+        self.neighbours = neighbours or Neighbours()
         self._halls: dict[str, tuple[Session, SessionWay, Hall]] = {}
 
     async def session(self, id: str) -> Session:
@@ -57,7 +55,7 @@ class House:
         session = self.stage.get(id)
         if session is not None:
             return session
-        found = await asyncio.to_thread(self._find, id)
+        found = await asyncio.to_thread(self.neighbours.find, id)
         if found is None:
             raise HTTPException(404, "There is no such session: it may be over.")
         if isinstance(found, str):
@@ -93,9 +91,10 @@ class House:
         for session, way, hall in list(self._halls.values()):
             if session.closed:
                 hall.sound.close()
+                hall.close(ELSEWHERE if session.closed == MOVED else OVER)
                 del self._halls[session.id]
             elif len(hall):
-                way.show()
+                way.show(self.neighbours.doors)
 
     @property
     def pages(self) -> int:

@@ -12,6 +12,10 @@ BEAT_SECONDS = 0.25
 """Between two signs of life of a server."""
 DEAD_SECONDS = 1.25
 """Without one, after which its sessions are anybody's."""
+GONE_SECONDS = 2 * BEAT_SECONDS
+"""The same where nobody answers at its address either."""
+REMEMBERED = 256
+"""Addresses of servers, those that have gone among them: pages that came from there ask the others."""
 
 
 @dataclass
@@ -51,14 +55,19 @@ class Ledger:
         self._servers: dict[str, Entry] = {}
         self._records: dict[str, Record] = {}
         self._holders: dict[str, str] = {}  # session -> server
+        self._seen: dict[str, None] = {}  # addresses, the newest last
 
     # ---- for servers
 
-    def beat(self, server: str, address: str, places: int, taken: int) -> None:
-        """A server lives, at this address and so busy."""
+    def beat(self, server: str, address: str, places: int, taken: int) -> tuple[list[str], list[str]]:
+        """A server lives, at this address and so busy; the addresses of those that live, and of all that ever did."""
         old = self._servers.get(server)
         held = old.held if old is not None else set()
         self._servers[server] = Entry(address, places, taken, self._clock(), held)
+        self._seen.setdefault(address)
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return self.addresses(), list(self._seen)
 
     def keep(self, server: str, records: Mapping[str, Record]) -> list[str]:
         """A server tells all sessions that it has; those that another one has meanwhile, and it has to drop."""
@@ -82,6 +91,13 @@ class Ledger:
     def leave(self, server: str) -> None:
         """A server ends: its sessions are anybody's."""
         self._servers.pop(server, None)
+
+    def gone(self, address: str) -> None:
+        """Nobody answers at an address: its server is dead unless it has just given a sign of life."""
+        now = self._clock()
+        for server, entry in list(self._servers.items()):
+            if entry.address == address and now - entry.beat >= GONE_SECONDS:
+                self.leave(server)
 
     def take(self, server: str, id: str) -> Record | str | None:
         """What a server asks of a session that it has not: its record, to go on with, or its address; None: no such."""

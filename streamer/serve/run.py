@@ -14,8 +14,8 @@ from streamer.audio.sinks.icecast import Mount
 from streamer.errors import UserError
 from streamer.serve.app import create
 from streamer.serve.house import House
+from streamer.serve.neighbours import Neighbours
 from streamer.serve.outputs import Outputs
-from streamer.serve.session import Record
 from streamer.serve.stage import Stage
 from streamer.surfaces.metrics import Figure
 from streamer.surfaces.page import rtc
@@ -55,8 +55,8 @@ class Server:
     stage : Stage
         Not started yet; it is closed with the server.
     place : Place
-    find : callable
-        See `streamer.serve.house.House`.
+    neighbours : Neighbours
+        Other servers.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Server:
 
     stage: Stage
     place: Place
-    find: Callable[[str], Record | str | None] = lambda id: None
+    neighbours: Neighbours = field(default_factory=Neighbours)
     port: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ class Server:
         if self.place.host in LOCAL and rtc.installed():
             rtc.hold_to("127.0.0.1")
         self._outputs = Outputs(self.place.icecast)
-        self._house = House(self.stage, self._outputs, self.place.ice, self.find)
+        self._house = House(self.stage, self._outputs, self.place.ice, self.neighbours)
         hosts = {f"{name}:{self.port}" for name in names(self.place.host)}
         hosts |= {urlsplit(address).netloc for address in self.place.public}
         self._server = uvicorn.Server(configured(create(self._house, hosts, public)))

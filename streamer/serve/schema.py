@@ -101,6 +101,12 @@ class Mounted(BaseModel):
     address: str
 
 
+class Whereabouts(BaseModel):
+    """Where a session is."""
+
+    address: str = Field(description="Of its server, with the last slash.")
+
+
 class Problem(BaseModel):
     """What is wrong."""
 

@@ -32,6 +32,8 @@ HOT_LOOKS = 15
 """Measurements in a row that find it too much, before a place is taken away: until then all have the same share."""
 CALM_SECONDS = 30.0
 """Of calm, before there is a place more again."""
+MOVED = "It goes on at another server."
+"""Why a session is over here that is not over."""
 _WAIT_SECONDS = 0.002
 
 

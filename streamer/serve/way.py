@@ -96,8 +96,9 @@ class SessionWay:
         except (BadValue, TooMuch) as error:
             self._note("word", f"{path} {str(error).removeprefix(path + ' ')}")
 
-    def show(self) -> None:
-        """Tell pages how it goes."""
+    def show(self, doors: list[str]) -> None:
+        """Tell pages how it goes, and at which addresses they may ask for the session once this server is gone."""
+        self._tell("doors", doors)
         for name, value in self._session.figures().items():
             self._tell(f"status/{name}", [value])
         load = self._stage.load

@@ -32,13 +32,19 @@ from streamer.surfaces.page.rtc import Peers
 from streamer.surfaces.page.sound import Listener, Sound
 
 STATIC = Path(__file__).parent / "static"
+SCRIPTS = ("page", "home", "picture", "listen", "feed", "ear")
 FILES = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
-    **{f"/{name}.js": (f"{name}.js", "text/javascript") for name in ("page", "picture", "listen", "feed", "ear")},
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript")
+        for name in ("page", "home", "picture", "listen", "feed", "ear")
+    },
 }
 MOST = 64
 """Pages at a time; and listeners."""
+STRANGER, FULL = 4403, 4503
+"""With what a page's connection is closed that does not know the token, and where too many are open."""
 MESSAGE_BYTES = 2 * TEXT_BYTES
 OFFER_BYTES = 32_768
 """Of a WebRTC offer."""
@@ -46,6 +52,8 @@ VALUES = 16
 """Of one message."""
 FRAME = 1 / 30
 """Seconds between two messages to a page at least: between them only the last value of each path counts."""
+BEAT_SECONDS = 0.25
+"""A page that is told nothing for so long is told just that: one that hears nothing at all looks for its server."""
 _WORDS = 50  # sentences that wait for a page
 _COLUMNS = 25  # of the spectrogram, likewise
 _SOUND = ("volume", "mute", "lead", "loudness", "guard", *EFFECTS)
@@ -177,6 +185,11 @@ class Hall:
         """A page closes."""
         self._pages.discard(page)
 
+    def close(self, code: int) -> None:
+        """Close the connections of all pages, with that code."""
+        for page in self._pages:
+            page.close(code)
+
     def ask(self, page: Page, text: str) -> None:
         """Do what a page asks for; a sentence to it where that cannot be."""
         try:
@@ -209,6 +222,12 @@ class Page:
         self._words: deque[list[Any]] = deque(maxlen=_WORDS)
         self._columns: deque[bytes] = deque(maxlen=_COLUMNS)
         self._fresh = asyncio.Event()
+        self._farewell = 0
+
+    def close(self, code: int) -> None:
+        """Close its connection, with that code, once all is told."""
+        self._farewell = code
+        self._fresh.set()
 
     def tell(self, path: str, values: list[Any]) -> None:
         """Something has changed; sentences are all kept, up to a point, of values the last one."""
@@ -224,17 +243,21 @@ class Page:
         self._fresh.set()
 
     async def run(self) -> None:
-        """Send what is to be told and shown, for ever."""
+        """Send what is to be told and shown, until it is closed."""
         while True:
-            await self._fresh.wait()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._fresh.wait(), BEAT_SECONDS)
             self._fresh.clear()
             told, self._pending = self._pending, {}
             words, self._words = list(self._words), deque(maxlen=_WORDS)
             columns, self._columns = b"".join(self._columns), deque(maxlen=_COLUMNS)
-            if told or words:
+            if told or words or not columns:
                 await self._socket.send_text(json.dumps({"values": told, "words": words}))
             if columns:
                 await self._socket.send_bytes(columns)
+            if self._farewell:
+                await self._socket.close(self._farewell)
+                return
             await asyncio.sleep(FRAME)
 
 
@@ -346,14 +369,20 @@ async def play_to(socket: WebSocket, sound: Sound) -> None:
 
 
 async def _admitted(socket: WebSocket, token: str, others: int) -> bool:
-    """Whether a socket may stay; if so it is accepted, else closed."""
+    """Whether a socket may stay; else it is closed, with a code that its page can explain."""
     offered = socket.headers.get("sec-websocket-protocol", "")
     stranger = bool(token) and not hmac.compare_digest(offered.encode(), token.encode())
     if stranger or others >= MOST:
-        await socket.close(4403 if stranger else 4503)
+        await refuse(socket, STRANGER if stranger else FULL)
         return False
     await socket.accept(subprotocol=offered or None)
     return True
+
+
+async def refuse(socket: WebSocket, code: int, reason: str = "") -> None:
+    """Close a socket so that its page learns why: browsers tell pages nothing of one that was never accepted."""
+    await socket.accept(subprotocol=socket.headers.get("sec-websocket-protocol") or None)
+    await socket.close(code, reason)
 
 
 async def _hold(socket: WebSocket, sending: Coroutine[Any, Any, None], hear: Callable[[str], None]) -> None:

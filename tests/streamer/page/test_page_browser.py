@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,56 +11,14 @@ import numpy as np
 import pytest
 
 from tests.streamer.page.paged import RATE, Band, Stage
+from tests.streamer.page.visitor import CHROMIUM, Visitor, captured, eventually, listen
 
-playwright = pytest.importorskip("playwright.sync_api", reason="install the extra browser")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
+pytest.importorskip("playwright.sync_api", reason="install the extra browser")
 pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not CHROMIUM, reason="install the package chromium")]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        own = ["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]
-        browser = running.chromium.launch(executable_path=CHROMIUM, headless=True, chromium_sandbox=False, args=own)
-        yield browser
-        browser.close()
-
-
-class Visitor:
-    """A page in the browser, and what went wrong on it."""
-
-    def __init__(
-        self, chromium: Any, stage: Stage, width: int = 1280, touch: bool = False, taken: bool = False
-    ) -> None:
-        """Taken: what it plays will be, by a script that the page's own policy would refuse."""
-        size = {"width": width, "height": 800}
-        self.page = chromium.new_page(viewport=size, has_touch=touch, bypass_csp=taken)
-        self.wrong: list[str] = []
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("console", lambda said: self.wrong.append(said.text) if said.type == "error" else None)
-        self.page.goto(stage.address)
-        self.page.locator("#music .dial").first.wait_for()
-
-    def close(self, broken: bool = False) -> None:
-        """Close it; nothing went wrong on it, unless its connection was broken on purpose."""
-        assert broken or self.wrong == []
-        self.page.close()
-
-    def shows(self, script: str, expected: object) -> None:
-        """A strict policy forbids the browser's own waiting: ask again and again."""
-        eventually(lambda: self.page.evaluate(script) == expected)
-
-
-def eventually(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_typed_prompt_a_moved_fader_and_a_dragged_dot_reach_the_instrument(chromium: Any, stage: Stage) -> None:
-    visitor = Visitor(chromium, stage)
+    visitor = Visitor(chromium, stage.address)
     page = visitor.page
     page.fill("#prompt", "deep house")
     page.click("#prompt-form button")
@@ -86,7 +43,7 @@ def test_a_typed_prompt_a_moved_fader_and_a_dragged_dot_reach_the_instrument(chr
 
 
 def test_two_pages_agree_and_a_reloaded_one_too(chromium: Any, stage: Stage) -> None:
-    one, other = Visitor(chromium, stage), Visitor(chromium, stage)
+    one, other = Visitor(chromium, stage.address), Visitor(chromium, stage.address)
     one.page.check("#dial-mute")
     other.shows("document.getElementById('dial-mute').checked", True)
     other.page.uncheck("#dial-mute")
@@ -100,7 +57,7 @@ def test_two_pages_agree_and_a_reloaded_one_too(chromium: Any, stage: Stage) -> 
 
 
 def test_a_snapshot_is_saved_and_loaded(chromium: Any, stage: Stage) -> None:
-    visitor = Visitor(chromium, stage)
+    visitor = Visitor(chromium, stage.address)
     page = visitor.page
     stage.controls.set(cfg=2.5)
     page.fill("#save", "drop")
@@ -114,7 +71,7 @@ def test_a_snapshot_is_saved_and_loaded(chromium: Any, stage: Stage) -> None:
 
 
 def test_a_prompt_is_text_and_nothing_else(chromium: Any, stage: Stage) -> None:
-    visitor = Visitor(chromium, stage)
+    visitor = Visitor(chromium, stage.address)
     text = "<img src=x onerror=alert(1)>"
     stage.controls.set(prompt=text)
     visitor.shows("document.querySelector('.pad')?.textContent", text)
@@ -161,7 +118,7 @@ CONTRAST = """() => {
 
 def test_everything_can_be_read_and_seen(chromium: Any, stage: Stage) -> None:
     """WCAG 2.2, level AA: 4.5 to 1 for words, 3 to 1 for the edges of what a hand takes hold of."""
-    visitor = Visitor(chromium, stage)
+    visitor = Visitor(chromium, stage.address)
     visitor.page.evaluate("showRecording('take-1')")  # a pressed button has other colours
     found = visitor.page.evaluate(CONTRAST)
     assert len([own for own in found if own[0] == "text"]) > 50
@@ -172,7 +129,7 @@ def test_everything_can_be_read_and_seen(chromium: Any, stage: Stage) -> None:
 
 
 def test_keys_play_it_where_no_field_has_them(chromium: Any, stage: Stage) -> None:
-    visitor = Visitor(chromium, stage)
+    visitor = Visitor(chromium, stage.address)
     page = visitor.page
     stage.controls.set(cfg=6.0)
     page.locator("h1").click()
@@ -193,7 +150,7 @@ def test_keys_play_it_where_no_field_has_them(chromium: Any, stage: Stage) -> No
 
 
 def test_it_fits_a_phone_and_a_finger(chromium: Any, stage: Stage) -> None:
-    visitor = Visitor(chromium, stage, width=360, touch=True)
+    visitor = Visitor(chromium, stage.address, width=360, touch=True)
     assert visitor.page.evaluate("document.documentElement.scrollWidth") == 360
     small = """[...document.querySelectorAll('button, select, input:not([type=checkbox])')]
         .filter((own) => own.getBoundingClientRect().height > 0 && own.getBoundingClientRect().height < 30).length"""
@@ -208,7 +165,7 @@ def test_it_fits_a_phone_and_a_finger(chromium: Any, stage: Stage) -> None:
 
 
 def test_on_a_phone_chords_players_and_energy_are_in_hand(chromium: Any, stage: Stage) -> None:
-    visitor = Visitor(chromium, stage, width=360, touch=True)
+    visitor = Visitor(chromium, stage.address, width=360, touch=True)
     page, controls = visitor.page, stage.controls
     for name, wanted in (("grid", 1), ("player_drums", 0), ("player_lead", 1)):
         page.select_option(f"#dial-{name}", {0: "off", 1: "on"}[wanted])
@@ -238,29 +195,6 @@ def test_on_a_phone_chords_players_and_energy_are_in_hand(chromium: Any, stage: 
 
 # ---- listening
 
-TAKER = """data:text/javascript,try { registerProcessor("taker", class extends AudioWorkletProcessor {
-    process([input]) {
-        if (input.length) this.port.postMessage(input.map((channel) => channel.slice()));
-        return true;
-    }
-}); } catch (error) {}"""  # it may be there already
-CAPTURE = """async ([seconds, module]) => {
-    const context = listening.context;
-    await context.audioWorklet.addModule(module);
-    const taker = new AudioWorkletNode(context, "taker", { numberOfOutputs: 0, channelCount: 2 });
-    const left = [], right = [];
-    return new Promise((done) => {
-        taker.port.onmessage = (event) => {
-            if (left.length >= seconds * context.sampleRate) return;
-            left.push(...event.data[0]);
-            right.push(...event.data[1]);
-            if (left.length < seconds * context.sampleRate) return;
-            listening.node.disconnect(taker);
-            done([left, right]);
-        };
-        listening.node.connect(taker);
-    });
-}"""
 PIECE = 960
 
 
@@ -269,18 +203,6 @@ def band(stage: Stage) -> Iterator[Band]:
     made = Band(stage.broadcast)
     yield made
     made.end()
-
-
-def listen(visitor: Visitor, milliseconds: int = 800) -> None:
-    """With a buffer for a machine that is busy with other tests."""
-    visitor.page.evaluate(f"byId('buffer').value = {milliseconds}; byId('buffer').oninput()")
-    visitor.page.click("#listen")
-    visitor.shows("Boolean(listening && listening.told && listening.told.sounding)", True)
-
-
-def captured(visitor: Visitor, seconds: float) -> Any:
-    """What comes out of the page's ear, (samples, 2)."""
-    return np.array(visitor.page.evaluate(CAPTURE, [seconds, TAKER])).T
 
 
 def purity(visitor: Visitor, hertz: tuple[float, float]) -> float:
@@ -305,7 +227,7 @@ def standing(heard: Any, hertz: float) -> float:
 
 
 def test_the_page_plays_what_is_heard_and_draws_it(chromium: Any, stage: Stage, band: Band) -> None:
-    visitor = Visitor(chromium, stage, taken=True)
+    visitor = Visitor(chromium, stage.address, taken=True)
     # Without a word of listening the picture scrolls, and the meters stand at the peaks.
     lit = """[...byId('picture').getContext('2d').getImageData(399, 0, 1, 96).data]
         .filter((one, n) => n % 4 === 0 && one > 200).length"""
@@ -323,7 +245,7 @@ def test_the_page_plays_what_is_heard_and_draws_it(chromium: Any, stage: Stage, 
 def test_over_plain_http_where_there_are_no_worklets_it_plays_as_well(chromium: Any, stage: Stage) -> None:
     """Browsers give worklets to HTTPS and to their own machine alone, and a phone comes by HTTP."""
     band = Band(stage.broadcast, (700.0, 700.0))
-    visitor = Visitor(chromium, stage)
+    visitor = Visitor(chromium, stage.address)
     visitor.page.add_init_script("Object.defineProperty(AudioContext.prototype, 'audioWorklet', {value: undefined})")
     visitor.page.reload()
     visitor.page.locator("#music .dial").first.wait_for()
@@ -341,7 +263,7 @@ def test_over_plain_http_where_there_are_no_worklets_it_plays_as_well(chromium: 
 def test_by_webrtc_both_sides_are_heard(chromium: Any, stage: Stage, band: Band) -> None:
     """Chromium hides the address of this machine from pages that may not use the microphone: here it must not."""
     pytest.importorskip("aiortc", reason="install the extra webrtc")
-    visitor = Visitor(chromium, stage)
+    visitor = Visitor(chromium, stage.address)
     visitor.page.select_option("#through", "call")
     listen(visitor)
     visitor.page.evaluate("""() => {
@@ -372,7 +294,7 @@ def test_by_webrtc_both_sides_are_heard(chromium: Any, stage: Stage, band: Band)
 
 
 def test_the_buffer_is_the_listeners(chromium: Any, stage: Stage, band: Band) -> None:
-    visitor = Visitor(chromium, stage)
+    visitor = Visitor(chromium, stage.address)
     listen(visitor, 300)
     for target in (1.0, 0.2):
         visitor.page.evaluate(f"byId('buffer').value = {1000 * target}; byId('buffer').oninput()")
@@ -387,7 +309,7 @@ def test_the_buffer_is_the_listeners(chromium: Any, stage: Stage, band: Band) ->
 def test_after_the_server_is_back_the_page_goes_on_and_is_heard_again(chromium: Any, tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     band = Band(stage.broadcast)
-    visitor = Visitor(chromium, stage, taken=True)
+    visitor = Visitor(chromium, stage.address, taken=True)
     listen(visitor)
     band.end()
     stage.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from http.client import HTTPConnection
@@ -95,6 +96,15 @@ class Served:
             f"ws://{self.host}/s/{session['id']}/{name}", origin=own, subprotocols=protocols, proxy=None
         ) as socket:
             yield socket
+
+
+def asked(address: str, body: object = None) -> dict[str, Any]:
+    """What is said at an address, asked by nobody's page."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        told: dict[str, Any] = json.load(answer)
+    return told
 
 
 def eventually(done: Callable[[], object]) -> None:

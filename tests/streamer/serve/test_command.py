@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
 import sys
-import urllib.request
 
 import pytest
 
 pytest.importorskip("fastapi", reason="install the extra serve")
 
-from tests.streamer.serve.served import PATIENCE, eventually
-
-
-def fetched(address: str, data: bytes | None = None) -> dict[str, str]:
-    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-        told: dict[str, str] = json.load(answer)
-    return told
+from tests.streamer.serve.served import PATIENCE, asked, eventually
 
 
 def test_it_serves_until_it_is_interrupted_and_leaves_nothing() -> None:
@@ -31,8 +22,8 @@ def test_it_serves_until_it_is_interrupted_and_leaves_nothing() -> None:
         try:
             found = re.search(r"1 stream at a time, on (http://\S+/)", server.stdout.readline())
             assert found is not None
-            session = fetched(f"{found[1]}api/sessions", b"{}")
-            eventually(lambda: fetched(f"{found[1]}api/sessions/{session['id']}")["state"] == "plays")
+            session = asked(f"{found[1]}api/sessions", {})
+            eventually(lambda: asked(f"{found[1]}api/sessions/{session['id']}")["state"] == "plays")
             server.send_signal(signal.SIGINT)
             assert server.wait(PATIENCE) == 130
             assert server.stderr.read() == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamer.serve.ledger import DEAD_SECONDS, Ledger
+from streamer.serve.ledger import DEAD_SECONDS, GONE_SECONDS, REMEMBERED, Ledger
 from streamer.serve.session import Record
 
 
@@ -62,6 +62,24 @@ def test_a_session_that_is_over_is_nowhere_and_one_of_a_server_that_ends_is_anyb
     assert ledger.where("two") == "http://b/"
 
 
+def test_a_server_at_whose_address_nobody_answers_is_dead_unless_it_has_just_been_heard() -> None:
+    times = Times()
+    ledger = Ledger(times)
+    for server in ("a", "b"):
+        assert ledger.beat(server, f"http://{server}/", 4, 0)[0][0] == "http://a/"
+    ledger.keep("a", {"one": record("one")})
+    ledger.gone("http://a/")
+    assert ledger.where("one") == "http://a/"
+    times.now += GONE_SECONDS
+    ledger.gone("http://a/")
+    assert ledger.where("one") == "http://b/"
+    living, seen = ledger.beat("b", "http://b/", 4, 1)
+    assert living == ["http://b/"] and set(seen) == {"http://a/", "http://b/"}
+    for number in range(2 * REMEMBERED):
+        living, seen = ledger.beat("c", f"http://c{number}/", 4, 0)
+    assert len(seen) == REMEMBERED and seen[-1] in living
+
+
 class Server:
     """One that holds what the ledger lets it hold, and hears the ledger's answer when it tells the next time."""
 
@@ -82,7 +100,7 @@ class Server:
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["beat", "keep", "where", "find", "die", "leave", "wait"]), st.integers(0, 2)),
+    st.tuples(st.sampled_from(["beat", "keep", "where", "find", "die", "leave", "gone", "wait"]), st.integers(0, 2)),
     max_size=60,
 )
 
@@ -106,6 +124,8 @@ def test_no_session_is_lost_or_played_twice_whatever_dies(story: list[tuple[str,
             if what == "leave":
                 ledger.leave(servers[number].name)
             servers[number] = Server(ledger, str(born))
+        elif what == "gone":
+            ledger.gone(servers[number].name)
         elif what == "where":
             ledger.where("one")
         elif what == "wait":

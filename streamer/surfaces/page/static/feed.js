@@ -3,20 +3,28 @@
 
 let socket = null;
 let waiting = 0;
+let given = null;  // { address, token, ear }
 
-function connect({ address, token, ear }) {
-  socket = token ? new WebSocket(address, token) : new WebSocket(address);
-  socket.binaryType = "arraybuffer";
-  socket.onmessage = (event) => {
+function connect() {
+  const own = given.token ? new WebSocket(given.address, given.token) : new WebSocket(given.address);
+  const last = socket;
+  socket = own;
+  if (last) last.close();
+  clearTimeout(waiting);
+  own.binaryType = "arraybuffer";
+  own.onmessage = (event) => {
+    if (own !== socket) return;
     if (typeof event.data === "string") postMessage({ way: (performance.now() - Number(event.data)) / 1000 });
-    else ear.postMessage(event.data, [event.data]);
+    else given.ear.postMessage(event.data, [event.data]);
   };
-  socket.onclose = (event) => {
-    postMessage({ closed: event.code });
-    if (event.code !== 4403) waiting = setTimeout(connect, 1000, { address, token, ear });
+  own.onclose = (event) => {
+    if (own === socket && event.code !== 4403 && event.code !== 4404) waiting = setTimeout(connect, 1000);
   };
 }
 
 setInterval(() => { if (socket && socket.readyState === WebSocket.OPEN) socket.send(String(performance.now())); }, 1000);
 
-onmessage = (event) => connect(event.data);
+onmessage = (event) => {
+  given = { ...given, ...event.data };
+  connect();
+};

@@ -41,6 +41,8 @@ class Listening {
     await resumed;
   }
 
+  move() { if (this.worker) this.worker.postMessage({ address: socketAddress("sound"), token: token() }); }
+
   options(block) {
     const own = this.context.sampleRate;
     return { rate: this.rate, channels: this.channels, target: buffer(), own, block };
@@ -102,7 +104,7 @@ class Call {
     await this.gathered();
     const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token()}` };
     const body = JSON.stringify({ type: "offer", sdp: this.peer.localDescription.sdp });
-    const answer = await fetch("webrtc", { method: "POST", headers, body });
+    const answer = await fetch(beside("webrtc"), { method: "POST", headers, body });
     const told = await answer.json();
     if (!answer.ok) throw new Error(told.detail);
     await this.peer.setRemoteDescription({ type: "answer", sdp: told.sdp });
@@ -129,6 +131,8 @@ class Call {
     }
     showListening();
   }
+
+  move() { listen(true); }
 
   setBuffer(seconds) { if (this.receiver) this.receiver.jitterBufferTarget = 1000 * seconds; }
 
@@ -162,7 +166,8 @@ async function listen(on) {
     try {
       await listening.begin();
     } catch (error) {
-      word(`This browser cannot play the sound: ${error.message}`);
+      word(home === born ? `This browser cannot play the sound: ${error.message}`
+        : "The server that gave this page has gone: open the page at its new address to listen.");
       listening = null;
     }
   }

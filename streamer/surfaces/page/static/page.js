@@ -20,14 +20,6 @@ function token() {
   return sessionStorage.getItem(TOKEN_KEY) || "";
 }
 
-// Everything lies beside this page, whatever it lies below.
-function socketAddress(name) {
-  const address = new URL(name, location.href);
-  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  address.hash = "";
-  return address.href;
-}
-
 function ask(path, ...given) {
   if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify([path, ...given]));
 }
@@ -53,20 +45,38 @@ function word(sentence) {
 function connect() {
   const known = token();
   const address = socketAddress("ws");
-  socket = known ? new WebSocket(address, known) : new WebSocket(address);
-  socket.binaryType = "arraybuffer";
-  socket.onopen = () => word("Connected.");
-  socket.onmessage = (event) => {
+  const own = known ? new WebSocket(address, known) : new WebSocket(address);
+  const last = socket;
+  socket = own;
+  if (last) last.close();
+  wait(ARRIVAL);
+  own.binaryType = "arraybuffer";
+  own.onopen = () => word("Connected.");
+  own.onmessage = (event) => {
+    if (own !== socket) return;
+    wait(QUIET);
     if (typeof event.data !== "string") { takeColumns(event.data); return; }
     const told = JSON.parse(event.data);
     for (const [path, list] of Object.entries(told.values)) hear(path, list);
     for (const [about, sentence] of told.words) word(`${about} ${sentence}`.trim());
   };
-  socket.onclose = (event) => {
-    byId("state").textContent = event.code === 4403 ? "This page needs the whole address, with its token."
-      : event.code === 4503 ? "Too many pages are open." : "Not connected: trying again ...";
-    if (event.code !== 4403) setTimeout(connect, 1500);
-  };
+  own.onclose = (event) => { if (own === socket) closed(event.code, event.reason); };
+}
+
+const isClosed = () => socket.readyState === WebSocket.CLOSED;
+
+const CLOSED = {
+  [STRANGER]: "This page needs the whole address, with its token.",
+  [OVER]: "This session is over.",
+  [FULL]: "Too many pages are open: trying again ...",
+};
+
+function closed(code, elsewhere) {
+  byId("state").textContent = CLOSED[code] || "Not connected: trying again ...";
+  wait(code === STRANGER || code === OVER ? Infinity : 0);
+  if (code === STRANGER || code === OVER) return;
+  if (code === ELSEWHERE && elsewhere) moveTo(at(elsewhere));
+  else if (!doors.length) setTimeout(connect, 1500);
 }
 
 function hear(path, list) {
@@ -74,6 +84,7 @@ function hear(path, list) {
   if (path.startsWith("status/") || path === "place") showStatus();
   if (path === "status/collapse" && list[0]) word(list[0]);
   if (path === "snapshot/names") showSnapshots(list);
+  if (path === "doors") doors = list;
   if (path === "record") showRecording(list[0] || "");
   if (shown[path]) shown[path](list[0]);
 }
@@ -306,7 +317,7 @@ function record() {
 
 // The journal of the last recording: `streamer replay` plays it again.
 async function downloadPerformance() {
-  const answer = await fetch("performance.jsonl");
+  const answer = await fetch(beside("performance.jsonl"));
   if (answer.ok) keep(await answer.blob(), "performance.jsonl");
   else word((await answer.json()).detail);
 }
