@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,9 +37,8 @@ pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not CHROMIUM, reason="instal
 
 
 @pytest.fixture(scope="module")
-def ledger() -> Iterator[Any]:
-    with books() as address:
-        yield address
+def ledger() -> Any:
+    return books()
 
 
 class Hearing:

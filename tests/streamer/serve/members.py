@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.managers import BaseManager
@@ -34,20 +32,13 @@ class Books(BaseManager):
     """Where the ledger is reached."""
 
 
-@contextlib.contextmanager
-def books() -> Iterator[Any]:
-    """A ledger in this process: its address, for `Process`."""
+def books() -> Any:
+    """A ledger in this process, for as long as that is there: its address, for `Process`."""
     shared = Shared(Ledger())
     Books.register("ledger", callable=lambda: shared)
     server = Books(address=("127.0.0.1", 0), authkey=b"test").get_server()
-
-    def serve() -> None:
-        with contextlib.suppress(SystemExit):  # so it ends
-            server.serve_forever()
-
-    threading.Thread(target=serve, daemon=True).start()
-    yield server.address
-    server.stop_event.set()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.address
 
 
 class Process:

@@ -26,7 +26,7 @@ SPACES = ["--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "u
 pytestmark = [pytest.mark.heavy, pytest.mark.realtime, *needs(spaces=SPACES)]
 
 
-def test_servers_come_and_die_and_are_rolled_and_every_session_goes_on() -> None:
+def test_servers_come_and_die_and_are_rolled_and_go_again_and_every_session_goes_on() -> None:
     own = {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory(prefix="ray") as folder:  # sockets lie in there: their addresses have to be short
         told = subprocess.run(
@@ -43,3 +43,4 @@ def test_servers_come_and_die_and_are_rolled_and_every_session_goes_on() -> None
     assert found["lost"] == [] and found["sessions"] == 3
     assert len(found["killed"]) == 2
     assert max(found["reconnects"]) >= 1  # somebody was where a node died
+    assert found["left"] == 2 and found["running"] == 1  # one of the two was at the server that went

@@ -39,7 +39,7 @@ def members(nano: MusicGen) -> Iterator[list[Member]]:
     made = [Member(nano, 1, for_anybody(), Place(), ask) for _ in range(2)]
     for member in made:
         member.start()
-        eventually(lambda member=member: answers(member.address))
+    eventually(lambda: all(answers(member.address) for member in made))
     yield made
     for member in made:
         member.end()
