@@ -42,7 +42,7 @@ from training import captions, loop, score, stray, text, tokens
 from training.codec import CODEBOOKS, CODES
 from training.compose.arrange import STYLES, frames_a_beat
 from training.muon import Muon
-from training.telling import differing, told_of
+from training.telling import OF_TAKES, differing, told_of
 
 PAD = CODES
 LENGTH = 512  # columns of a crop, and so the farthest position a stream may reach
@@ -53,6 +53,8 @@ COLUMNS = 4096  # of a step on each worker: in turn 8 crops of 512, 21 of 192 an
 SPLICED = 0.35  # of the crops change over to another song
 ASTRAY = 0.5  # of these have read the second song's caption all along: what was heard before had gone astray
 OWN = 0.2  # of the crops have heard what nano itself played when asked for the song's style, if there is any
+SWITCHED = 0.35  # of the crops go from one take of a song over to another again and again, if there are takes
+STAYS = (12, 120)  # frames from one such change to the next
 CORRUPTED = 0.05  # of the input codes are replaced at random: a stream has to live with its own mistakes
 # Of the crops, and of the short ones, begin where a song does: there tempo and key are a matter of the caption alone.
 SONG_STARTS, SHORT_STARTS = 0.2, 0.75
@@ -276,6 +278,7 @@ class Corpus:
     states: NDArray[np.float16]
     songs: list[dict[str, Any]]
     strays: Sequence[stray.Stray] = ()
+    takes: "Corpus | None" = None
 
     def batch(
         self, rng: np.random.Generator, length: int, spliced: float = SPLICED, columns: int = COLUMNS
@@ -287,15 +290,18 @@ class Corpus:
         crops, reads, told = [], [], []
         for _ in range(columns // length):
             draw = rng.random()
-            if self.strays and draw >= 1 - OWN:
+            switched = self.takes is not None and rng.random() < SWITCHED
+            if self.takes is not None and switched:
+                crop = self.takes.switched(rng, length)
+            elif self.strays and draw >= 1 - OWN:
                 crop = self._find_back(rng, length)
             else:
                 crop = self._splice(rng, length) if draw < spliced else self._crop(rng, length)
             frames, given, read = crop.frames, crop.given, crop.read
             frames[:given, CODEBOOKS:] = score.foretold(frames[given, CODEBOOKS:])
             crops.append((*delay(frames[:, :CODEBOOKS], given), frames[:, CODEBOOKS:].astype(np.int64)))
-            known = told_of(crop.told, crop.songs, rng)
-            if len(read) == 1 and (way := differing(known, rng)):
+            known = told_of(crop.told, crop.songs, rng, OF_TAKES if switched else ())
+            if len(read) == 1 and not switched and (way := differing(known, rng)):
                 read = [(self._other_caption(crop.songs[-1], way, rng), 0, length)]
             nothing = rng.random() < CAPTION_DROPOUT
             reads.append([] if nothing else read)
@@ -348,6 +354,30 @@ class Corpus:
         told = self._told(song, entry, length - cut)
         told = np.concatenate([counted_in(told, cut), told])
         return Crop(frames, told, [song], [(self._caption(song, rng, length), 0, length)], cut)
+
+    def switched(self, rng: np.random.Generator, length: int) -> Crop:
+        """One song, whose takes take turns in any frame; it reads a caption of one of them.
+
+        So who plays on, and how much, is a matter of what is told alone, and not of what was heard.
+        """
+        takes = self._by_seed[int(rng.integers(len(self._by_seed)))]
+        start = int(rng.integers(min(song["frames"] for song in takes) - length + 1))
+        frames, told, first = [], [], 0
+        while first < length:
+            song = takes[int(rng.integers(len(takes)))]
+            count = min(length - first, int(rng.integers(*STAYS)))
+            frames.append(self._frames(song, start + first, count))
+            told.append(self._told(song, start + first, count))
+            first += count
+        read = [(self._caption(takes[int(rng.integers(len(takes)))], rng, length), 0, length)]
+        return Crop(np.concatenate(frames), np.concatenate(told), [takes[0]], read, 0)
+
+    @cached_property
+    def _by_seed(self) -> list[list[dict[str, Any]]]:
+        seeds: dict[int, list[dict[str, Any]]] = {}
+        for song in self.songs:
+            seeds.setdefault(song["seed"], []).append(song)
+        return list(seeds.values())
 
     @cached_property
     def _by_style(self) -> dict[str, list[dict[str, Any]]]:
@@ -418,12 +448,12 @@ def _pad(reads: list[Read], length: int) -> tuple[torch.Tensor, torch.Tensor]:
     return states, mask
 
 
-def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpus, Corpus]:
+def load_corpus(folder: Path, strays: Sequence[stray.Stray] = (), takes: Path | None = None) -> tuple[Corpus, Corpus]:
     """Training and validation songs, of all styles; a song keeps its side however many others are added.
 
     Songs of `OFTEN` stand among the training songs twice.
 
-    ``strays`` belong to the training songs; those of styles that no training song has are left out.
+    ``strays`` belong to the training songs, and so do takes; strays of styles that no training song has are left out.
 
     Raises
     ------
@@ -440,7 +470,8 @@ def load_corpus(folder: Path, strays: Sequence[stray.Stray] = ()) -> tuple[Corpu
     if not sides[0]:
         raise ValueError(f"{folder} has too few songs of more than {LENGTH} frames: render at least {2 * len(STYLES)}.")
     found = [one for one in strays if one.style in styles]
-    return Corpus(codes, scores, told, states, sides[0], found), Corpus(codes, scores, told, states, sides[1])
+    switched = Corpus(*tokens.load(takes)) if takes else None
+    return Corpus(codes, scores, told, states, sides[0], found, switched), Corpus(codes, scores, told, states, sides[1])
 
 
 # --- training -----------------------------------------------------------------------------------------------------
@@ -590,7 +621,7 @@ def train(arguments: argparse.Namespace) -> None:
         begin(loop.load(arguments.start), model, reader)
     before = load_nano(arguments.keep).to(device) if arguments.keep else None
     strays = stray.load(arguments.stray) if arguments.stray else ()
-    corpus, kept = load_corpus(arguments.tokens, strays)
+    corpus, kept = load_corpus(arguments.tokens, strays, arguments.takes)
     log, clock = loop.Log(arguments.out / "log.jsonl"), loop.Clock(arguments.minutes, minutes)
     batches = loop.batches(partial(prepared, corpus, arguments.seed, arguments.columns), step, arguments.helpers)
     saved = since = time.monotonic()
@@ -622,7 +653,7 @@ def train(arguments: argparse.Namespace) -> None:
             checkpoint(path, model, opts, step + 1, clock.spent(), reader)
             if loop.rank() == 0:
                 log(step=step, minutes=clock.spent(), **validate(model, kept))
-            corpus, kept = load_corpus(arguments.tokens, strays)  # songs may have been added
+            corpus, kept = load_corpus(arguments.tokens, strays, arguments.takes)  # songs may have been added
             more = partial(prepared, corpus, arguments.seed, arguments.columns)
             batches = loop.batches(more, step + 1, arguments.helpers)
             paused += time.monotonic() - now
@@ -638,6 +669,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--start", type=Path, help="a checkpoint whose weights a new run starts from")
     parser.add_argument("--keep", type=Path, help="a checkpoint whose music without a score is to stay as it is")
     parser.add_argument("--stray", type=Path, help="what training.stray wrote")
+    parser.add_argument("--takes", type=Path, help="what training.tokens wrote of takes")
     parser.add_argument("--columns", type=int, default=COLUMNS, help="of a step on each worker")
     parser.add_argument("--helpers", type=int, default=0, help="processes that cut out the next crops; 0: none")
     parser.add_argument("--width", type=int, default=256)

@@ -24,6 +24,7 @@ from scipy.signal import butter, oaconvolve, sosfilt
 from training.captions import caption
 from training.compose import Song, Track, compose, drumkit, liberties, synth
 from training.compose.groove import DRUMS
+from training.compose.takes import take
 
 RATE = 32000
 FRAME = 640
@@ -244,6 +245,8 @@ def describe(song: Song) -> dict[str, Any]:
 def again(facts: dict[str, Any]) -> Song:
     """The song that `describe` told these facts of, composed once more."""
     taken = liberties.Liberties(**dict.fromkeys(facts.get("liberties", ()), True))
+    if "take" in facts:
+        return take(facts["seed"], facts["seconds"], taken, **facts["take"])
     return compose(facts["seed"], facts["seconds"], taken)
 
 

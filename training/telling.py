@@ -16,6 +16,8 @@ LATER = 0.15  # of the crops are told some of it only from some frame on, or up 
 # What a song's liberties ask for: a song in no key, say, can only be foretold by who knows its chords.
 OWED = {"tempo": "beat", "changes": "beat", "chords": "notes"}
 FOLLOWS = 0.85  # of the crops with such a song are told that
+# What a crop that goes from one take of a song over to another is told always: who plays, and how much.
+OF_TAKES = ("energy", *(f"play_{player}" for player in PLAYERS))
 OTHERWISE = 0.25  # of the crops whose score says so read a caption with another tempo, or another key and tempo
 
 
@@ -28,8 +30,13 @@ def groups(rng: np.random.Generator) -> Iterator[tuple[str, list[str]]]:
     yield "energy", ["energy"]
 
 
-def told_of(known: Fields, songs: Sequence[dict[str, Any]], rng: np.random.Generator) -> Fields:
-    """What a crop is told of all that is known (frames, fields) of the songs in it; the rest NaN."""
+def told_of(
+    known: Fields, songs: Sequence[dict[str, Any]], rng: np.random.Generator, always: Sequence[str] = ()
+) -> Fields:
+    """What a crop is told of all that is known (frames, fields) of the songs in it; the rest NaN.
+
+    always: fields, each the first of its group, that are told in any case, from the first frame to the last.
+    """
     draw = rng.random()
     if draw < EVERYTHING:
         return known
@@ -38,9 +45,9 @@ def told_of(known: Fields, songs: Sequence[dict[str, Any]], rng: np.random.Gener
     share = 0.0 if draw > 1 - NOTHING else TOLD
     told, later = np.full_like(known, np.nan), rng.random() < LATER
     for first, fields in groups(rng):
-        if rng.random() < share or first in owed:
+        if rng.random() < share or first in owed or first in always:
             begin, end = 0, len(known)
-            if later and rng.random() < 0.5:
+            if later and first not in always and rng.random() < 0.5:
                 moment = int(rng.integers(len(known)))
                 begin, end = (moment, end) if rng.random() < 0.5 else (begin, moment)
             columns = [FIELDS.index(name) for name in fields]

@@ -60,7 +60,7 @@ class Plan(NamedTuple):
     events: list[Event]
 
 
-def compose(seed: int, seconds: float, liberties: Liberties = NONE) -> Song:
+def compose(seed: int, seconds: float, liberties: Liberties = NONE, steady: float | None = None) -> Song:
     """Compose a song.
 
     Parameters
@@ -71,6 +71,8 @@ def compose(seed: int, seconds: float, liberties: Liberties = NONE) -> Song:
         Length; notes that would start later are left out, notes that would ring longer are cut.
     liberties : Liberties
         Which ones the song takes; without any it is a loop in a key at a steady tempo.
+    steady : float, optional
+        The energy throughout, 0..1, of a song that may take it; by default it rises and falls.
 
     Raises
     ------
@@ -96,7 +98,9 @@ def compose(seed: int, seconds: float, liberties: Liberties = NONE) -> Song:
     if liberties.chords:
         starts, chords = zip(*free.progression(bars, meter, generator(seed, 402)), strict=True)
         loops = (Score(starts, chords, bars, meter, strict=True),)
-    energy = free.energies(bars, generator(seed, 403)) if liberties.energy else np.full(bars, USUAL)
+    energy = np.full(bars, USUAL if steady is None else steady)
+    if liberties.energy and steady is None:
+        energy = free.energies(bars, generator(seed, 403))
     plans = players(style, loops, bars, seed)
     silent = comings(plans, meter, energy, seed) if liberties.players else sections(plans, bars, meter, seed)
     if liberties.energy:
