@@ -42,6 +42,7 @@ LIGHT += ["liblilv-0-0"]  # hosts LV2 effects
 HEAVY = ["chromium", "icecast2", "ffmpeg", "supercollider-language", "g++-aarch64-linux-gnu", "qemu-user"]
 HEAVY += ["zam-plugins", "dragonfly-reverb"]  # effects to host
 HEAVY += ["jalv", "ardour", "libcairo2-dev", "libx11-dev", "pkg-config"]  # hosts, and the plug-in's window
+HEAVY += ["xvfb", "xdotool"]  # a screen that nobody sees, and a hand on it
 DEBIAN = {"play": ["libportaudio2"], "test": LIGHT, "test-all": LIGHT + HEAVY, "train": [SOUNDFONT]}
 
 PIP = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -68,8 +69,13 @@ def compiler() -> str:
     raise Missing("The DAW plug-in was not built: there is no C++ compiler (Debian and Ubuntu: apt-get install g++).")
 
 
-def build(folder: Path, *flags: str) -> None:
-    """Build all formats into a folder; what was there is replaced once all are whole.
+def build(folder: Path, *flags: str, kinds: Collection[str] = ("VST3", "CLAP", "LV2")) -> None:
+    """Build formats into a folder; what was there is replaced once all are whole.
+
+    Parameters
+    ----------
+    flags
+        Of the compiler, besides ours. With any, the names stay in the files, for whoever looks into them.
 
     Raises
     ------
@@ -94,12 +100,14 @@ def build(folder: Path, *flags: str) -> None:
             output.parent.mkdir(parents=True, exist_ok=True)
             files = [str(HERE / "plugin.cpp"), str(source / "DistrhoPluginMain.cpp")]
             includes = ["-I", str(HERE), "-isystem", str(source)]
-            arguments = ["-shared", "-s", f"-DDISTRHO_PLUGIN_TARGET_{kind}", *includes, *files, *window]
+            strip = [] if flags else ["-s"]
+            arguments = ["-shared", *strip, f"-DDISTRHO_PLUGIN_TARGET_{kind}", *includes, *files, *window]
             run([*shared, *arguments, "-o", str(output), "-ldl"])
 
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(one, targets))
-        describe(made / targets["LV2"])
+            list(pool.map(one, kinds))
+        if "LV2" in kinds:
+            describe(made / targets["LV2"])
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(made, folder)

@@ -1,13 +1,15 @@
 // A host of a few lines: renders blocks of a CLAP plug-in into a file of float32 samples, as fast as they come.
 //
 // clap_host PLUGIN RATE BLOCK SAMPLES OUTPUT [-p NAME VALUE] [-i STATE] [-o STATE] [-s SECONDS]
-//     [-t BPM] [-f BEAT] [-c SAMPLES] [-r RATE]
+//     [-t BPM] [-f BEAT] [-c SAMPLES] [-r RATE] [-w SECONDS]
 //
 // With a tempo its transport rolls, from a beat on; with a cycle it rolls and stands for so many samples in turn, and
-// comes back to that beat each time. With another rate it then changes to that, and renders as much again.
+// comes back to that beat each time. With another rate it then changes to that, and renders as much again. With a time
+// for its window it opens that, floating, plays on live for so long, and closes it.
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,14 +20,34 @@
 
 #include "clap/entry.h"
 #include "clap/events.h"
+#include "clap/ext/gui.h"
 #include "clap/ext/params.h"
 #include "clap/ext/state.h"
-#include "clap/ext/latency.h"
+#include "clap/ext/timer-support.h"
 #include "clap/plugin-factory.h"
 #include "clap/plugin.h"
 
-static const void *extension(const clap_host *, const char *) { return nullptr; }
 static void asked(const clap_host *) {}
+
+static void resizes(const clap_host *) {}
+static bool resize(const clap_host *, uint32_t, uint32_t) { return true; }
+static bool show(const clap_host *) { return true; }
+static void closed(const clap_host *, bool) {}
+
+static bool timer_begins(const clap_host *, uint32_t, clap_id *id) {
+    *id = 1;
+    return true;
+}
+
+static bool timer_ends(const clap_host *, clap_id) { return true; }
+
+static const void *extension(const clap_host *, const char *name) {
+    static const clap_host_gui gui = {resizes, resize, show, show, closed};
+    static const clap_host_timer_support timer = {timer_begins, timer_ends};
+    if (std::strcmp(name, CLAP_EXT_GUI) == 0) return &gui;
+    if (std::strcmp(name, CLAP_EXT_TIMER_SUPPORT) == 0) return &timer;
+    return nullptr;
+}
 
 static int64_t write_state(const clap_ostream *stream, const void *from, uint64_t size) {
     static_cast<std::string *>(stream->ctx)->append(static_cast<const char *>(from), size);
@@ -53,12 +75,40 @@ static int failed(const char *why) {
     return 1;
 }
 
+static double now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/** Play live for so many seconds, with the plug-in's window open if it has one and can show it. */
+template <typename Block>
+static void play_with_window(const clap_plugin_t *plugin, double seconds, double block_seconds, Block play_block) {
+    const clap_plugin_gui *gui = static_cast<const clap_plugin_gui *>(plugin->get_extension(plugin, CLAP_EXT_GUI));
+    const clap_plugin_timer_support *timer =
+        static_cast<const clap_plugin_timer_support *>(plugin->get_extension(plugin, CLAP_EXT_TIMER_SUPPORT));
+    const bool there = gui != nullptr && gui->create(plugin, CLAP_WINDOW_API_X11, true);
+    if (there) {
+        gui->suggest_title(plugin, "the plug-in");
+        gui->show(plugin);
+    }
+    const double begun = now();
+    for (double played = 0; played < seconds; played += block_seconds) {
+        play_block();
+        if (there) timer->on_timer(plugin, 1);
+        const double early = begun + played - now();
+        if (early > 0) usleep(useconds_t(early * 1e6));
+    }
+    if (there) {
+        gui->hide(plugin);
+        gui->destroy(plugin);
+    }
+}
+
 int main(int count, char **words) {
     if (count < 6) return failed("too few arguments");
     double rate = std::atof(words[2]), later = 0;
     const uint32_t block = uint32_t(std::atoi(words[3]));
     const long samples = std::atol(words[4]);
-    double bpm = 0, first = 0, pause = 0;
+    double bpm = 0, first = 0, pause = 0, open = 0;
     long cycle = 0;
     std::string before, after;
     std::vector<std::pair<std::string, double>> wishes;
@@ -71,6 +121,7 @@ int main(int count, char **words) {
         if (option == "-f") first = std::atof(words[i + 1]);
         if (option == "-c") cycle = std::atol(words[i + 1]);
         if (option == "-r") later = std::atof(words[i + 1]);
+        if (option == "-w") open = std::atof(words[i + 1]);
         if (option == "-s") pause = std::atof(words[i + 1]);
     }
     void *library = dlopen(words[1], RTLD_NOW | RTLD_LOCAL);
@@ -124,14 +175,8 @@ int main(int count, char **words) {
     transport.tsig_num = transport.tsig_denom = 4;
     std::ofstream sound(words[5], std::ios::binary);
     const long all = later > 0 ? 2 * samples : samples;
-    for (long done = 0; done < all; done += block) {
-        if (later > 0 && done >= samples && rate != later) {
-            plugin->stop_processing(plugin);
-            plugin->deactivate(plugin);
-            rate = later;
-            plugin->activate(plugin, rate, 1, block);
-            plugin->start_processing(plugin);
-        }
+    long done = 0;
+    const auto play_block = [&] {
         const bool rolls = cycle == 0 || done / cycle % 2 == 0;
         const double beats = rolls ? (cycle == 0 ? done : done % cycle) / rate * bpm / 60 : 0;
         transport.flags = stands | (rolls ? uint32_t(CLAP_TRANSPORT_IS_PLAYING) : 0);
@@ -146,13 +191,25 @@ int main(int count, char **words) {
         const clap_output_events out = {nullptr, event_taken};
         process.in_events = &in;
         process.out_events = &out;
-        if (plugin->process(plugin, &process) == CLAP_PROCESS_ERROR) return failed("it would not play");
+        if (plugin->process(plugin, &process) == CLAP_PROCESS_ERROR) std::exit(failed("it would not play"));
         events.clear();
+        done += block;
+    };
+    while (done < all) {
+        if (later > 0 && done >= samples && rate != later) {
+            plugin->stop_processing(plugin);
+            plugin->deactivate(plugin);
+            rate = later;
+            plugin->activate(plugin, rate, 1, block);
+            plugin->start_processing(plugin);
+        }
+        play_block();
         for (uint32_t i = 0; i < block; ++i) {
             sound.write(reinterpret_cast<const char *>(&left[i]), 4);
             sound.write(reinterpret_cast<const char *>(&right[i]), 4);
         }
     }
+    if (open > 0) play_with_window(plugin, open, block / rate, play_block);
     if (pause > 0) usleep(useconds_t(pause * 1e6));
     for (uint32_t i = 0; i < params->count(plugin); ++i) {
         clap_param_info info;

@@ -72,13 +72,18 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def render(host: Path, built: Path, environment: dict[str, str], tmp_path: Path) -> Render:
     """Render samples of the CLAP, as fast as they come; its parameters afterwards."""
+    return renderer(host, built, environment, tmp_path)
+
+
+def renderer(host: Path, built: Path, environment: dict[str, str], folder: Path) -> Render:
+    """As the fixture `render`, for a host and a plug-in that were built in another way."""
 
     def do(block: int, samples: int, *options: str, rate: int = 48000) -> tuple[Samples, dict[str, float]]:
-        output = tmp_path / "sound"
+        output = folder / "sound"
         plugin = next((built / "clap").iterdir())
         command = [str(host), str(plugin), str(rate), str(block), str(samples), str(output), *options]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stderr[-8000:]
         values = dict(line.rsplit("=", 1) for line in done.stdout.splitlines() if "=" in line)
         sound = np.frombuffer(output.read_bytes(), np.float32).reshape(-1, 2)
         return sound, {name: float(value) for name, value in values.items()}
