@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -52,6 +53,25 @@ def test_an_engine_goes_before_others_and_so_do_the_threads_it_begins() -> None:
         pytest.skip("nothing is granted here")
     assert in_a_thread(levels) == ("nice -11", -11, -11)
     assert os.getpriority(os.PRIO_PROCESS, 0) != -11
+
+
+@linux
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this system weighs no sessions")
+def test_an_engine_that_leads_a_session_has_the_session_go_before_others() -> None:
+    code = """
+from streamer.process import priority
+print(priority.hurry_session())
+print(open("/proc/self/autogroup").read())
+"""
+    leads, follows = (
+        subprocess.run([sys.executable, "-c", code], start_new_session=own, capture_output=True, text=True, timeout=60)
+        for own in (True, False)
+    )
+    assert follows.stdout.startswith("\n"), "a terminal's session is its user's"
+    if not may_be_nice():
+        pytest.skip("nothing is granted here")
+    said, weighed = leads.stdout.split("\n")[:2]
+    assert said == "nice -11 for the session" and weighed.endswith(" nice -11")
 
 
 @linux

@@ -25,7 +25,7 @@ from streamer.engine.loading import load
 from streamer.engine.model import Model
 from streamer.errors import UserError
 from streamer.process import nursery
-from streamer.process.priority import hurry_engine
+from streamer.process.priority import hurry_engine, hurry_session
 from streamer.surfaces.bridge import endpoint, wire
 from streamer.surfaces.bridge.osc import Store, actions, parameters, way
 from streamer.surfaces.bridge.room import MOST, Room
@@ -66,6 +66,7 @@ def serve(model: str, folder: Path, idle: float = IDLE_SECONDS, osc_port: int = 
         Another engine runs, the model cannot be loaded, or it does not live.
     """
     before = nursery.threads()
+    hurry_session()
     with endpoint.only_one(folder):
         token = secrets.token_hex(32)
         with socket.create_server((LOOPBACK, 0), backlog=64) as listener:
