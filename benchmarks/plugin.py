@@ -151,7 +151,7 @@ def hosting(
     driver = f"jackd -n {server} -R -P70 -S -d dummy -r {rate} -p {block} -C 2 -P 2".split()
     with contextlib.ExitStack() as stack:
         jack = stack.enter_context(running(driver, environment))
-        subprocess.run(["jack_wait", "-s", server, "-w", "-t", "20"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["jack_wait", "-s", server, "-w", "-t", "60"], check=True, stdout=subprocess.DEVNULL)
         # They read commands, and end with them: their input stays open.
         names = [f"mgs{number}" for number in range(instances)]
         hosts = [
