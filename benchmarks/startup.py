@@ -3,8 +3,9 @@
     python -m benchmarks.startup [--runs 3]
 
 Of `streamer play` into a file: seconds from its start to the first sample that is not silent, and the processor time of
-all processes until then; resident and proportional memory a few seconds later, once the spare is there. Of `streamer
-render --seconds 1`: seconds and processor time. On a busy machine only the processor time tells something.
+all processes until then; resident and proportional memory a few seconds later, once the spare is there, and again while
+and after it goes on from a sound file (`/mg/continue`). Of `streamer render --seconds 1`: seconds and processor time.
+On a busy machine only the processor time tells something.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,9 +22,13 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import soundfile
+from pythonosc.udp_client import SimpleUDPClient
 
 COMMAND = [sys.executable, "-m", "streamer.cli.start"]
+RATE = 44100  # of the sound that it goes on from
 WAV_HEADER = 80  # bytes, at the most
+STEADY_MB = 2.0
 SETTLED = 8.0  # seconds of music after which the spare is there
 
 
@@ -43,12 +49,45 @@ def sounds(path: Path) -> bool:
     return path.exists() and bool(np.frombuffer(path.read_bytes()[WAV_HEADER:], np.uint8).any())
 
 
+def memory(number: int) -> tuple[int, int]:
+    """Of a process and all that came of it: what the largest holds, and all together, in MB."""
+    infos = [own.memory_full_info() for own in family(number)]
+    return round(max(own.rss for own in infos) / 1e6), round(sum(own.pss for own in infos) / 1e6)
+
+
+def go_on_from(folder: Path, port: int) -> None:
+    """Have an instrument go on from half a minute of sound."""
+    path = folder / "passage.wav"
+    times = np.arange(30 * RATE) / RATE
+    soundfile.write(path, 0.3 * np.sin(2 * np.pi * (220 + 55 * (times % 4 // 1)) * times) * (times % 0.5 < 0.4), RATE)
+    SimpleUDPClient("127.0.0.1", port).send_message("/mg/continue", str(path))
+
+
+def largest_until_settled(number: int) -> int:
+    """The most that one of them held until it had held as much for some seconds, in MB."""
+    end, most, last = time.perf_counter() + SETTLED, 0.0, 0.0
+    while time.perf_counter() < end:
+        largest = max(own.memory_info().rss for own in family(number)) / 1e6
+        if abs(largest - last) > STEADY_MB:
+            end, last = time.perf_counter() + SETTLED, largest
+        most = max(most, largest)
+        time.sleep(0.02)
+    return round(most)
+
+
+def free_port() -> int:
+    """One that nobody listens at."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
 def play(folder: Path) -> dict[str, float]:
     """One run of `streamer play`."""
     path = folder / "music.wav"
     path.unlink(missing_ok=True)
     start = time.perf_counter()
-    command = [*COMMAND, "play", "--wav-out", str(path), "--osc-port", "0"]
+    command = [*COMMAND, "play", "--wav-out", str(path), "--osc-port", str(port := free_port())]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             while not sounds(path):
@@ -57,15 +96,22 @@ def play(folder: Path) -> dict[str, float]:
                 time.sleep(0.005)
             heard, worked = time.perf_counter() - start, processor_time(process.pid)
             time.sleep(SETTLED)
-            memory = [own.memory_full_info() for own in family(process.pid)]
+            largest, together = memory(process.pid)
+            count = len(family(process.pid))
+            go_on_from(folder, port)
+            peak = largest_until_settled(process.pid)
+            largest_then, together_then = memory(process.pid)
         finally:
             process.terminate()
     return {
         "first_sound_s": round(heard, 2),
         "processor_s": round(worked, 2),
-        "largest_mb": round(max(own.rss for own in memory) / 1e6),
-        "all_pss_mb": round(sum(own.pss for own in memory) / 1e6),
-        "processes": len(memory),
+        "largest_mb": largest,
+        "all_pss_mb": together,
+        "processes": count,
+        "largest_while_it_continues_mb": peak,
+        "largest_after_it_mb": largest_then,
+        "all_pss_after_it_mb": together_then,
     }
 
 

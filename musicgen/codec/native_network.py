@@ -5,15 +5,15 @@ from __future__ import annotations
 import ctypes
 import functools
 import weakref
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musicgen.backends import native_step
 from musicgen.codec.native_packing import NativeWeights, Packing
-from musicgen.codec.weights import Layer
+from musicgen.codec.weights import Conv, Layer
 from musicgen.errors import ModelError
 
 WORDS_FROM = {"neon": 2 * 1024 * 1024, "neondot": 2 * 1024 * 1024}
@@ -74,7 +74,7 @@ class NativeNetwork:
 
     def __init__(
         self,
-        layers: Sequence[Layer],
+        layers: Iterable[Layer],
         table: NDArray[np.float32] | None,
         *,
         codebooks: int = 1,
@@ -87,7 +87,11 @@ class NativeNetwork:
         self.library = _functions(native_step.library())
         self.kernels = kernels or native_step.kernels()[0]
         self._packing = Packing(compact, WORDS_FROM.get(self.kernels, 0))
-        self._layers = self._packing.layers(layers, sound=table is not None)
+        if table is None:
+            self._layers = self._packing.layers(layers)
+        else:
+            *inner, last = layers
+            self._layers = self._packing.layers(inner, cast(Conv, last))
         self._weights = NativeWeights(
             table=None if table is None else self._packing.keep(table),
             codebooks=codebooks,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -71,19 +71,24 @@ class Packing:
         self._kept: list[Any] = []
         self.size = 0
 
-    def layers(self, layers: Sequence[Layer], sound: bool = False) -> ctypes.Array[NativeLayer]:
-        """sound: the last layer gives a sound's few channels, not features."""
-        packed = (NativeLayer * len(layers))()
-        for made, layer in zip(packed, layers, strict=True):
-            if isinstance(layer, Lstm):
-                self._lstm(made, layer)
-            elif isinstance(layer, Residual):
-                made.convolve, made.project = self._conv(layer.convolve), self._conv(layer.project)
-                if layer.shortcut is not None:
-                    made.shortcut = self._conv(layer.shortcut)
-            else:
-                made.convolve = self._last(layer) if sound and layer is layers[-1] else self._conv(layer)
-        return packed
+    def layers(self, layers: Iterable[Layer], sound: Conv | None = None) -> ctypes.Array[NativeLayer]:
+        """sound: a last layer that gives a sound's few channels, not features."""
+        packed = [self._layer(layer) for layer in layers]
+        if sound is not None:
+            packed.append(NativeLayer(convolve=self._last(sound)))
+        return (NativeLayer * len(packed))(*packed)
+
+    def _layer(self, layer: Layer) -> NativeLayer:
+        made = NativeLayer()
+        if isinstance(layer, Lstm):
+            self._lstm(made, layer)
+        elif isinstance(layer, Residual):
+            made.convolve, made.project = self._conv(layer.convolve), self._conv(layer.project)
+            if layer.shortcut is not None:
+                made.shortcut = self._conv(layer.shortcut)
+        else:
+            made.convolve = self._conv(layer)
+        return made
 
     def keep(self, array: NDArray[Any]) -> int:
         """Its address, in pages that stay."""

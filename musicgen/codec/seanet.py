@@ -100,7 +100,7 @@ def read_encoder(config: dict[str, Any], tensors: Tensors, codebooks: int) -> En
     shape = SimpleNamespace(**(DEFAULTS | config))
     return EncoderWeights(
         tables=np.stack(_tables(shape, tensors, codebooks)),
-        layers=tuple(_encoder_layers(shape, tensors.part("encoder.layers"))),
+        layers=_encoder_layers(shape, tensors.part("encoder.layers")),
         hop=math.prod(shape.upsampling_ratios),
     )
 

@@ -11,6 +11,7 @@ Compression") in the form that transformers' ``EncodecModel`` gives it, paddings
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,13 +139,13 @@ class EncoderWeights:
     tables
         The codebooks that are used, (codebooks, codebook_size, hidden).
     layers
-        The encoder network.
+        The encoder network, each layer laid out as it is taken: all of them never lie beside the packed ones.
     hop
         Samples of a frame.
     """
 
     tables: NDArray[np.float32]
-    layers: tuple[Layer, ...]
+    layers: Iterator[Layer]
     hop: int
 
 

@@ -21,7 +21,7 @@ from streamer.errors import UserError
 from streamer.process import nursery
 from streamer.process.events import Facts, Failed, Loaded, Ready, Report
 from streamer.process.handover import Handover
-from streamer.process.heap import give_back
+from streamer.process.heap import give_back, keep_little
 from streamer.process.intake import Intake
 from streamer.process.job import Job, Source, Tell
 from streamer.process.playhead import Playhead
@@ -100,6 +100,7 @@ def build(
     source, facts = _named(job.factory)(tell, values, job.rate, job.channels, **job.arguments, **loaded, **goes_on)
     gc.collect()
     give_back()
+    keep_little()
     gc.freeze()  # what is loaded stays: the collector need not walk it while the music plays
     gc.enable()
     return source, facts

@@ -15,6 +15,7 @@ from streamer.control.moves import CONTINUE
 from streamer.control.table import FX, TURNS, WORDED
 from streamer.control.timeline import Timeline
 from streamer.process.events import Noted, Refused, Report
+from streamer.process.heap import give_back
 from streamer.process.job import Source, Tell
 from streamer.threads import lasting
 
@@ -22,6 +23,7 @@ TEXTS = WORDED | {"negative"}
 """Changes that take as long as the text encoder."""
 SLOW = TEXTS | {"melody", "lora", CONTINUE, *FX}
 """Changes that take their time to prepare; a melody (a file, a device, Demucs) may take minutes."""
+_LARGE = frozenset({"melody", "lora", CONTINUE})  # what takes much memory for a moment
 _LANES = (TEXTS, frozenset({"melody"}), frozenset({"lora"}), frozenset({CONTINUE}), frozenset(FX))
 """What is prepared beside each other."""
 AHEAD = 5.0
@@ -168,6 +170,8 @@ class Intake:
             notes += self._source.prepare(values, entry.change.over)
         except Exception as error:  # whatever a client sent, the music goes on
             problem = self._explain(error)
+        if values.keys() & _LARGE:
+            give_back()
         with self._changed:
             wanted = entry.change.values
             if entry.gone or any(wanted.get(name) != value for name, value in values.items()):
