@@ -93,3 +93,13 @@ def test_a_take_is_told_its_score(tiny_model_dir: Path, tmp_path: Path) -> None:
     assert np.array_equal(told, np.stack([stream.next_frame() for _ in range(8)], 1))
     assert not np.array_equal(told, plain)
     assert takes[0].path(tmp_path) != takes[1].path(tmp_path)
+
+
+def test_drums_are_heard_by_their_cymbals_and_a_bass_by_what_goes_on() -> None:
+    tune, beat = strings([60, 64, 67], 4.0), clicks(120, 4.0, off_beats=0.4)[: 4 * RATE]
+    t = np.arange(4 * RATE) / RATE
+    deep = np.asarray(0.1 * np.sin(2 * np.pi * 55 * t), np.float32)
+    thump = np.asarray(0.3 * np.sin(2 * np.pi * 55 * t) * np.exp(-20 * (t % 0.5)), np.float32)
+    assert listeners.drums(tune + beat) > listeners.drums(tune + deep) + 1
+    assert listeners.bass(tune + deep) > listeners.bass(tune + thump) + 1
+    assert listeners.bass(tune + deep) > listeners.bass(tune + beat) + 1

@@ -16,13 +16,27 @@ from training import told
 from training.codec import RATE
 from training.compose import compose
 from training.compose.arrange import STYLES, TABLE
-from training.compose.families import FAMILIES
-from training.compose.liberties import Liberties
-from training.evaluate.listeners import TRIADS, Audio, Beats, beats, errors, halves, level, onset_rate, sounds, triad
+from training.compose.liberties import USUAL, Liberties
+from training.compose.song import PLAYERS
+from training.compose.takes import take
+from training.evaluate.listeners import (
+    TRIADS,
+    Audio,
+    Beats,
+    bass,
+    beats,
+    drums,
+    errors,
+    halves,
+    level,
+    onset_rate,
+    triad,
+)
 from training.evaluate.material import NO_PULSE
 from training.evaluate.playing import Take, sound
 from training.evaluate.studio import FRAMES, Studio
 from training.render import render
+from training.takes import render as renders
 
 FEW = ("house", "techno", "funk", "rock", "jazz trio", "reggae", "trap", "lo-fi hip hop")
 SECONDS, SETTLED = 32.0, 8.0  # of a stream; of its beginning, which is not judged
@@ -180,14 +194,18 @@ def chords_of_renders(studio: Studio) -> float:
     return float(np.mean(right)) if right else float("nan")
 
 
-def players(studio: Studio) -> dict[str, Any]:
-    """How often a probe hears drums, or bass, told on and off for eight seconds in turn.
+PLAYED = {"drums": drums, "bass": bass}
+"""What tells more of a player the more it plays."""
 
-    The first three of each eight are not listened to. The probe is weak: read nano's figures beside those that it has
-    of decoded renders.
+
+def players(studio: Studio) -> dict[str, Any]:
+    """How often there is more of the drums, or the bass, where they are told to play than in the eight seconds beside.
+
+    They are told on and off for eight seconds in turn; the first three of each eight are not listened to. By chance it
+    is half of the pairs. Beside nano's figures stand those of rendered songs, with that player and without.
     """
     report = {}
-    for name in ("drums", "bass"):
+    for name, listener in PLAYED.items():
         asked = []
         for i, style in enumerate(styles_of(studio)):
             values = [1.0, 0.0] if i % 2 else [0.0, 1.0]
@@ -195,12 +213,13 @@ def players(studio: Studio) -> dict[str, Any]:
             asked.append((style, switched(fields, f"play_{name}", 8.0, values)))
         right: dict[str, list[bool]] = {}
         for i, (clip, (style, _)) in enumerate(zip(played(studio, asked, SEED + 2000), asked, strict=True)):
-            windows = [clip[round((8 * k + 3) * RATE) : round(8 * (k + 1) * RATE)] for k in range(4)]
-            heard = sounds(studio.jury.instruments, windows, list(FAMILIES).index(name))
-            right[style] = [there == bool((k + i) % 2) for k, there in enumerate(heard)]
+            heard = [listener(clip[round((8 * k + 3) * RATE) : round(8 * (k + 1) * RATE)]) for k in range(4)]
+            right[style] = [(then > now) == bool((k + i) % 2 == 0) for k, (now, then) in enumerate(pairwise(heard))]
         by_style = {style: float(np.mean(found)) for style, found in right.items()}
+        worst = min(by_style, key=lambda style: by_style[style])
         report[name] = {
             "nano": float(np.mean([*by_style.values()])),
+            "worst": worst,
             "by_style": by_style,
             "decoded_renders": players_of_renders(studio, name),
         }
@@ -208,17 +227,17 @@ def players(studio: Studio) -> dict[str, Any]:
 
 
 def players_of_renders(studio: Studio, name: str) -> float:
-    """The players' listener on decoded renders, wherever one plays or is silent for 4 s or longer: mean of both."""
-    right: dict[bool, list[bool]] = {True: [], False: []}
-    for song, audio in songs(studio, Liberties(tempo=True, players=True)):
-        plays = told.of_song(song, round(ROOM * FRAMES))[:, FIELDS.index(f"play_{name}")] > 0
-        edges = [0, *(np.flatnonzero(np.diff(plays)) + 1), len(plays)]
-        for begin, end in pairwise(edges):
-            if end - begin >= 4 * FRAMES:
-                window = audio[piece(int(begin), int(min(end, begin + 5 * FRAMES)))]
-                (heard,) = sounds(studio.jury.instruments, [window], list(FAMILIES).index(name))
-                right[bool(plays[begin])].append(heard == plays[begin])
-    return float(np.mean([np.mean(found) for found in right.values() if found]))
+    """How often the same listener hears more of a player in a decoded song than in the same song without it."""
+    right = []
+    for i in range(len(STYLES)):
+        seed = RENDERED + i
+        song = take(seed, 8.0, Liberties(tempo=True), PLAYERS, USUAL)
+        others = {track.player for track in song.tracks} - {name}
+        if others and len(others) < len({track.player for track in song.tracks}):
+            pair = renders([song, take(seed, 8.0, Liberties(tempo=True), sorted(others), USUAL)])
+            there, gone = (PLAYED[name](sound(studio.weights, codes)) for codes in studio.encode(pair))
+            right.append(there > gone)
+    return float(np.mean(right)) if right else float("nan")
 
 
 def energy(studio: Studio) -> dict[str, Any]:

@@ -17,7 +17,7 @@ Audio = NDArray[np.float32]
 Beats = NDArray[np.float64]
 AROUND = 0.1  # of the asked tempo: how far from it the tracker looks for the tempo that is played
 TIGHT = 100.0  # how much a beat of another length costs the tracker, in onsets
-LOWEST = 4  # mel bands: up to about 150 Hz
+LOWEST, LOW, HIGHEST = 4, 7, 60  # mel bands: up to about 150 and 200 Hz, and from about 6 kHz on
 HOP = 256 / RATE  # seconds of the onset curve
 ATTACK = 0.011  # seconds by which the curve rises before an attack: half of its window and of its smoothing
 
@@ -108,7 +108,14 @@ def onset_rate(audio: Audio) -> float:
     return float(peaks.sum() / (len(audio) / RATE))
 
 
-@torch.no_grad()
-def sounds(network: judge.Network, clips: list[Audio], family: int) -> list[bool]:
-    """Whether a probe hears one of the `families.FAMILIES` in each clip."""
-    return [bool(x) for x in network(torch.stack([judge.features(clip) for clip in clips]))[:, family] > 0]
+# --- who plays ----------------------------------------------------------------------------------------------------
+
+
+def drums(audio: Audio) -> float:
+    """How loud the loudest tenth of the windows is above some 6 kHz, where cymbals and snares are: mean log-mel."""
+    return float(torch.quantile(judge.mel_frames(audio)[:, HIGHEST:].mean(1), 0.9))
+
+
+def bass(audio: Audio) -> float:
+    """How loud half of the windows are below some 200 Hz, at the least: a bass goes on where a bass drum stops."""
+    return float(judge.mel_frames(audio)[:, :LOW].mean(1).median())
