@@ -1,6 +1,7 @@
 """What listens for a score hears what is known to be there."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from rich.progress import Progress
 from musicgen import MusicGen, score
 from musicgen.score import FIELDS
 from training.codec import RATE
-from training.evaluate import following, listeners, playing
+from training.evaluate import following, listeners, moving, playing
 from training.evaluate.playing import Take
 
 
@@ -103,3 +104,24 @@ def test_drums_are_heard_by_their_cymbals_and_a_bass_by_what_goes_on() -> None:
     assert listeners.drums(tune + beat) > listeners.drums(tune + deep) + 1
     assert listeners.bass(tune + deep) > listeners.bass(tune + thump) + 1
     assert listeners.bass(tune + deep) > listeners.bass(tune + beat) + 1
+
+
+@pytest.mark.parametrize("curve", [moving.sudden, moving.gradual])
+def test_beats_are_found_along_a_clock_that_moves(curve: Callable[[float], moving.Tempo]) -> None:
+    tempo = curve(104.3)
+    count = moving.passed(tempo)
+    audio, rng = np.zeros(round(moving.SECONDS * RATE), np.float32), np.random.default_rng(0)
+    struck = np.interp(np.arange(int(count[-1])), count, np.arange(len(tempo)) / moving.FRAMES)
+    for start in (struck * RATE).astype(int):
+        part = audio[start : start + 1600]
+        part += 0.5 * rng.normal(size=len(part)) * np.exp(-np.arange(len(part)) / 300)
+    found, grid = moving.found_along(audio, tempo)
+    assert grid[: len(struck)] == pytest.approx(struck)
+    assert np.abs(listeners.errors(found[2:-2], grid)).max() < 0.015
+
+
+def test_a_clock_that_moves_has_its_beats_where_its_tempo_puts_them() -> None:
+    fields = moving.moving_clock(moving.sudden(100.0))
+    first = round(moving.MOVES * moving.FRAMES)
+    assert fields[first, FIELDS.index("bpm")] == pytest.approx(105.0)
+    assert np.diff(moving.passed(moving.sudden(100.0)))[[0, first]] * 3000 == pytest.approx([100.0, 105.0])

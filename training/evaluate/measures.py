@@ -18,7 +18,7 @@ from training import judge
 from training.codec import CODES, RATE
 from training.compose.arrange import STYLES
 from training.compose.families import FAMILIES
-from training.evaluate import figures, following, material, opus
+from training.evaluate import figures, following, material, moving, opus
 from training.evaluate.live import rendered
 from training.evaluate.material import NO_PULSE, Audio, Wanted
 from training.evaluate.playing import Codes, Take, sound
@@ -473,4 +473,5 @@ PARTS = {
     "endless": endless,
     "cross_entropy": cross_entropy,
     "score": following.score,
+    "moving": moving.moving,
 }
