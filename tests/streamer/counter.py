@@ -82,7 +82,9 @@ class Counter:
         self._changes: list[Change] = []
         self._encoded: list[str] = []
 
-    pulse = (120.0, 0.0)
+    @property
+    def pulse(self) -> tuple[float, float]:
+        return 120.0, self._done / self._rate * 2
 
     @property
     def frontier(self) -> int:

@@ -48,15 +48,15 @@ def until(condition: Callable[[], object], seconds: float = 30) -> None:
 class Server:
     """A JACK server of its own, without hardware; synchronous, so that it loses nothing itself."""
 
-    def __init__(self, name: str, environment: dict[str, str]) -> None:
+    def __init__(self, name: str, environment: dict[str, str], outputs: int = 2) -> None:
         self.name = name
-        self._environment = environment
+        self._environment, self._outputs = environment, outputs
         self.start(RATE)
 
     def start(self, rate: int) -> None:
         """Start it, again where it has ended."""
         quiet, env = subprocess.DEVNULL, self._environment
-        command = f"jackd -n {self.name} -R -P70 -S -d dummy -r {rate} -p 1024 -C 2 -P 2".split()
+        command = f"jackd -n {self.name} -R -P70 -S -d dummy -r {rate} -p 1024 -C 2 -P {self._outputs}".split()
         self.process = subprocess.Popen(command, env=env, stdout=quiet, stderr=quiet, start_new_session=True)
         subprocess.run(["jack_wait", "-s", self.name, "-w", "-t", "10"], check=True, env=env, stdout=quiet)
 
@@ -85,9 +85,9 @@ def server(environment: dict[str, str]) -> Iterator[Server]:
 class Instrument:
     """A module in a process of its own, which answers lines with lines of JSON."""
 
-    def __init__(self, module: str, environment: dict[str, str]) -> None:
+    def __init__(self, module: str, environment: dict[str, str], *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -137,19 +137,20 @@ def counting(server: Server, environment: dict[str, str]) -> Iterator[Counting]:
 
 
 class Recorder:
-    """A JACK client that keeps what the instrument sends to the loudspeakers."""
+    """A JACK client that keeps what the instrument sends to the loudspeakers, a channel for each of them."""
 
-    def __init__(self, server: Server, seconds: float) -> None:
+    def __init__(self, server: Server, seconds: float, outputs: int = 2) -> None:
         import jack
 
-        self.sound: NDArray[np.float32] = np.zeros((round(seconds * RATE), 2), np.float32)
+        self.sound: NDArray[np.float32] = np.zeros((round(seconds * RATE), outputs), np.float32)
         self.done = 0
         self._client = jack.Client("recorder", servername=server.name)
-        self._inputs = [self._client.inports.register(f"in_{channel}") for channel in (1, 2)]
+        self._inputs = [self._client.inports.register(f"in_{channel + 1}") for channel in range(outputs)]
         self._client.set_process_callback(self._process)
         self._client.activate()
-        sources = [port for port in self._client.get_ports(is_output=True, is_audio=True) if not port.is_physical]
-        for source, ours in zip(sources, self._inputs, strict=True):
+        speakers = self._client.get_ports(is_input=True, is_audio=True, is_physical=True)
+        for speaker, ours in zip(speakers, self._inputs, strict=True):
+            (source,) = self._client.get_all_connections(speaker)
             self._client.connect(source, ours)
 
     def _process(self, frames: int) -> None:
@@ -180,6 +181,30 @@ def test_a_counter_arrives_whole_at_48_kHz_beside_a_busy_neighbour(server: Serve
     assert (np.diff(numbers) == 1).all()
     assert status["xruns"] == 0
     assert counting.quit() == ""
+
+
+def test_music_plays_on_the_third_and_fourth_loudspeaker_and_the_click_on_the_others(
+    environment: dict[str, str],
+) -> None:
+    """A late block would fade, so the median and the best click speak: the machine may be busy."""
+    server = Server(environment["JACK_DEFAULT_SERVER"], environment, outputs=4)
+    try:
+        counting = Counting("tests.streamer.counting", environment, "3,4", "1,2")
+        recorder = Recorder(server, 4, outputs=4)
+        until(recorder.full)
+        recorder.close()
+        assert counting.quit() == ""
+    finally:
+        server.end()
+    clicks, music = recorder.sound[:, :2], recorder.sound[:, 2:]
+    begins = np.flatnonzero(clicks[:, 0])
+    begins = begins[np.diff(begins, prepend=-RATE) > RATE // 10][1:-1]
+    assert len(begins) >= 4
+    assert np.array_equal(clicks[begins[0] :, 0], clicks[begins[0] :, 1])
+    assert np.median(np.diff(begins)) == pytest.approx(RATE / 2, abs=2)  # 120 bpm, and silence between
+    assert np.abs(clicks).max() < 1  # none of the numbers on it
+    assert any((np.diff(music[at : at + RATE // 30, 0]) == 1).all() for at in begins)  # and no click on them
+    assert np.abs(music[:, 1]).max() > 0.9  # the sine beside them
 
 
 def test_a_stalled_engine_is_one_counted_underrun_that_fades_out_and_in(server: Server, counting: Counting) -> None:
