@@ -74,9 +74,20 @@ class Fold:
         levelled: Array = bars / np.maximum(self._spread(), 1e-6)
         return levelled
 
+    @property
+    def loudness(self) -> Array:
+        """How much has set in of late in each band, (4,)."""
+        return np.sqrt(self._squares)
+
+    def bar_in(self, row: int, first: int) -> Array:
+        """One of the bars, (96, 4), as `level` has it, from one of its bins on."""
+        bar = np.roll(self._bars[row], -first, axis=0)
+        levelled: Array = (bar - bar.mean(axis=0)) / np.maximum(self._spread(), 1e-6)
+        return levelled
+
     def _spread(self) -> Array:
         """How uneven each band would be if its attacks fell anywhere, (4,); and no band of next to none counts."""
-        spread = np.sqrt(self._squares)
+        spread = self.loudness
         uneven: Array = np.maximum(spread, 0.2 * spread.max()).astype(np.float32)
         return uneven
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from streamer.sound.flux import PER_SECOND, Array, Flux
 from streamer.sound.fold import BEATS, BINS, SPAN, TEMPI, Fold, pattern_spectrum
+from streamer.sound.trust import NEAR, evidence, trust
 
 PATTERN = "beat.json"
 """Beside this file: the bar that beats are known by, see `benchmarks.lock`."""
@@ -18,17 +19,17 @@ LISTENS = 6.0
 """Seconds of music from which a beat is known well enough to start on."""
 EVERY = 10
 """Steps of flux between two looks."""
-SURE = 0.3
+SURE = 0.6
 """Confidence from which on the beat is trusted; it is lost again at half of that."""
 
 _BEAT = BINS // BEATS
-_NEAR = np.array([-2, -1, 0, 1, 2])  # bins of a beat that are still the same place
 _EARLY = 1.0  # seconds that are needed for a first look
 _REMEMBERS = 5.0  # seconds after which what spoke for a place counts for a third
 _GAIN, _EARLY_GAIN = 0.22, 0.6  # of the way to where the beat is heard, that one look goes
 _TEMPO_GAIN = 0.1
 _NEWS = 0.1  # what the last look counts, for whether the beat is still heard
 _MOVES = 0.2  # nats a look by which another place has to be likelier, before the beat is moved there
+_CLEAR = 0.2  # nats of lead below which the beat is in doubt, whatever it looks like
 _UNLIKELY = 1e-4
 _LATE = 0.004  # seconds by which the attacks that the pattern is made of come after their beats
 
@@ -51,9 +52,10 @@ class Tracker:
     ----------
     bpm : float
         Beats a minute that are heard.
+    evidence : ndarray, float32, (17,)
+        What speaks for the beat and against it, see `trust`; zeros before the first look.
     confidence : float
-        How much likelier the beat is where it is than anywhere else, nats a look, lately as well as in the last
-        seconds; 0 before the first look.
+        How likely the beat is the music's own, 0..1; 0 before the first look.
     """
 
     def __init__(self, rate: int, bpm: float) -> None:
@@ -74,6 +76,7 @@ class Tracker:
         self._phase = 0.0  # beats at the last look
         self._since = 0  # samples since then
         self.bpm = self._expected
+        self.evidence = np.zeros(17, np.float32)
         self.confidence = 0.0
 
     @property
@@ -115,21 +118,29 @@ class Tracker:
         self._weight = self._weight * keeps + 1.0
         best = int(self._for.argmax())
         away = (best + _BEAT // 2) % _BEAT - _BEAT // 2
-        if abs(away) > _NEAR[-1] and (self._for[best] - self._for[_NEAR].max()) / self._weight > _MOVES:
+        if abs(away) > NEAR[-1] and (self._for[best] - self._for[NEAR].max()) / self._weight > _MOVES:
             self._phase = (self._phase + away / _BEAT) % 1.0
             self._for, self._lately = np.roll(self._for, -away), np.roll(self._lately, -away)
             places = np.roll(places, -away, axis=1)
             chances = places.sum(axis=0)
-        self._follow(places[:, _NEAR], float(chances[_NEAR].sum()))
+        self._follow(places[:, NEAR], float(chances[NEAR].sum()))
         self._lately += (np.log(chances + _UNLIKELY) - self._lately) * _NEWS
-        self.confidence = max(0.0, min(_lead(self._for / self._weight), _lead(self._lately)))
+        lead = max(0.0, min(_lead(self._for / self._weight), _lead(self._lately)))
+        self.evidence = self._evidence(lead)
+        self.confidence = trust(self.evidence) * min(1.0, lead / _CLEAR)
+
+    def _evidence(self, lead: float) -> Array:
+        fold = self._fold
+        row = int(np.abs(fold.tempi - self.bpm).argmin())
+        beat = round((float(fold.bar[row]) * BEATS - self._phase) * _BEAT)
+        return evidence(fold.bar_in(row, beat), fold.loudness, self._spectrum, lead)
 
     def _follow(self, near: npt.NDArray[np.float64], chance: float) -> None:
         """Go a part of the way to where the beat and the tempo are heard: the less, the less sure that is."""
         trust = min(1.0, 2.0 * chance)
         total = near.sum() + 1e-12
         gain = _GAIN if self.seconds > 3.0 else _EARLY_GAIN
-        self._phase = (self._phase + gain * trust * float((near.sum(axis=0) * _NEAR).sum() / total) / _BEAT) % 1.0
+        self._phase = (self._phase + gain * trust * float((near.sum(axis=0) * NEAR).sum() / total) / _BEAT) % 1.0
         heard = float((near.sum(axis=1) * self._fold.tempi).sum() / total)
         self.bpm += _TEMPO_GAIN * trust * (heard - self.bpm)
 
@@ -149,7 +160,7 @@ class Tracker:
 
 def _lead(chances: npt.NDArray[np.float64]) -> float:
     """How much more speaks for where the beat is than for anywhere else, nats."""
-    return float(chances[_NEAR].max() - chances[_NEAR[-1] + 1 : _BEAT - _NEAR[-1]].max())
+    return float(chances[NEAR].max() - chances[NEAR[-1] + 1 : _BEAT - NEAR[-1]].max())
 
 
 @lru_cache(maxsize=1)
