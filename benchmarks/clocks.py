@@ -14,8 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,10 +104,17 @@ def main() -> None:
 
 
 def play(
-    model: MusicGen, style: str, bpm: float, name: str, source: Exact | None, seconds: float
+    model: MusicGen,
+    style: str,
+    bpm: float,
+    name: str,
+    source: Exact | None,
+    seconds: float,
+    asked: Mapping[float, Change] = MappingProxyType({}),
 ) -> tuple[NDArray[np.float32], float]:
-    """What is heard, (samples,), and the source's beat with which that begins."""
-    controls = Controls(prompt=f"give me {style}", sync=name, progression=PROGRESSION, tempo=bpm if not source else 0.0)
+    """What is heard, (samples,), and the source's beat with which that begins; changes are asked for at moments."""
+    tempo = bpm if source is None else 0.0
+    controls = Controls(prompt=f"give me {style}", sync=name, progression=PROGRESSION, tempo=tempo, quantise="bar")
     core = Core(model, controls.values(), channels=1)
 
     def lead(pulse: Pulse, moment: float) -> None:
@@ -120,6 +128,9 @@ def play(
         now = step * STEP - LEAD
         if now >= 0:
             sync.look(now)
+        for moment, change in asked.items():
+            if now <= moment < now + STEP:
+                core.change(change)
         blocks.append(core.read(round(STEP * model.sample_rate))[:, 0])
     core.close()
     return np.concatenate(blocks), 0.0 if source is None else BEGINS
