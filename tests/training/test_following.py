@@ -13,6 +13,7 @@ from musicgen.score import FIELDS
 from training.codec import RATE
 from training.evaluate import following, listeners, moving, playing
 from training.evaluate.playing import Take
+from training.evaluate.studio import FRAMES
 
 
 def clicks(bpm: float, seconds: float, off_beats: float = 0.0) -> np.ndarray:
@@ -111,7 +112,7 @@ def test_beats_are_found_along_a_clock_that_moves(curve: Callable[[float], movin
     tempo = curve(104.3)
     count = moving.passed(tempo)
     audio, rng = np.zeros(round(moving.SECONDS * RATE), np.float32), np.random.default_rng(0)
-    struck = np.interp(np.arange(int(count[-1])), count, np.arange(len(tempo)) / moving.FRAMES)
+    struck = np.interp(np.arange(int(count[-1])), count, np.arange(len(tempo)) / FRAMES)
     for start in (struck * RATE).astype(int):
         part = audio[start : start + 1600]
         part += 0.5 * rng.normal(size=len(part)) * np.exp(-np.arange(len(part)) / 300)
@@ -122,6 +123,6 @@ def test_beats_are_found_along_a_clock_that_moves(curve: Callable[[float], movin
 
 def test_a_clock_that_moves_has_its_beats_where_its_tempo_puts_them() -> None:
     fields = moving.moving_clock(moving.sudden(100.0))
-    first = round(moving.MOVES * moving.FRAMES)
+    first = round(moving.MOVES * FRAMES)
     assert fields[first, FIELDS.index("bpm")] == pytest.approx(105.0)
     assert np.diff(moving.passed(moving.sudden(100.0)))[[0, first]] * 3000 == pytest.approx([100.0, 105.0])
