@@ -27,6 +27,7 @@ from benchmarks.clocks import LEAD, SOURCES, STYLES, TEMPI, play
 from musicgen import MusicGen
 from osc.values import Value
 from streamer.control.change import Change, Frame
+from streamer.control.score import OFF
 from streamer.control.tempo import BEATS_PER_BAR
 from streamer.engine.core import Core
 from tests.streamer.drums import RATE, DrumModel
@@ -35,7 +36,7 @@ from training.evaluate.listeners import beats
 from training.render import HELD_OUT, render
 
 EARLIEST, LATEST = 2.5, 4.5  # seconds at which a change is asked for
-ASKED = {"prompt": {"prompt": "solo church organ"}, "player": {"drums": "off"}}
+ASKED: dict[str, dict[str, Value]] = {"prompt": {"prompt": "solo church organ"}, "player": {"player_drums": OFF}}
 BESIDE = 1.015
 BEGINS, ENDS = 10.0, 24.0  # seconds in which the volume moves
 QUIET = -12.0  # dB

@@ -19,7 +19,7 @@ LISTENS = 6.0
 """Seconds of music from which a beat is known well enough to start on."""
 EVERY = 10
 """Steps of flux between two looks."""
-SURE = 0.6
+SURE = 0.4
 """Confidence from which on the beat is trusted; it is lost again at half of that."""
 
 _BEAT = BINS // BEATS
@@ -29,7 +29,7 @@ _GAIN, _EARLY_GAIN = 0.22, 0.6  # of the way to where the beat is heard, that on
 _TEMPO_GAIN = 0.1
 _NEWS = 0.1  # what the last look counts, for whether the beat is still heard
 _MOVES = 0.2  # nats a look by which another place has to be likelier, before the beat is moved there
-_CLEAR = 0.2  # nats of lead below which the beat is in doubt, whatever it looks like
+_CLEAR = 0.1  # nats of lead below which the beat is in doubt, whatever it looks like
 _UNLIKELY = 1e-4
 _LATE = 0.004  # seconds by which the attacks that the pattern is made of come after their beats
 
