@@ -30,6 +30,14 @@ def widened(array: NDArray[Any]) -> NDArray[Any]:
     By moving bits, some fifteen times as fast as numpy does it: exponent and fraction keep their places beside each
     other, and a product makes up for the exponents' different zeros. It is exact, subnormal numbers included.
     """
+    wide = widened_finite(array)
+    # from 65536 on it was infinity or none
+    known = wide is array or not wide.size or max(wide.max(), -wide.min()) < 65536
+    return wide if known else array.astype(np.float32)
+
+
+def widened_finite(array: NDArray[Any]) -> NDArray[Any]:
+    """As `widened`, of an array without infinity and NaN: nobody looks for them."""
     if array.dtype != np.float16:
         return array
     bits = array.view(np.int16).astype(np.int32)
@@ -37,8 +45,7 @@ def widened(array: NDArray[Any]) -> NDArray[Any]:
     bits &= _SIGN_AND_NUMBER
     wide: NDArray[np.float32] = bits.view(np.float32)
     wide *= _EXPONENTS
-    # from 65536 on it was infinity or none
-    return wide if not wide.size or max(wide.max(), -wide.min()) < 65536 else array.astype(np.float32)
+    return wide
 
 
 _SIGN_AND_NUMBER = np.int32(0x8FFFE000 - 2**32)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musicgen.arrays import floats
+from musicgen.arrays import floats, widened_finite
 from musicgen.load.tensors import Tensors
 from musicgen.sampling import softmax
 from musicgen.text.activations import ACTIVATIONS
@@ -34,19 +34,22 @@ _PLAIN = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross
 
 Floats = NDArray[np.float32]
 Kept = NDArray[Any]  # as the file has it: of float16 a prompt is sooner widened than as much again is kept
-Linear = tuple[Kept, Kept]  # weight (out, in), bias (out,)
+Linear = tuple[Kept, Floats]  # weight (in, out), bias (out,)
 Norm = tuple[Floats, Floats]  # scale (d,), shift (d,)
+
+_PIECE = 2**16
+"""Weights that are widened at a time, for a product: as many as stay in the processor's second cache."""
 
 
 @dataclass(frozen=True)
 class Layer:
     """One layer. d: hidden size, f: intermediate size."""
 
-    qkv: Linear  # (3 d, d)
+    qkv: Linear  # (d, 3 d)
     out: Linear  # (d, d)
     out_norm: Norm
-    feed_in: Linear  # (f, d)
-    feed_out: Linear  # (d, f)
+    feed_in: Linear  # (d, f)
+    feed_out: Linear  # (f, d)
     feed_norm: Norm
 
 
@@ -100,9 +103,10 @@ def read_bert(config: dict[str, Any], tensors: Tensors) -> Bert:
     size, inner = values["hidden_size"], values["intermediate_size"]
 
     def linear(part: Tensors, outputs: int, inputs: int, *names: str) -> Linear:
-        """Layers with the same input, one below the other."""
+        """Layers with the same input, one beside the other. A product with few rows reads them from end to end."""
         weights = [part.take(f"{name}.weight", outputs, inputs, stored=True) for name in names]
-        return _joined(weights), _joined([part.take(f"{name}.bias", outputs) for name in names])
+        biases = [part.take(f"{name}.bias", outputs) for name in names]
+        return np.ascontiguousarray(np.concatenate(weights).T), np.concatenate(biases)
 
     def norm(part: Tensors) -> Norm:
         return part.take("LayerNorm.weight", size), part.take("LayerNorm.bias", size)
@@ -129,10 +133,6 @@ def read_bert(config: dict[str, Any], tensors: Tensors) -> Bert:
         heads=values["num_attention_heads"],
         epsilon=values["layer_norm_eps"],
     )
-
-
-def _joined(parts: list[Kept]) -> Kept:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def bert_states(bert: Bert, tokens: NDArray[np.int64]) -> Floats:
@@ -162,5 +162,9 @@ def _attended(queries: Floats, keys: Floats, values: Floats) -> Floats:
 
 
 def _linear(x: Floats, weights: Linear) -> Floats:
-    y: Floats = x @ floats(weights[0]).T + weights[1]
+    weight, y = weights
+    rows = max(1, _PIECE // weight.shape[1])
+    for start in range(0, len(weight), rows):
+        piece = floats(widened_finite(weight[start : start + rows]))  # a file with others has been refused
+        y = y + x[:, start : start + rows] @ piece
     return y
