@@ -4,8 +4,10 @@ Usage: python -m benchmarks.plugin [--seconds 60] [--instances 1] [--together] [
 
 jalv hosts the built LV2 under JACK's dummy driver; a client of ours hears what it plays. A block that comes too late
 fades to silence, so its last sample is an exact zero: that is what is counted, from the moment on at which all
-instances sound. Beside it stand JACK's own xruns, the most of a block's time that all clients together have used, and
-the share of a core that the engine, the hosts and JACK have taken.
+instances sound. Beside it stand JACK's own xruns, how long JACK stood still before each break and at the longest, the
+most of a block's time that all clients together have used, and the share of a core that the engine, the hosts and JACK
+have taken. The dummy driver makes good what it was late by at once, as no device does: where the whole machine stands
+still for longer than `lead`, as a virtual one does at times, a break follows.
 
 With several instances there are as many hosts in the one server, each with a prompt and a seed of its own, all played
 by one engine. With --together all settings play at once, each in a server of its own, by one engine too.
@@ -45,6 +47,7 @@ URI = "urn:musicgen-streamer:plugin"
 PATIENCE = 60.0  # seconds until there must be sound
 NAMES = {"jalv": "-n", "jalv.gtk3": "--jack-name"}  # how each is told its name
 MOST_TOLD = 10  # breaks
+SHORTLY = 0.3  # seconds
 PROGRAMS = ("jackd", "jack_wait", "jalv")
 SETTINGS = list(itertools.product((44100, 48000, 96000), (64, 128, 512, 2048)))
 PROMPTS = ("lo-fi hip hop", "house", "slow waltz on a piano", "synthwave", "rock", "ambient pad", "funk", "jazz trio")
@@ -167,6 +170,7 @@ def heard(hosts: Hosts, block: int, blocks: int, home: Path) -> dict[str, Any]:
     client = jack.Client("ears", servername=hosts.server)
     ports = inputs(client, hosts)
     last = np.ones((blocks, len(ports), 2), np.float32)
+    times = np.zeros(blocks)
     counts = {"blocks": 0, "xruns": 0}
     sounding: set[int] = set()
 
@@ -175,7 +179,7 @@ def heard(hosts: Hosts, block: int, blocks: int, home: Path) -> dict[str, Any]:
         at, ends = counts["blocks"], [[side.get_array()[-1] for side in pair] for pair in ports]
         sounding.update(number for number, pair in enumerate(ends) if any(pair))
         if at < blocks and len(sounding) == len(ports):
-            last[at] = ends
+            last[at], times[at] = ends, time.monotonic()
             counts["blocks"] = at + 1
 
     @client.set_xrun_callback  # type: ignore[untyped-decorator, unused-ignore]
@@ -186,17 +190,24 @@ def heard(hosts: Hosts, block: int, blocks: int, home: Path) -> dict[str, Any]:
         wait_for(lambda: connected(client, hosts, ports), "jalv")
         wait_for(lambda: counts["blocks"] > 0, "sound")
         groups = {"engine": player(home), "hosts": hosts.hosts, "jack": [hosts.jack]}
-        begun, before = time.monotonic(), {name: spent(group) for name, group in groups.items()}
+        begun, first = time.monotonic(), {name: spent(group) for name, group in groups.items()}
         load = 0.0
         while counts["blocks"] < blocks:
             time.sleep(0.2)
             load = max(load, client.cpu_load())
         took = time.monotonic() - begun
-        cores = {f"{name}_cores": round((spent(group) - before[name]) / took, 2) for name, group in groups.items()}
+        cores = {f"{name}_cores": round((spent(group) - first[name]) / took, 2) for name, group in groups.items()}
     short = (last == 0).all(axis=2)
-    begins = np.flatnonzero((short[1:] & ~short[:-1]).any(axis=1))
-    told = {"blocks": blocks, "short": int(short.sum()), "breaks": len(begins), "at_block": begins[:MOST_TOLD].tolist()}
-    told |= {"xruns": counts["xruns"], "worst_load_percent": round(load, 1)}
+    begins = np.flatnonzero((short[1:] & ~short[:-1]).any(axis=1)) + 1
+    # How long JACK itself had stood still shortly before each: it then asks for all that at once.
+    stood = np.diff(times, prepend=times[0])
+    before = [int(1000 * stood[(times > times[at] - SHORTLY) & (times <= times[at])].max()) for at in begins]
+    told = {"blocks": blocks, "short": int(short.sum()), "breaks": len(begins), "jack_stood_ms": before[:MOST_TOLD]}
+    told |= {
+        "xruns": counts["xruns"],
+        "longest_stand_ms": int(1000 * stood.max()),
+        "worst_load_percent": round(load, 1),
+    }
     return {"instances": len(ports), **told, **cores}
 
 

@@ -1,7 +1,7 @@
 """Draws what one sees: ``python docs/pictures.py`` writes docs/play.svg, docs/models.svg and docs/page.png.
 
 Needs tmux, whose panes are terminals that can be read, for those of 80 columns; and Chromium, with the extra
-``browser``, for the page.
+``browser``, for the page. docs/plugin.png is taken by ``python -m tests.plugin.screen docs/plugin.png``.
 """
 
 from __future__ import annotations
