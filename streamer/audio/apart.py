@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import ctypes.util
 import math
 import os
 import sys
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from streamer.audio.devices import look_again, portaudio
+from streamer.audio.devices import look_again
 from streamer.audio.direct import SoundDevicePlayer
 from streamer.audio.playback import FADE_SECONDS, Playback
 from streamer.audio.rerate import Rerate
@@ -188,7 +189,7 @@ def _open(ring: Ring, name: str) -> tuple[SoundDevicePlayer, Playback] | None:
 def _take_a_name(name: bytes) -> None:
     """What a killed JACK server leaves of a client wakes by its name, and would take the blocks of one called alike."""
     with contextlib.suppress(UserError, OSError, AttributeError):  # a PortAudio that knows no JACK
-        ctypes.CDLL(portaudio()._libname).PaJack_SetClientName(name)
+        ctypes.CDLL(ctypes.util.find_library("portaudio")).PaJack_SetClientName(name)  # the one that sounddevice has
 
 
 def _be_silent() -> None:
