@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from streamer.audio.devices import Device
     from streamer.instrument import Instrument, Status
 
+WEB_PLACE = ("127.0.0.1", 7771)
+"""Where the page is unless told otherwise: host and port."""
 REFRESH_SECONDS = 0.1
 CUT_SHORT = 1
 """The exit code where a file of what was heard ends before the music."""
@@ -181,8 +183,10 @@ def play(
         typer.Option(
             metavar="HOST", help="Serve it here; 0.0.0.0 lets other machines in, with a token.", rich_help_panel=PAGE
         ),
-    ] = "127.0.0.1",
-    web_port: Annotated[int, typer.Option(metavar="N", help="TCP port.", rich_help_panel=PAGE)] = 7771,
+    ] = WEB_PLACE[0],
+    web_port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="TCP port.", rich_help_panel=PAGE)
+    ] = WEB_PLACE[1],
     continue_from: ContinueFrom = None,
     start: From = 0.0,
     end: To = None,
@@ -200,6 +204,8 @@ def play(
         from streamer.doctor import require
 
         require("web", "the page")
+    elif (web_host, web_port) != WEB_PLACE:
+        raise UserError("--web-host and --web-port say where the page is: add --web to have one")
     check_melody(str(values.get("melody", "")))
     if wav_out is not None:
         check_new(wav_out, force=force, sources=(continue_from, followed_file(values.get("melody", ""))))

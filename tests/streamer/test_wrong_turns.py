@@ -388,6 +388,10 @@ def test_play_leaves_a_file_of_the_seconds_asked_for(
     assert 0.2 <= soundfile.info("b.wav").duration < 1.0
 
 
+def test_where_a_page_is_to_be_needs_a_page(run: Run, folder: Path) -> None:  # noqa: F811
+    assert "add --web" in check(run("play", "--web-host", "0.0.0.0"))
+
+
 def test_a_rate_that_the_format_cannot_hold_is_a_sentence(run: Run, folder: Path) -> None:  # noqa: F811
     assert "choose one of 8000" in check(run("render", "a.opus", "--rate", "44100"))
 

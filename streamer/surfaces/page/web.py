@@ -83,11 +83,17 @@ def listen(host: str, port: int, option: str) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        other = option.replace("port", "host")
+        raise UserError(
+            f"there is no machine {host!r} ({reason(error)}): name one of this one's with {other}"
+        ) from None
+    try:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         raise UserError(
             f"the page cannot be served on port {port} of {host} ({reason(error)}): choose another with {option}"
         ) from None

@@ -25,7 +25,7 @@ from streamer import UserError
 from streamer.cli.page import beside
 from streamer.control.journal import NAME as JOURNAL
 from streamer.control.table import PARAMETERS
-from streamer.surfaces.page.app import FILES, STATIC, table
+from streamer.surfaces.page.app import FILES, STATIC, STRANGER, table
 from streamer.surfaces.page.serve import serve
 from tests.streamer.page.paged import Stage, browser, run
 from tests.streamer.rude import POLITE, messages
@@ -144,8 +144,9 @@ def test_beyond_this_machine_the_token_is_needed_and_no_file_can_be_named(guarde
             await page.socket.recv()
 
     for token in ("", "0123456789abcdee"):
-        with pytest.raises((InvalidStatus, ConnectionClosed)):
+        with pytest.raises(ConnectionClosed) as refused:
             run(without(token))
+        assert refused.value.rcvd is not None and refused.value.rcvd.code == STRANGER  # which the page can explain
 
     async def story() -> None:
         async with browser(guarded, token="0123456789abcdef") as page:
@@ -276,6 +277,11 @@ def test_where_nothing_plays_it_says_what_to_do() -> None:
 def test_a_taken_port_is_a_sentence(stage: Stage) -> None:
     with pytest.raises(UserError, match="choose another with --web-port"):
         serve(("127.0.0.1", stage.osc.server.port, "/mg"), "127.0.0.1", stage.port, "", print)
+
+
+def test_an_unknown_host_is_a_sentence_that_names_its_own_option(stage: Stage) -> None:
+    with pytest.raises(UserError, match=r"no machine 'nowhere\.invalid' .*--web-host"):
+        serve(("127.0.0.1", stage.osc.server.port, "/mg"), "nowhere.invalid", 0, "", print)
 
 
 def test_the_journal_of_a_recording_can_be_downloaded_once_it_has_ended(

@@ -67,7 +67,7 @@ const isClosed = () => socket.readyState === WebSocket.CLOSED;
 
 const CLOSED = {
   [STRANGER]: "This page needs the whole address, with its token.",
-  [OVER]: "This session is over.",
+  [OVER]: `This session is over. At ${new URL("/", born)} you begin another.`,
   [FULL]: "Too many pages are open: trying again ...",
 };
 
