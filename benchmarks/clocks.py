@@ -1,12 +1,14 @@
 """Does nano play on the beat of whoever counts it, and do its chords change on the bar?
 
-    python -m benchmarks.clocks [--seconds 32] [--styles house rock]
+    python -m benchmarks.clocks [--seconds 32] [--styles house rock] [--ports]
 
 The engine and `Sync` run on one virtual clock, 100 ms of sound ahead. The beat comes from /mg/tempo (internal), from a
 place that is exact at a tempo with a fraction, as a Link session tells it, or from a MIDI clock whose ticks come up to
 5 ms early or late, through the PLL. Each style plays a chord a bar. Of the sound alone, after the first 8 s, the beats
 are found by the listener of training/evaluate and held against the source's own, also modulo half a beat; and the beat
-of the bar on which the harmony changes most against the first one. The extra `training` brings the listener.
+of the bar on which the harmony changes most against the first one. The extra `training` brings the listener. With
+`--ports` the MIDI clock comes from another process through JACK (package jackd2), and the place from a peer of Link in
+a network of its own, see `benchmarks.ports`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -89,18 +92,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=32.0, help="of each stream")
     parser.add_argument("--styles", nargs="*", default=STYLES, choices=STYLES)
+    parser.add_argument("--ports", action="store_true", help="MIDI and Link through real ports")
     options = parser.parse_args()
+    made = ported(options.styles, options.seconds) if options.ports else {}
     model = MusicGen.load("nano")
     print("source    style           p50  p95 ms  modulo half  bar")
     for name, source in SOURCES.items():
+        if options.ports and source is None:
+            continue
         rows = []
         for style in options.styles:
             bpm = TEMPI[STYLES.index(style)]
-            sound, first = play(model, style, bpm, name, source and source(bpm), options.seconds)
+            beat = made.get((name, style)) or (source and source(bpm))
+            sound, first = play(model, style, bpm, name, beat, options.seconds)
             rows.append(judged(sound, model.sample_rate, bpm, first))
             print(f"{name:9} {style:14}", *(f"{rows[-1][key]:6.1f}" for key in rows[-1]), flush=True)
         middle = {key: round(float(np.median([row[key] for row in rows])), 1) for key in rows[0]}
         print(json.dumps({"source": name, **middle, "on_the_bar": sum(row["bar"] == 0 for row in rows)}))
+
+
+def ported(styles: Sequence[str], seconds: float) -> dict[tuple[str, str], Exact]:
+    """What comes through real ports for each style, by its source and the style; all styles at once."""
+    from benchmarks.behind_jack import start_jack
+    from benchmarks.ports import Asked, Ported
+
+    start_jack(48_000, 128)
+    made: dict[tuple[str, str], Exact] = {}
+    with ThreadPoolExecutor(len(styles)) as pool:
+        for name, source in (("link", Asked), ("midi", Ported)):
+            tempi = [TEMPI[STYLES.index(style)] for style in styles]
+            for style, one in zip(styles, pool.map(source, tempi, [seconds] * len(tempi)), strict=True):
+                made[name, style] = one
+    return made
 
 
 def play(

@@ -29,7 +29,7 @@ _GAIN, _EARLY_GAIN = 0.22, 0.6  # of the way to where the beat is heard, that on
 _TEMPO_GAIN = 0.1
 _NEWS = 0.1  # what the last look counts, for whether the beat is still heard
 _MOVES = 0.2  # nats a look by which another place has to be likelier, before the beat is moved there
-_CLEAR = 0.1  # nats of lead below which the beat is in doubt, whatever it looks like
+_CLEAR = 0.25  # nats of lead below which the beat is in doubt, whatever it looks like
 _UNLIKELY = 1e-4
 _LATE = 0.004  # seconds by which the attacks that the pattern is made of come after their beats
 
