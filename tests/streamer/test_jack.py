@@ -58,7 +58,10 @@ class Server:
         quiet, env = subprocess.DEVNULL, self._environment
         command = f"jackd -n {self.name} -R -P70 -S -d dummy -r {rate} -p 1024 -C 2 -P {self._outputs}".split()
         self.process = subprocess.Popen(command, env=env, stdout=quiet, stderr=quiet, start_new_session=True)
-        subprocess.run(["jack_wait", "-s", self.name, "-w", "-t", "10"], check=True, env=env, stdout=quiet)
+        waited = subprocess.run(["jack_wait", "-s", self.name, "-w", "-t", "30"], env=env, stdout=quiet, check=False)
+        if waited.returncode:
+            self.end()
+            raise AssertionError("JACK's server did not start")
 
     def end(self) -> None:
         """End it politely: JACK's registry has eight places, and a killed server keeps its own for ever."""
