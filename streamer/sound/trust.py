@@ -56,7 +56,7 @@ def trust(evidence: Array) -> float:
     return float(1.0 / (1.0 + np.exp(-(inner @ net.out + net.offset))))
 
 
-def evidence(bar: Array, loudness: Array, fits: Array, lead: float) -> Array:
+def evidence(bar: Array, loudness: Array, fits: npt.NDArray[np.complex64], lead: float) -> Array:
     """What speaks for the beat and against it, (17,).
 
     Each band alone, and all but each, say how much better the beat fits there than anywhere else: a beat that is right
