@@ -51,6 +51,7 @@ class Sizes:
     hours: float = 60.0
     first_hours: float = 3.0  # rendered before the codec begins
     held_out_hours: float = 0.5
+    taken: int = 1500  # songs of which takes are rendered
     filters: int = 32
     codec_batch: int = 64
     warmup: int = 300
@@ -64,7 +65,7 @@ class Sizes:
 
 
 FULL = Sizes()
-TINY = Sizes(0.1, 0.03, 0.01, 4, 2, 1, 2, 1, 64, 1, 512, 1, 2)
+TINY = Sizes(0.1, 0.03, 0.01, 2, 4, 2, 1, 2, 1, 64, 1, 512, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def stages(sizes: Sizes, out: Path, cores: int) -> list[Stage]:
     songs, held_out = str(out / "songs"), str(out / "held-out")
     heard = ("--data", songs, "--held-out", held_out)
     render, free = ("--jobs", str(cores)), "--free"
+    takes, taken = str(out / "takes"), str(out / "tokens of takes")
     codec, tokens = str(out / "codec" / "codec.pt"), str(out / "tokens")
+    encode = ("--codec", codec, "--text", str(out / "shipped" / "text.pt"))
     many = ("--workers", str(max(1, cores // 2)))
     size = ("--width", str(sizes.width), "--layers", str(sizes.layers))
     pace = ("--columns", str(sizes.columns), "--helpers", str(sizes.helpers))
@@ -97,14 +100,17 @@ def stages(sizes: Sizes, out: Path, cores: int) -> list[Stage]:
         Stage("songs", "render", ("--hours", str(sizes.hours), "--out", songs, *render, free), ("first songs",)),
         Stage("text", "unpack", ("--out", str(out / "shipped"))),
         Stage("codec", "codec", (*heard, *learn, "--out", str(out / "codec")), ("first songs",), 0.25),
-        Stage(
-            "tokens",
-            "tokens",
-            ("--codec", codec, "--text", str(out / "shipped" / "text.pt"), "--data", songs, "--out", tokens, *many),
-            ("codec", "songs", "text"),
-        ),
+        Stage("tokens", "tokens", (*encode, "--data", songs, "--out", tokens, *many), ("codec", "songs", "text")),
+        Stage("takes", "takes", ("--songs", str(sizes.taken), "--out", takes, *render), ("first songs",)),
+        Stage("tokens of takes", "tokens", (*encode, "--data", takes, "--out", taken, *many), ("tokens", "takes")),
         Stage("polish", "polish", (*heard, *polish, "--out", str(out / "polish")), ("codec",), 0.5),
-        Stage("model", "model", ("--tokens", tokens, *size, *pace, "--out", str(out / "model")), ("tokens",), None),
+        Stage(
+            "model",
+            "model",
+            ("--tokens", tokens, "--takes", taken, *size, *pace, "--out", str(out / "model")),
+            ("tokens of takes",),
+            None,
+        ),
     ]
 
 
