@@ -28,4 +28,5 @@ def test_music_that_goes_on_does_not_come_again() -> None:
 
 
 def test_of_less_than_a_minute_there_is_nothing_to_say() -> None:
-    assert repetition(song(40, 1))["repetitions"] == 0
+    with pytest.raises(SystemExit, match="within 90 s"):
+        repetition(song(40, 1))
