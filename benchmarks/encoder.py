@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from benchmarks.processor import seconds_of
 from musicgen import MusicGen
 from musicgen.load.checkpoint import load_checkpoint
 
@@ -54,13 +53,6 @@ def measured(way: str, sound: NDArray[np.float32]) -> tuple[NDArray[np.int64], d
     grown = psutil.Process().memory_info().rss - before
     figures = {"first_s": first, "again_s": min(seconds_of(encode) for _ in range(AGAIN)), "grown_mb": grown / 1e6}
     return encode(), {name: round(figure, 3) for name, figure in figures.items()}
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """Of the processor."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
 
 
 if __name__ == "__main__":

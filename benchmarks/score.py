@@ -16,8 +16,6 @@ import json
 import shutil
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -25,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.processor import seconds_of
 from musicgen import MusicGen, Stream, score
 from musicgen.backends import prepare
 from musicgen.load.checkpoint import load_checkpoint
@@ -91,7 +90,7 @@ def steps(either: Either, streams: dict[str, Stream], frames: int) -> dict[str, 
     for number in range(frames):
         for name in orders[number % len(orders)]:
             either.plain = name == "numpy"
-            took[name].append(1e6 * _seconds(streams[name].next_frame))
+            took[name].append(1e6 * seconds_of(streams[name].next_frame))
     times = {name: np.array(own[20:]) for name, own in took.items()}
     return {name: _beside(own, times["silent"]) for name, own in times.items()}
 
@@ -115,16 +114,10 @@ def replays(told: Stream, silent: Stream) -> float:
     ask = played_at(124.0)
     fields = np.array([ask(number) for number in range(250)], np.float32)
     ratios = [
-        _seconds(lambda: told.reanchor(frames, 1, fields)) / _seconds(lambda: silent.reanchor(frames, 1))
+        seconds_of(lambda: told.reanchor(frames, 1, fields)) / seconds_of(lambda: silent.reanchor(frames, 1))
         for _ in range(9)
     ]
     return statistics.median(ratios)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start
 
 
 if __name__ == "__main__":

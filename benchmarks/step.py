@@ -10,14 +10,13 @@ import argparse
 import json
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
+from benchmarks.processor import seconds_of
 from musicgen import MusicGen, Stream, StreamingPolicy
 from tests.musicgen.tiny import tiny_checkpoint
 
@@ -65,8 +64,8 @@ def against_transformers(path: Path, frames: int, rounds: int) -> dict[str, floa
 
     times: dict[str, list[float]] = {"ours": [], "transformers": []}
     for _ in range(rounds):
-        times["ours"].append(seconds(run_ours) / steps)
-        times["transformers"].append(seconds(run_theirs) / steps)
+        times["ours"].append(seconds_of(run_ours) / steps)
+        times["transformers"].append(seconds_of(run_theirs) / steps)
     ours, others = (statistics.median(times[name]) for name in ("ours", "transformers"))
     return {
         "ours_ms": round(1000 * ours, 2),
@@ -82,7 +81,7 @@ def by_position(model: MusicGen, rounds: int) -> dict[str, float]:
     steps = 20
     best = {}
     for name, positions in places.items():
-        runs = [seconds(partial(play_from, stream, positions, steps)) for _ in range(rounds)]
+        runs = [seconds_of(partial(play_from, stream, positions, steps)) for _ in range(rounds)]
         best[f"ms_at_{name}"] = round(1000 * min(runs) / steps, 2)
     return best
 
@@ -101,15 +100,8 @@ def endless(model: MusicGen, steps: int) -> dict[str, float]:
     stream = model.stream(PROMPT, policy=policy)
     quarters = []
     for _ in range(4):
-        quarters.append(seconds(lambda: [stream.next_frame() for _ in range(steps // 4)]))
+        quarters.append(seconds_of(lambda: [stream.next_frame() for _ in range(steps // 4)]))
     return {"endless_steps": steps, "last_quarter_over_second": round(quarters[3] / quarters[1], 3)}
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """Processor seconds of this process."""
-    start = time.process_time()
-    run()
-    return time.process_time() - start
 
 
 if __name__ == "__main__":
