@@ -188,7 +188,7 @@ def _open(ring: Ring, name: str) -> tuple[SoundDevicePlayer, Playback] | None:
 
 def _take_a_name(name: bytes) -> None:
     """What a killed JACK server leaves of a client wakes by its name, and would take the blocks of one called alike."""
-    with contextlib.suppress(UserError, OSError, AttributeError):  # a PortAudio that knows no JACK
+    with contextlib.suppress(OSError, AttributeError):  # a PortAudio that knows no JACK
         ctypes.CDLL(ctypes.util.find_library("portaudio")).PaJack_SetClientName(name)  # the one that sounddevice has
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -11,6 +12,8 @@ from typing import Any, Literal
 from streamer.errors import UserError
 from streamer.threads import fleeting
 
+SILENT_SECONDS = 2.0
+"""A device that has not called for so long has gone."""
 _CLOSE_SECONDS = 1.0
 
 Kind = Literal["output", "input"]
@@ -86,6 +89,13 @@ def look_at_hardware() -> None:
     sounddevice = portaudio()
     sounddevice._terminate()
     sounddevice._initialize()
+
+
+def calls(stream: Any, called: float) -> bool:
+    """Whether a stream's device still calls, and last did at `called`: an unplugged one says so, or just stops."""
+    with contextlib.suppress(portaudio().PortAudioError):
+        return bool(stream.active) and time.monotonic() - called < SILENT_SECONDS
+    return False
 
 
 def let_go(stream: Any, runs: bool) -> bool:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.devices import Device, let_go, portaudio
+from streamer.audio.devices import Device, calls, let_go, portaudio
 from streamer.audio.playback import Playback
 from streamer.audio.rerate import Rerate
 from streamer.errors import UserError
 from streamer.process.priority import hurry_callback
-
-SILENT_SECONDS = 2.0
-"""A device that has not called for so long has gone."""
 
 
 class SoundDevicePlayer:
@@ -81,10 +77,8 @@ class SoundDevicePlayer:
             raise UserError(f"Cannot start the output device {self.name}: {error}") from None
 
     def running(self) -> bool:
-        """Whether the device still calls: one that was unplugged says so, or just stops calling."""
-        with contextlib.suppress(self._sounddevice.PortAudioError):
-            return bool(self._stream.active) and time.monotonic() - self._called < SILENT_SECONDS
-        return False
+        """Whether the device still calls."""
+        return calls(self._stream, self._called)
 
     def close(self) -> None:
         """Stop and let go of the device."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.audio.devices import Device, choose, devices, let_go, look_at_hardware, portaudio
+from streamer.audio.devices import Device, calls, choose, devices, let_go, look_at_hardware, portaudio
 from streamer.engine.listening import Window
 from streamer.errors import UserError
-
-_RETRY_SECONDS = 2.0
 
 
 class SoundDeviceInput:
@@ -51,10 +48,8 @@ class SoundDeviceInput:
             raise UserError(f"Cannot listen to the input device {device.index} ({device.name}): {error}") from None
 
     def running(self) -> bool:
-        """Whether the device still calls: one that was unplugged says so, or just stops calling."""
-        with contextlib.suppress(self._sounddevice.PortAudioError):
-            return bool(self._stream.active) and time.monotonic() - self._called < _RETRY_SECONDS
-        return False
+        """Whether the device still calls."""
+        return calls(self._stream, self._called)
 
     def close(self) -> bool:
         """Let go of the device; whether devices can be opened again, see `let_go`."""

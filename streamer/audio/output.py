@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from streamer.audio.apart import ApartPlayer
-from streamer.audio.devices import Device, look_again
-from streamer.audio.direct import SILENT_SECONDS, SoundDevicePlayer
+from streamer.audio.devices import SILENT_SECONDS, Device, look_again
+from streamer.audio.direct import SoundDevicePlayer
 from streamer.audio.null import NullPlayer
 from streamer.audio.playback import Playback, Player
 from streamer.errors import UserError
