@@ -139,7 +139,8 @@ class EncoderWeights:
     tables
         The codebooks that are used, (codebooks, codebook_size, hidden).
     layers
-        The encoder network, each layer laid out as it is taken: all of them never lie beside the packed ones.
+        The encoder network, to be gone through once: each layer is laid out as it is taken, and all of them never lie
+        beside the packed ones.
     hop
         Samples of a frame.
     """

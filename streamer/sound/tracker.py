@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from streamer.sound.flux import PER_SECOND, Array, Flux
 from streamer.sound.fold import BEATS, BINS, SPAN, TEMPI, Fold, pattern_spectrum
-from streamer.sound.trust import NEAR, evidence, trust
+from streamer.sound.trust import EVIDENCE, NEAR, evidence, trust
 
 PATTERN = "beat.json"
 """Beside this file: the bar that beats are known by, see `benchmarks.lock`."""
@@ -76,7 +76,7 @@ class Tracker:
         self._phase = 0.0  # beats at the last look
         self._since = 0  # samples since then
         self.bpm = self._expected
-        self.evidence = np.zeros(17, np.float32)
+        self.evidence = np.zeros(EVIDENCE, np.float32)
         self.confidence = 0.0
 
     @property
@@ -137,12 +137,12 @@ class Tracker:
 
     def _follow(self, near: npt.NDArray[np.float64], chance: float) -> None:
         """Go a part of the way to where the beat and the tempo are heard: the less, the less sure that is."""
-        trust = min(1.0, 2.0 * chance)
+        sure = min(1.0, 2.0 * chance)
         total = near.sum() + 1e-12
         gain = _GAIN if self.seconds > 3.0 else _EARLY_GAIN
-        self._phase = (self._phase + gain * trust * float((near.sum(axis=0) * NEAR).sum() / total) / _BEAT) % 1.0
+        self._phase = (self._phase + gain * sure * float((near.sum(axis=0) * NEAR).sum() / total) / _BEAT) % 1.0
         heard = float((near.sum(axis=1) * self._fold.tempi).sum() / total)
-        self.bpm += _TEMPO_GAIN * trust * (heard - self.bpm)
+        self.bpm += _TEMPO_GAIN * sure * (heard - self.bpm)
 
     def _places(self) -> npt.NDArray[np.float64]:
         """How likely the beat is so many bins ahead of where we have it, in each tempo: (25, 24), all of it 1."""

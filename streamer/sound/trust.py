@@ -19,6 +19,8 @@ NEAR = np.array([-2, -1, 0, 1, 2])
 """Bins of a beat that are still the same place."""
 
 _BEAT = BINS // BEATS
+EVIDENCE = 17
+"""How many figures speak for a beat and against it, see `evidence`."""
 _MOST = 4.0  # nats of the tracker's own lead that count
 _OFFBEAT = _BEAT // 2
 

@@ -36,10 +36,7 @@ SCRIPTS = ("page", "home", "picture", "listen", "feed", "ear")
 FILES = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
-    **{
-        f"/{name}.js": (f"{name}.js", "text/javascript")
-        for name in ("page", "home", "picture", "listen", "feed", "ear")
-    },
+    **{f"/{name}.js": (f"{name}.js", "text/javascript") for name in SCRIPTS},
 }
 MOST = 64
 """Pages at a time; and listeners."""
