@@ -290,9 +290,9 @@ class Corpus:
         crops, reads, told = [], [], []
         for _ in range(columns // length):
             draw = rng.random()
-            switched = self.takes is not None and rng.random() < SWITCHED
-            if self.takes is not None and switched:
-                crop = self.takes.switched(rng, length)
+            takes = self.takes if self.takes and rng.random() < SWITCHED else None
+            if takes:
+                crop = takes.switched(rng, length)
             elif self.strays and draw >= 1 - OWN:
                 crop = self._find_back(rng, length)
             else:
@@ -300,8 +300,8 @@ class Corpus:
             frames, given, read = crop.frames, crop.given, crop.read
             frames[:given, CODEBOOKS:] = score.foretold(frames[given, CODEBOOKS:])
             crops.append((*delay(frames[:, :CODEBOOKS], given), frames[:, CODEBOOKS:].astype(np.int64)))
-            known = told_of(crop.told, crop.songs, rng, OF_TAKES if switched else ())
-            if len(read) == 1 and not switched and (way := differing(known, rng)):
+            known = told_of(crop.told, crop.songs, rng, OF_TAKES if takes else ())
+            if len(read) == 1 and not takes and (way := differing(known, rng)):
                 read = [(self._other_caption(crop.songs[-1], way, rng), 0, length)]
             nothing = rng.random() < CAPTION_DROPOUT
             reads.append([] if nothing else read)

@@ -253,13 +253,17 @@ def again(facts: dict[str, Any]) -> Song:
 def write_song(seed: int, out: Path, free: bool = False) -> None:
     """Compose, render and write one song, whole or not at all: the JSON file last. A ``free`` one takes liberties."""
     song = compose(seed, song_seconds(seed), liberties.drawn(seed) if free else liberties.NONE)
-    audio, text = out / f"{seed:07d}.npy", out / f"{seed:07d}.json"
-    temporary = out / f".{seed:07d}.{os.getpid()}.tmp"
+    write(out, f"{seed:07d}", render(song), describe(song))
+
+
+def write(out: Path, name: str, audio: Audio, facts: dict[str, Any]) -> None:
+    """Write a song's sound, int16, and then what is known of it, each whole or not at all."""
+    temporary = out / f".{name}.{os.getpid()}.tmp"
     with temporary.open("wb") as file:
-        np.save(file, np.round(render(song) * 32767).astype(np.int16))
-    temporary.replace(audio)
-    temporary.write_text(json.dumps(describe(song)))
-    temporary.replace(text)
+        np.save(file, np.round(audio * 32767).astype(np.int16))
+    temporary.replace(out / f"{name}.npy")
+    temporary.write_text(json.dumps(facts))
+    temporary.replace(out / f"{name}.json")
 
 
 def main(

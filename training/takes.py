@@ -7,7 +7,6 @@ Then `training.tokens --data data/takes`, as with other songs, and `training.mod
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -19,7 +18,7 @@ import typer
 
 from training.compose import Song
 from training.compose.takes import liberties_of, take, takes_of
-from training.render import RATE, Audio, block_offset, describe, master, mix, tilt
+from training.render import RATE, Audio, block_offset, describe, master, mix, tilt, write
 
 SECONDS = 13.0  # of a take
 FIRST = 800_000  # seed of the first song
@@ -35,14 +34,11 @@ def render(songs: Sequence[Song]) -> list[Audio]:
 
 def write_takes(seed: int, out: Path, count: int) -> None:
     """Compose, render and write one song's takes, each an int16 .npy and a .json; the last one's comes last."""
-    facts = takes_of(seed, SECONDS, count)
-    songs = [take(seed, SECONDS, liberties_of(seed), **one) for one in facts]
-    for number, (song, one, audio) in enumerate(zip(songs, facts, render(songs), strict=True)):
-        path = out / f"{seed:07d}-{number}.npy"
-        np.save(path, np.round(audio * 32767).astype(np.int16))
-        described = describe(song)
-        written = {**described, "captions": described["captions"][:CAPTIONS], "take": one}
-        path.with_suffix(".json").write_text(json.dumps(written))
+    takes = takes_of(seed, SECONDS, count)
+    songs = [take(seed, SECONDS, liberties_of(seed), **one) for one in takes]
+    for number, (song, one, audio) in enumerate(zip(songs, takes, render(songs), strict=True)):
+        facts = describe(song)
+        write(out, f"{seed:07d}-{number}", audio, {**facts, "captions": facts["captions"][:CAPTIONS], "take": one})
 
 
 def main(
