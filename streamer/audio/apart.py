@@ -139,6 +139,7 @@ class ApartPlayer:
         self._connection.close()
         self._process.join(_END_SECONDS)
         self._process.kill()
+        self._process.join()
         self._ring.close()
 
     def _pump(self) -> None:

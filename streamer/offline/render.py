@@ -146,35 +146,39 @@ def render(
         _check_deaf_guard(controls, changes)
     melodies = Melodies(model, stems=stems, report=report)  # one for all variations
 
-    def engine(source: Any, own: Controls, number: int, tell: Callable[[str], None] | None) -> Engine:
-        return Engine(
-            source,
-            own,
-            sample_rate=rate,
-            channels=channels,
-            log=changes,
-            level=normalise is None,
-            beginning=beginning,
-            melodies=melodies,
-            tell=_told(tell, number if variations > 1 else None),
-        )
+    with ExitStack() as ending:
 
-    drafts = Drafts(cast(Any, model)) if decode is not None else None
-    engines = [engine(drafts or model, controls, 1, report)]
-    # of the model's defaults, adopted by now
-    others = _other_seeds(controls, variations)
-    engines += [engine(drafts or model, own, number, report) for number, own in enumerate(others, 2)]
-    started = [own.controls.values() for own in engines]  # the log changes them
-    blocks = _blocks(engines, samples, progress)
-    if drafts is not None and decode is not None:
-        deque(blocks, maxlen=0)
-        played = drafts.decoded(decode, [int(values["seed"]) for values in started])
-        blocks = _side_by_side([engine(played, Controls(**values), 1, None) for values in started], samples)
-    if normalise is not None:
-        shape = strategy(normalise, compressor)
-        whole = [np.concatenate(own) for own in zip(*blocks, strict=True)]
-        blocks = _cut([shape(sound, rate) for sound in whole], rate // 2)
-    return write(blocks, paths, kind, rate, channels, samples, overwrite)
+        def engine(source: Any, own: Controls, number: int, tell: Callable[[str], None] | None) -> Engine:
+            made = Engine(
+                source,
+                own,
+                sample_rate=rate,
+                channels=channels,
+                log=changes,
+                level=normalise is None,
+                beginning=beginning,
+                melodies=melodies,
+                tell=_told(tell, number if variations > 1 else None),
+            )
+            ending.callback(made.close)
+            return made
+
+        drafts = Drafts(cast(Any, model)) if decode is not None else None
+        engines = [engine(drafts or model, controls, 1, report)]
+        # of the model's defaults, adopted by now
+        others = _other_seeds(controls, variations)
+        engines += [engine(drafts or model, own, number, report) for number, own in enumerate(others, 2)]
+        started = [own.controls.values() for own in engines]  # the log changes them
+        blocks = _blocks(engines, samples, progress)
+        if drafts is not None and decode is not None:
+            deque(blocks, maxlen=0)
+            played = drafts.decoded(decode, [int(values["seed"]) for values in started])
+            blocks = _side_by_side([engine(played, Controls(**values), 1, None) for values in started], samples)
+        if normalise is not None:
+            shape = strategy(normalise, compressor)
+            whole = [np.concatenate(own) for own in zip(*blocks, strict=True)]
+            blocks = _cut([shape(sound, rate) for sound in whole], rate // 2)
+        return write(blocks, paths, kind, rate, channels, samples, overwrite)
 
 
 def targets(path: str | Path, variations: int = 1) -> list[Path]:

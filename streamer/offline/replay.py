@@ -109,7 +109,11 @@ def _heard(
     model: Any, performance: Performance, samples: int, report: Callable[[str], None], *, deaf: bool
 ) -> Iterator[Samples]:
     """What came through the gate, as `streamer.audio.playback.Playback` lets it through."""
-    music = _Music(model, performance, report, deaf)
+    with contextlib.closing(_Music(model, performance, report, deaf)) as music:
+        yield from _let_through(music, performance, samples)
+
+
+def _let_through(music: _Music, performance: Performance, samples: int) -> Iterator[Samples]:
     curve = fade_curve(performance.header.rate)
     ends = [gate.heard for gate in performance.gates[1:]] + [samples]
     block = performance.header.rate // 2
@@ -143,6 +147,10 @@ class _Music:
         self._pace = model.sample_rate / model.hop / self._header.frame_rate  # its frames to one of the journal's
         self._melodies = Melodies(model, stems=bool(self._header.arguments.get("stems")), report=report)
         self._begin()
+
+    def close(self) -> None:
+        """End what plays: its plug-ins have processes of their own."""
+        self._core.close()
 
     def _begin(self) -> None:
         life = self._lives.popleft()
@@ -216,6 +224,7 @@ class _Music:
         parts = []
         while count:
             while self._lives and sample >= self._lives[0].sample:
+                self.close()
                 self._begin()
             until = min(sample + count, self._lives[0].sample) if self._lives else sample + count
             while self._at < sample:  # what nobody heard

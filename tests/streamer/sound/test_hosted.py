@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from osc.values import Value
@@ -14,9 +16,11 @@ from streamer import Controls, Engine, UserError
 from streamer.control.change import Change, Frame
 from streamer.engine.core import Core
 from streamer.engine.events import Event, Hosted, Noted, Refused
+from streamer.offline.render import render
 from streamer.sound.dynamics import Samples
 from tests.streamer.sine import LEVEL, SineModel
 from tests.streamer.sound.plugins import LATE, build
+from tests.streamer.test_supervisor import until
 
 HOP = 640
 RUDE, LATER = "lv2:urn:mg:rude", "lv2:urn:mg:late"
@@ -130,6 +134,13 @@ def test_a_mono_output_hears_both_sides(stage: Callable[..., Stage]) -> None:
     wet = Engine(SineModel(), Controls(seed=3, fx1=f"{RUDE}; gain=0.5"), channels=1, level=False)
     assert np.array_equal(wet.read(9000)[HOP:], dry.read(9000)[HOP:] / 2)
     wet.close()
+
+
+def test_nothing_is_left_of_a_plug_in_when_its_file_is_rendered(tmp_path: Path) -> None:
+    before = psutil.Process().children()
+    controls = Controls(seed=3, fx1=f"{RUDE}; gain=0.5")
+    render(SineModel(channels=2), controls, 0.2, tmp_path / "a.wav", report=pytest.fail)
+    until(lambda: set(psutil.Process().children()) <= set(before))
 
 
 def test_a_late_plug_in_makes_all_of_the_sound_as_late_and_the_frontier_tells_it(stage: Callable[..., Stage]) -> None:
