@@ -33,9 +33,10 @@ from benchmarks.soak import STALLED, EagerPlayer
 from streamer.audio.playback import Playback
 from streamer.audio.sinks.feed import Feed
 from streamer.audio.sinks.icecast import Icecast, Mount
+from streamer.cli.background import chunk_frames
 from streamer.control.snapshots import Snapshots
 from streamer.instrument import Instrument
-from streamer.process.job import music
+from streamer.process.job import Job, music
 from streamer.process.priority import hurry_process
 from streamer.surfaces.programme.calendar import Calendar, Clock
 from streamer.surfaces.programme.conductor import Conductor
@@ -44,7 +45,7 @@ from streamer.surfaces.programme.passages import ROW, Ear, Heard
 from streamer.surfaces.programme.plan import Plan
 from streamer.surfaces.programme.wander import Wander
 
-RATE = 48_000
+RATE, LEAD = 48_000, 1000.0
 EVERY = 30.0  # seconds from one line to the next
 START = 1_800_000_000.0  # where the counted clock begins: 8:00 on a Friday, UTC
 
@@ -71,6 +72,11 @@ def _evenly(texts: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
 
 def _hour(hour: int) -> Clock:
     return Clock(3600 * hour)
+
+
+def _music(options: argparse.Namespace) -> Job:
+    """As `streamer background` plays it."""
+    return music(options.model, RATE, 2, "native", options.threads, chunk_frames=chunk_frames(LEAD))
 
 
 def main() -> None:
@@ -109,9 +115,7 @@ def icecast(options: argparse.Namespace) -> None:
         try:
             mount = Mount("127.0.0.1", port, f"/soak.{options.form}", "secret", form=options.form)
             told: list[str] = []
-            instrument = Instrument(
-                music(options.model, RATE, 2, "native", options.threads), {"lead": 1000.0}, port=0, report=told.append
-            )
+            instrument = Instrument(_music(options), {"lead": LEAD}, port=0, report=told.append)
             feed = Feed(instrument.playback, Icecast(mount), told.append)
             conductor = Conductor(
                 instrument.controls, Plan(evening()), Snapshots(Path(folder)), told.append, feed.title
@@ -251,9 +255,7 @@ def eager(options: argparse.Namespace) -> None:
     ear, rows_heard = Ear(RATE), list[Heard]()
     told: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        instrument = Instrument(
-            music(options.model, RATE, 2, "native", options.threads), {"lead": 1000.0}, port=0, report=told.append
-        )
+        instrument = Instrument(_music(options), {"lead": LEAD}, port=0, report=told.append)
         wander = Wander(instrument.controls)
         wander.open(RATE, 2, "")
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from streamer.surfaces.programme.watching import Watched
 
 RATE = 48_000
+MOST_FRAMES = 5
+"""In a chunk: more save nothing."""
+CALM = 100.0
+"""Milliseconds of lead for each frame of a chunk."""
 _LOOK_SECONDS = 0.5
 
 
@@ -86,7 +90,7 @@ def background(
     hurry_process()
     with ExitStack() as stack:
         instrument = Instrument(
-            music(model, rate, channels, backend, threads, anchor=anchor),
+            music(model, rate, channels, backend, threads, anchor=anchor, chunk_frames=chunk_frames(lead)),
             {"lead": lead},
             device=device,
             host=osc_host,
@@ -101,6 +105,11 @@ def background(
             station.start()
             _introduce(watched, instrument.player.name, instrument.server.port)
             _stay(station, seconds)
+
+
+def chunk_frames(lead: float) -> int:
+    """Frames made at once with so many milliseconds queued ahead: no more than that has of room to spare."""
+    return int(min(MOST_FRAMES, max(1.0, lead // CALM)))
 
 
 def _interrupt(number: int, frame: object) -> None:

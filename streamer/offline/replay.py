@@ -169,6 +169,7 @@ class _Music:
                 values,
                 sample_rate=self._header.rate,
                 channels=self._header.channels,
+                chunk_frames=int(self._header.arguments.get("chunk_frames", 1)),
                 beginning=self._beginning() if life.first else None,
                 melodies=self._melodies,
                 tell=self._tell,

@@ -139,13 +139,15 @@ def music(
     excerpt: Excerpt | None = None,
     stems: bool = False,
     anchor: str = "card",
+    chunk_frames: int = 1,
 ) -> Job:
     """The job of playing a MusicGen model, see `streamer.engine.loading.load`, on from an excerpt of a file.
 
-    With `stems` melodies are followed without drums and bass, see `streamer.engine.melodies.Melodies`.
+    With `stems` melodies are followed without drums and bass, see `streamer.engine.melodies.Melodies`. More frames in
+    a chunk take less of the processor, and what changes is heard later by as much.
     """
     arguments: dict[str, Value] = {"model": model, "backend": backend, "threads": threads or 0, "stems": stems}
-    arguments |= {"anchor": anchor}
+    arguments |= {"anchor": anchor, "chunk_frames": chunk_frames}
     opening: dict[str, Value] = {"strict": True}
     if excerpt is not None:
         opening |= {"path": str(excerpt.path), "start": excerpt.start, "end": excerpt.end or 0.0}
@@ -199,6 +201,7 @@ def play_model(
     start: float = 0.0,
     end: float = 0.0,
     strict: bool = False,
+    chunk_frames: int = 1,
 ) -> tuple[Source, Facts]:
     """The factory behind `music`; 0 threads are None, and so is an end of 0.
 
@@ -233,6 +236,7 @@ def play_model(
         values,
         sample_rate=rate,
         channels=channels,
+        chunk_frames=chunk_frames,
         beginning=beginning,
         melodies=melodies,
         tell=tell,
