@@ -1,8 +1,8 @@
 """Play a programme for a long time, and watch: gaps, memory, files, listeners, and whether anything comes again.
 
 Usage: python -m benchmarks.background icecast --minutes 120 [--form mp3]
-       python -m benchmarks.background eager --hours 24 [--model nano] [--sound evening.npy]
-       python -m benchmarks.background repetition evening.npy
+       python -m benchmarks.background eager --hours 24 [--model nano] [--sound evening.rows]
+       python -m benchmarks.background repetition evening.rows
 
 `icecast` starts Debian's icecast2 on a free port of loopback, plays nano into it by the clock, and listens: bytes,
 samples decoded, silences, pauses. `eager` plays a whole day's programme as fast as the engine makes it, on a clock
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import socket
 import subprocess
 import tempfile
@@ -97,7 +98,7 @@ def main() -> None:
     again.add_argument("sound", type=Path, help="what --sound has written")
     options = parser.parse_args()
     if options.kind == "repetition":
-        print(json.dumps(repetition(np.load(options.sound))))
+        print(json.dumps(repetition(np.fromfile(options.sound, np.float16).reshape(-1, ROW).astype(np.float32))))
     elif options.kind == "icecast":
         icecast(options)
     else:
@@ -252,16 +253,16 @@ class CountedClock(EagerPlayer):
 
 def eager(options: argparse.Namespace) -> None:
     """Play a programme's hours in as few as the engine needs."""
-    ear, rows_heard = Ear(RATE), list[Heard]()
-    told: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
+    ear, told = Ear(RATE), list[str]()
+    with tempfile.TemporaryDirectory() as folder, (options.sound or Path(os.devnull)).open("wb") as heard:
         instrument = Instrument(_music(options), {"lead": LEAD}, port=0, report=told.append)
         wander = Wander(instrument.controls)
         wander.open(RATE, 2, "")
 
         def hear(block: Heard) -> None:
             if options.sound:
-                rows_heard.extend(ear.hear(block))
+                for row in ear.hear(block):
+                    heard.write(row.astype(np.float16).tobytes())
             if not options.circles:
                 wander.write(block)
 
@@ -285,8 +286,7 @@ def eager(options: argparse.Namespace) -> None:
             row |= {"programme_h": round((clock.now() - START) / 3600, 3), "plays": conductor.title}
             rows.append(row | {"circles": wander.spells})
             print(json.dumps(rows[-1]), flush=True)
-            if options.sound:
-                np.save(options.sound, np.array(rows_heard, np.float16).reshape(-1, ROW))
+            heard.flush()
         instrument.close()
     print(json.dumps({"kind": "eager", "model": options.model, **summary(rows), "told": told[-5:]}))
 

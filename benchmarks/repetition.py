@@ -19,7 +19,7 @@ def repetition(heard: Heard) -> dict[str, object]:
     """How often half minutes come again a minute later or more; every second of what was heard, (rows, notes), begins
     one."""
     second, apart = round(1.0 / STEP), round(APART / STEP)
-    notes = shown(heard.astype(np.float32))
+    notes = shown(heard)
     count = len(notes) - LENGTH + 1
     if count <= apart:
         raise SystemExit(f"Let it play for longer: nothing comes again within {APART + PIECE:g} s.")
