@@ -54,6 +54,9 @@ class MusicGen:
         Whether a stream of it can be given a melody.
     follows_score
         Whether a stream of it can be given a score: a ``score.safetensors`` lies beside its weights.
+    score_delay
+        Seconds from a note's place in the score to its attack in the sound, as the model's card has measured it: who
+        wants the attack on the beat asks for the score of so much later.
     backend
         What computes its steps.
     codec
@@ -104,6 +107,7 @@ class MusicGen:
         self.policy = checkpoint.policy
         self.follows_melody = checkpoint.melodies is not None
         self.follows_score = checkpoint.score is not None
+        self.score_delay = checkpoint.score_delay
         self._adapted = checkpoint.adapted
         self.lora_strength = None if checkpoint.adapted is None else 1.0
         self._prepared: tuple[float, Adaptable, Backend] | None = None

@@ -76,6 +76,7 @@ class Checkpoint:
     defaults: Sampling
     policy: StreamingPolicy
     score: ScoreEmbedding | None
+    score_delay: float
     adapted: Callable[[float], Adaptable] | None = None
 
     @property
@@ -244,6 +245,7 @@ def _checkpoint(
         defaults=_sampling(files),
         policy=policy,
         score=load_score(files.folder, shape.hidden_size),
+        score_delay=files.settings["score_delay"],
     )
     left = tensors.untaken("text_encoder.", "audio_encoder.encoder.", "audio_encoder.quantizer.")
     if left and is_audiocraft(files.folder):  # transformers' files may hold what can be computed, such as positions

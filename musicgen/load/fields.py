@@ -204,6 +204,9 @@ GENERATION: dict[str, Rule] = {
         null=True,
     ),
     "streaming": used(PART, None, "the policy: `keep`, `max_position`, `policy`, see streaming.md"),
+    "score_delay": used(
+        Number(0, 0.2), 0.0, "seconds by which a note is heard after its place in the score, see models.md"
+    ),
     "codebook_delays": used(Several(Whole(0, 500), 1, 64), None, "frames that each codebook waits; null: MusicGen's"),
     "codebook_turns": used(Several(Whole(0, 63), 1, 64), None, "steps of a frame in which codebooks come; null: one"),
     "positional_scale": used(Number(-1000, 1000), 1.0, "factor of the position embeddings"),

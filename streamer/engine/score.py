@@ -1,7 +1,8 @@
 """What the stream is told of every frame beside the prompt: the beat as it is when the frame is heard, chord, players.
 
 A frame is asked for before it is made, and heard later still. Its place in time is its number: `Tempo` counts beats on
-frames, so the phase of a frame is that of the moment at which it is heard, whatever lies between.
+frames, so the phase of a frame is that of the moment at which it is heard, whatever lies between. A note's attack is
+heard some milliseconds after the note's beginning, so each frame is told the beat that is so much later.
 """
 
 from __future__ import annotations
@@ -128,22 +129,6 @@ def _bits(pitches: Iterable[int]) -> int:
     return sum(1 << pitch for pitch in set(pitches))
 
 
-def clocked(
-    values: Mapping[str, Value], bpm: float, bar: float = BEATS_PER_BAR, first: float = 0.0
-) -> Callable[[int], Fields]:
-    """The score of a stream that a file is made of: for `musicgen.Stream.set_score`, where the model follows scores.
-
-    Parameters
-    ----------
-    values, bpm, bar
-        See `fields_of`.
-    first : float
-        The frame, with its fraction, on which the first beat falls.
-    """
-    chords = Round(str(values["progression"]))
-    return lambda frame: fields_of(values, (frame - first) * bpm / FRAMES_PER_MINUTE, bpm, chords, bar)
-
-
 class Score:
     """Tells streams what is asked for.
 
@@ -151,6 +136,8 @@ class Score:
     ----------
     follows : bool
         Whether the model's streams can be told.
+    early : float
+        Frames by which it is told earlier than it is to be heard.
     values : mapping
         What is played, by name; of now whenever a stream asks.
     counted : callable
@@ -163,10 +150,15 @@ class Score:
     """
 
     def __init__(
-        self, follows: bool, values: Mapping[str, Value], counted: Callable[[int], tuple[Tempo, bool]]
+        self,
+        follows: bool,
+        early: float,
+        values: Mapping[str, Value],
+        counted: Callable[[int], tuple[Tempo, bool]],
     ) -> None:
         self.chords = Round(str(values["progression"]))
         self._follows = follows
+        self._early = early
         self._values = values
         self._counted = counted
         self._moved = False
@@ -187,7 +179,7 @@ class Score:
         """Of a frame of the engine's, as far as it is known now."""
         tempo, counted = self._counted(frame)
         bpm = tempo.bpm if on_grid(self._values, counted) else None
-        return fields_of(self._values, tempo.beat_at(frame), bpm, self.chords)
+        return fields_of(self._values, tempo.beat_at(frame + self._early), bpm, self.chords)
 
     def tells(self, frame: int) -> bool:
         """Whether anything is known of a frame, for a model that can be told."""

@@ -90,7 +90,8 @@ class Steering:
         self.tempo = Tempo(tempo_of(values))
         self._pace: Pace | None = None  # a tempo on its way
         self._led = False  # beats are counted as somebody else does
-        self.score = Score(model.follows_score, values, lambda frame: (self._tempo_at(frame), self._led))
+        early = model.score_delay * frame_rate
+        self.score = Score(model.follows_score, early, values, lambda frame: (self._tempo_at(frame), self._led))
         self._words = float(values["tempo"])  # the tempo that prompts are worded with
         blend = blend_of(values)
         self.stream = start(model, values, blend)

@@ -99,7 +99,7 @@ def make(
     beat = model.frame_rate * 60 / bars.bpm
     longest = math.ceil(target * (1 + MOST_BENT))
     count = round(PRE_ROLL * model.frame_rate) + longest + math.ceil(2 * ALIKE_BEATS * beat) + math.ceil(beat)
-    clock = Clock(bars, round(target)) if model.follows_score else None
+    clock = _clock(model, bars, round(target))
     takes, sounds = _play(
         [_told(start(seed + number), clock) for number in range(TAKES)], count, lambda done: progress(0.7 * done)
     )
@@ -139,12 +139,17 @@ def make_of(
     """
     target = bars.seconds * model.frame_rate
     place = Place(0, at, song.shape[1] - at, 0.0)
-    clock = Clock(bars, place.length, at) if model.follows_score else None
+    clock = _clock(model, bars, place.length, at)
     frames, surprise = _ending(start, song, place, round(model.frame_rate * 60 / bars.bpm), seed, clock)
     progress(0.8)
     sound = _exact(model, frames, bars, rate, effects)
     progress(1.0)
     return Loop(sound, frames, 0, target / frames.shape[1], surprise)
+
+
+def _clock(model: MusicGen, bars: Bars, frames: int, first: int = 0) -> Clock | None:
+    """What a model that follows a score is told."""
+    return Clock(bars, frames, first, model.score_delay * model.frame_rate) if model.follows_score else None
 
 
 def _exact(model: MusicGen, frames: Frames, bars: Bars, rate: int, effects: Amounts | None) -> Samples:

@@ -102,11 +102,14 @@ class Clock:
         Of all of them.
     first : int
         The frame at which one of them begins.
+    early : float
+        Frames by which it is told earlier than it is to be heard, see `streamer.engine.score`.
     """
 
     bars: Bars
     frames: int
     first: int = 0
+    early: float = 0.0
 
     def __call__(self, frame: int) -> Fields:
         """See `musicgen.Stream.set_score`."""
@@ -118,7 +121,7 @@ class Clock:
         from musicgen.score import FIELDS, unknown
 
         told = unknown(count)
-        bars = (first - self.first + np.arange(count)) * self.bars.count / self.frames
+        bars = (first + self.early - self.first + np.arange(count)) * self.bars.count / self.frames
         quarters = bars * float(self.bars.quarters) / self.bars.count
         for name, column in (("beat", quarters % 1.0), ("bar", bars % 1.0), ("bpm", self.bars.bpm)):
             told[:, FIELDS.index(name)] = column

@@ -136,6 +136,7 @@ class SineModel:
     name = "sine"
     follows_melody = True
     follows_score = False
+    score_delay = 0.0
     policy = StreamingPolicy()
 
     kind: type[SineStream] = SineStream

@@ -24,7 +24,7 @@ from streamer.engine.beginning import Excerpt, read_beginning
 from streamer.engine.core import Core
 from streamer.engine.course import TURN_FRAMES
 from streamer.engine.events import Event, Noted, to_repeat
-from streamer.engine.score import Round, clocked
+from streamer.engine.score import Round
 from streamer.engine.standing import Standing
 from streamer.engine.together import advance
 from streamer.offline.render import render
@@ -453,10 +453,12 @@ def test_a_file_is_on_the_grid_and_its_chords_come_bar_by_bar(
     assert (told[:, DRUMS] == 0).all() and (told[:, ENERGY] == 0.5).all()
 
 
-def test_a_stream_for_a_file_is_clocked_by_bars_of_any_length() -> None:
-    values = Controls(progression="Am F", grid="off").values()
-    ask = clocked(values, 200.0, bar=3, first=10)
-    told = np.stack([ask(frame) for frame in range(110)])
-    assert off(told[:, BEAT], beats(110, 200, start=-10 * 200 / 3000)) < 1e-4
-    assert off(told[:, BAR], beats(110, 200, start=-10 * 200 / 3000) / 3) < 1e-4
-    assert (told[10:55, BASS] == 9).all() and (told[55:100, BASS] == 5).all()
+@pytest.mark.parametrize("milliseconds", [0, 9, 45])
+def test_a_model_whose_attacks_are_late_is_told_the_beat_so_much_earlier(milliseconds: int) -> None:
+    model = ScoredModel()
+    model.score_delay = milliseconds / 1000
+    told = Band(model, {"tempo": 130.0, "progression": "Am F"}).play(120)
+    late = milliseconds / 1000 * 130 / 60
+    assert off(told[:, BEAT], beats(120, 130, start=late)) < 1e-4
+    assert off(told[:, BAR], beats(120, 130, start=late) / 4) < 1e-4
+    assert (told[:, BASS] == np.where(beats(120, 130, start=late) < 4, 9, 5)).all()

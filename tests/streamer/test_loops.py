@@ -147,3 +147,5 @@ def test_the_clock_counts_quarters_and_bars() -> None:
     assert np.diff(known["beat"][:26]) == pytest.approx(6 / 160)
     assert (known["bpm"] == 90).all()
     assert np.isnan(known["energy"]).all()
+    early = Clock(Bars(2, 90.0, 6, 8), 160, early=0.45).fields(0, 160)
+    assert early[:, FIELDS.index("beat")] == pytest.approx((known["beat"] + 0.45 * 6 / 160) % 1, abs=1e-5)

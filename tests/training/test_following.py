@@ -11,7 +11,7 @@ from rich.progress import Progress
 from musicgen import MusicGen, score
 from musicgen.score import FIELDS
 from training.codec import RATE
-from training.evaluate import following, listeners, moving, playing
+from training.evaluate import following, grid, listeners, moving, playing
 from training.evaluate.playing import Take
 from training.evaluate.studio import FRAMES
 
@@ -122,7 +122,40 @@ def test_beats_are_found_along_a_clock_that_moves(curve: Callable[[float], movin
 
 
 def test_a_clock_that_moves_has_its_beats_where_its_tempo_puts_them() -> None:
-    fields = moving.moving_clock(moving.sudden(100.0))
+    fields = moving.moving_clock(moving.sudden(100.0), 0.0)
     first = round(moving.MOVES * FRAMES)
     assert fields[first, FIELDS.index("bpm")] == pytest.approx(105.0)
     assert np.diff(moving.passed(moving.sudden(100.0)))[[0, first]] * 3000 == pytest.approx([100.0, 105.0])
+
+
+def struck(bpm: float, seconds: float, late: float = 0.0) -> np.ndarray:
+    """A bass drum on one and a snare on two and four, eighths on a hat, so many beats late."""
+    audio, rng = np.zeros(round(seconds * RATE), np.float32), np.random.default_rng(1)
+    time = np.arange(3200) / RATE
+    drum = {"bass": np.sin(2 * np.pi * 60 * time) * np.exp(-time * 25), "hat": rng.normal(size=3200) * 0.1}
+    drum["snare"] = rng.normal(size=3200)
+    for name in ("hat", "snare"):
+        drum[name] *= np.exp(-time * 80)
+    for eighth in range(int(seconds * bpm / 30) - 8):
+        start = round((eighth / 2 + late) * 60 / bpm * RATE)
+        for name, there in (("hat", True), ("bass", eighth % 8 == 0), ("snare", eighth % 4 == 2)):
+            audio[start : start + 3200] += 0.3 * there * drum[name]
+    return audio
+
+
+def test_a_pattern_tells_by_how_much_a_bar_is_late() -> None:
+    usual = grid.pattern(struck(100.0, 30.0), 100.0)
+    assert [grid.turned(grid.pattern(struck(131.0, 30.0, late / 2), 131.0), usual) for late in range(8)] == [*range(8)]
+    assert [grid.on_beat(shift) for shift in range(4)] == [True, False, True, False]
+    assert grid.of_others([usual, usual, grid.pattern(struck(90.0, 30.0, 0.5), 90.0), usual]) == [0, 0, 1, 0]
+
+
+def test_minutes_on_a_clock_are_judged_bar_by_bar() -> None:
+    usual = grid.pattern(struck(100.0, 30.0), 100.0)
+    audio = struck(127.3, 130.0)
+    audio[65 * RATE :] = struck(127.3, 65.0 + 4, late=-65 * 127.3 / 60 % 4 + 0.5)[: 65 * RATE]  # loses half a beat
+    one = grid.judged(audio, 127.3, usual)
+    assert one["shifts"] == [0, 1]
+    told = grid.summary({"steady": {**one, "shifts": [0, 0]}, "lost": one})
+    assert (told["streams"], told["streams_on_the_bar"]) == (2, 1)
+    assert told["minutes_on_the_beat"] == told["minutes_on_the_bar"] == 0.75

@@ -18,7 +18,7 @@ import torch
 
 from training import loop
 from training.card import write_card
-from training.evaluate.measures import PARTS
+from training.evaluate.measures import LONG, PARTS
 from training.evaluate.pictures import draw, draw_told
 from training.evaluate.studio import Studio
 
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/model/model.pt"), help="for the cross entropy")
     parser.add_argument("--out", type=Path, default=Path("runs/evaluate"))
     parser.add_argument(
-        "--only", help=f"parts, by comma, of: {', '.join(PARTS)}. Without: all but endless; '-' for none"
+        "--only", help=f"parts, by comma, of: {', '.join(PARTS)}. Without: all but {' and '.join(LONG)}; '-' for none"
     )
     parser.add_argument("--picture", type=Path, help="draw the spectrograms of twelve prompts, such as docs/nano.png")
     parser.add_argument("--picture-told", type=Path, help="draw beats and chords it is told, such as docs/told.png")
@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--switches", type=int, default=48, help="streams whose prompt changes")
     parser.add_argument("--full", action="store_true", help="score: every style, and more tempi")
     parser.add_argument("--endless-minutes", type=float, default=10.0)
+    parser.add_argument("--grid-minutes", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=16, help="streams that are stepped together")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--backend", default="auto", help="what plays, as `native-int6`: a report of its own in --out")
@@ -64,7 +65,7 @@ def chosen(only: str | None) -> list[str]:
     """
     if only == "-":
         return []
-    names = only.split(",") if only else [name for name in PARTS if name != "endless"]
+    names = only.split(",") if only else [name for name in PARTS if name not in LONG]
     if wrong := [name for name in names if name not in PARTS]:
         raise ValueError(f"There is no part {', '.join(wrong)}: choose from {', '.join(PARTS)}.")
     return names

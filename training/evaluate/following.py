@@ -46,10 +46,10 @@ RENDERED = 700_000  # seed of the renders that the listeners are tried on
 ROOM = 32.0  # seconds of a rendered song
 
 
-def clock(bpm: float, frames: int, meter: int = 4) -> Fields:
-    """A score that knows a steady tempo, its first beat at frame 0, and no more."""
-    fields, passed = unknown(frames), np.arange(frames) * bpm / (60 * FRAMES)
-    fields[:, :3] = np.stack([passed % 1, passed / meter % 1, np.full(frames, bpm)], 1)
+def clock(bpm: float, frames: int, early: float = 0.0) -> Fields:
+    """A score that knows a steady tempo, its first beat so many seconds before frame 0, and no more."""
+    fields, passed = unknown(frames), (np.arange(frames) / FRAMES + early) * bpm / 60
+    fields[:, :3] = np.stack([passed % 1, passed / 4 % 1, np.full(frames, bpm)], 1)
     return fields
 
 
@@ -112,7 +112,8 @@ def clocked(studio: Studio, told_clock: bool) -> dict[str, Any]:
     """Beats against the clock; or, of streams that are told nothing, against the tempo in their prompt."""
     asked = [(style, bpm) for style in styles_of(studio) for bpm in tempi(style, studio.arguments.full)]
     frames = round(SECONDS * FRAMES)
-    scores = [clock(bpm, frames) if told_clock else unknown(frames) for _, bpm in asked]
+    early = studio.model.score_delay
+    scores = [clock(bpm, frames, early) if told_clock else unknown(frames) for _, bpm in asked]
     prompts = [style if told_clock else f"{style}, {bpm:.0f} bpm" for style, bpm in asked]
     clips = played(studio, list(zip(prompts, scores, strict=True)), SEED)
     grids = [np.arange(0, SECONDS + 1, 60 / bpm) for _, bpm in asked]
@@ -159,7 +160,7 @@ def chords(studio: Studio) -> dict[str, Any]:
         bar = 4 * 60 * FRAMES / bpm
         each = round(bar * (2 if bar < 1.6 * FRAMES else 1))
         triads = [int(x) for x in rng.permutation(24)]
-        asked.append((style, with_chords(clock(bpm, round(SECONDS * FRAMES)), triads, each)))
+        asked.append((style, with_chords(clock(bpm, round(SECONDS * FRAMES), studio.model.score_delay), triads, each)))
         wanted.append((triads, each))
     hits = {}
     for (style, fields), (triads, each), clip in zip(asked, wanted, played(studio, asked, SEED + 1000), strict=True):
@@ -209,7 +210,7 @@ def players(studio: Studio) -> dict[str, Any]:
         asked = []
         for i, style in enumerate(styles_of(studio)):
             values = [1.0, 0.0] if i % 2 else [0.0, 1.0]
-            fields = clock(tempi(style, False)[0], round(SECONDS * FRAMES))
+            fields = clock(tempi(style, False)[0], round(SECONDS * FRAMES), studio.model.score_delay)
             asked.append((style, switched(fields, f"play_{name}", 8.0, values)))
         right: dict[str, list[bool]] = {}
         for i, (clip, (style, _)) in enumerate(zip(played(studio, asked, SEED + 2000), asked, strict=True)):
@@ -244,7 +245,7 @@ def energy(studio: Studio) -> dict[str, Any]:
     """How much louder and busier it is at an energy of 0.95 than at one of 0.1, told for eight seconds in turn."""
     asked = []
     for style in styles_of(studio):
-        fields = clock(tempi(style, False)[0], round(SECONDS * FRAMES))
+        fields = clock(tempi(style, False)[0], round(SECONDS * FRAMES), studio.model.score_delay)
         asked.append((style, switched(fields, "energy", 8.0, [0.1, 0.95])))
     by_style = {}
     for clip, (style, _) in zip(played(studio, asked, SEED + 3000), asked, strict=True):

@@ -18,7 +18,7 @@ from training import judge
 from training.codec import CODES, RATE
 from training.compose.arrange import STYLES
 from training.compose.families import FAMILIES
-from training.evaluate import figures, following, material, moving, opus
+from training.evaluate import figures, following, grid, material, moving, opus
 from training.evaluate.live import rendered
 from training.evaluate.material import NO_PULSE, Audio, Wanted
 from training.evaluate.playing import Codes, Take, sound
@@ -474,4 +474,7 @@ PARTS = {
     "cross_entropy": cross_entropy,
     "score": following.score,
     "moving": moving.moving,
+    "grid": grid.grid,
 }
+LONG = ("endless", "grid")
+"""Parts that play for hours: only when they are asked for."""

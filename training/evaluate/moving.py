@@ -38,9 +38,9 @@ def passed(tempo: Tempo) -> Tempo:
     return np.concatenate([[0.0], np.cumsum(tempo / (60 * FRAMES))[:-1]])
 
 
-def moving_clock(tempo: Tempo) -> Fields:
-    """A score that knows a clock of this tempo, its first beat at frame 0, and no more."""
-    fields, count = unknown(len(tempo)), passed(tempo)
+def moving_clock(tempo: Tempo, early: float) -> Fields:
+    """A score that knows a clock of this tempo, its first beat so many seconds before frame 0, and no more."""
+    fields, count = unknown(len(tempo)), passed(tempo) + early * tempo / 60
     fields[:, :3] = np.stack([count % 1, count / 4 % 1, tempo], 1)
     return fields
 
@@ -61,7 +61,8 @@ def found_along(audio: Audio, tempo: Tempo) -> tuple[Beats, Beats]:
 def moved(studio: Studio, curve: Callable[[float], Tempo]) -> dict[str, Any]:
     """How far beats are from a clock that moves, from `WITHIN` beats after it has begun to on."""
     asked = [(style, curve(tempi(style, False)[0])) for style in styles_of(studio)]
-    clips = played(studio, [(style, moving_clock(tempo)) for style, tempo in asked], SEED + 4000)
+    early = studio.model.score_delay
+    clips = played(studio, [(style, moving_clock(tempo, early)) for style, tempo in asked], SEED + 4000)
     heard = {}
     for clip, (style, tempo) in zip(clips, asked, strict=True):
         found, grid = found_along(clip, tempo)
@@ -76,7 +77,7 @@ def together(studio: Studio) -> dict[str, Any]:
     styles, frames = styles_of(studio), round(SECONDS * FRAMES)
     pairs = list(zip(styles[::2], styles[1::2], strict=False))
     tempo = {pair: float(np.mean([tempi(style, False)[0] for style in pair])) for pair in pairs}
-    asked = [(style, clock(tempo[pair], frames)) for pair in pairs for style in pair]
+    asked = [(style, clock(tempo[pair], frames, studio.model.score_delay)) for pair in pairs for style in pair]
     clips = iter(played(studio, asked, SEED + 5000))
     heard = {}
     for pair in pairs:

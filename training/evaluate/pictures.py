@@ -76,7 +76,7 @@ def draw_told(studio: Studio, path: Path) -> None:
     asked, triads = [], [9 + 12, 5]  # A minor, F major
     for style in TOLD_STYLES:
         bpm = following.tempi(style, False)[0]
-        fields = following.clock(bpm, round((TOLD_FROM + TOLD_FOR + 2) * FRAMES))
+        fields = following.clock(bpm, round((TOLD_FROM + TOLD_FOR + 2) * FRAMES), studio.model.score_delay)
         asked.append((style, following.with_chords(fields, triads, round(4 * 60 * FRAMES / bpm))))
     clips = following.played(studio, asked, 75_000)
     figure, axes = plt.subplots(4, 2, figsize=(14, 10), sharex=True, constrained_layout=True)
