@@ -6,6 +6,7 @@ Its window needs the headers of cairo and X11 besides, and pkg-config (PKG_CONFI
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import shutil
@@ -177,7 +178,10 @@ def build_if_possible(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, usage="%(prog)s FOLDER [FLAGS OF THE COMPILER ...]")
+    parser.add_argument("folder", type=Path)
+    asked, flags = parser.parse_known_args()
     try:
-        build(Path(sys.argv[1]), *sys.argv[2:])
+        build(asked.folder, *flags)
     except Missing as missing:
         sys.exit(str(missing))

@@ -96,7 +96,7 @@ def judged(audio: Audio, bpm: float, usual: Pattern) -> dict[str, Any]:
     grid = np.arange(0, len(audio) / RATE + 1, 60 / bpm)
     found = on_time(beats(audio, bpm), grid)
     bar = 240 / bpm
-    length = round(60 / bar) * bar  # of a minute, in whole bars
+    length = min(60, len(audio) / RATE) // bar * bar  # of a minute, in whole bars
     starts = np.arange(0, len(audio) / RATE - length + 1e-6, length)
     minutes = [audio[round(start * RATE) : round((start + length) * RATE)] for start in starts]
     return {**found, "shifts": [turned(pattern(minute, bpm), usual) for minute in minutes]}
