@@ -49,12 +49,16 @@ INLINE Floats mul(Floats a, Floats b) { return {_mm512_mul_ps(a.x, b.x)}; }
 INLINE Floats divide(Floats a, Floats b) { return {_mm512_div_ps(a.x, b.x)}; }
 INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.x, b.x, c.x)}; }
 INLINE Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.x, b.x)}; }
+INLINE Floats min(Floats a, Floats b) { return {_mm512_min_ps(a.x, b.x)}; }
 INLINE float total(Floats a) { return _mm512_reduce_add_ps(a.x); }
 INLINE float highest(Floats a) { return _mm512_reduce_max_ps(a.x); }
 INLINE Ints to_ints(Floats a) { return {_mm512_cvtps_epi32(a.x)}; }
 INLINE Floats to_floats(Ints a) { return {_mm512_cvtepi32_ps(a.x)}; }
 INLINE Floats power_of_two(Ints n) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n.x, _mm512_set1_epi32(127)), 23))};
+}
+INLINE Floats as_exponents(Floats a) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a.x), 23))};
 }
 INLINE Ints add(Ints a, Ints b) { return {_mm512_add_epi32(a.x, b.x)}; }
 INLINE Ints sub(Ints a, Ints b) { return {_mm512_sub_epi32(a.x, b.x)}; }

@@ -86,6 +86,10 @@ INLINE Floats max(Floats a, Floats b) {
     EACH a.at[i] = a.at[i] > b.at[i] ? a.at[i] : b.at[i];
     return a;
 }
+INLINE Floats min(Floats a, Floats b) {
+    EACH a.at[i] = a.at[i] < b.at[i] ? a.at[i] : b.at[i];
+    return a;
+}
 INLINE float total(Floats x) {
     float sum = 0;
     EACH sum += x.at[i];
@@ -114,6 +118,15 @@ INLINE Floats power_of_two(Ints n) {
         memcpy(&y.at[i], &bits, 4);
     }
     return y;
+}
+INLINE Floats as_exponents(Floats x) {
+    EACH {
+        uint32_t bits;
+        memcpy(&bits, &x.at[i], 4);
+        bits <<= 23;
+        memcpy(&x.at[i], &bits, 4);
+    }
+    return x;
 }
 INLINE Ints add(Ints a, Ints b) {
     EACH a.at[i] = int32_t(uint32_t(a.at[i]) + uint32_t(b.at[i]));
