@@ -19,13 +19,23 @@ namespace {
 constexpr int kOffset = 0;
 constexpr bool kPairs = true;
 
-// Products of bytes are added in pairs of 16 bits, which saturate. |w| x sign(x, w) cannot: 2 * 128 * 127 < 2^15.
-INLINE __m256i dot_half(__m256i sum, __m256i w, __m256i x) {
-    __m256i centred = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
-    __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(centred), _mm256_sign_epi8(x, centred));
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+// By hand: GCC 12 makes all products before the first sum, which does not fit the registers.
+INLINE __m256i dot_words_half(__m256i sum, __m256i w, __m256i x) {
+    __m256i products;
+    asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=x"(products) : "x"(w), "x"(x));
+    return sum;
 }
-INLINE Ints dot(Ints sum, Bytes w, Quad x) { return {dot_half(sum.a, w.a, x.x), dot_half(sum.b, w.b, x.x)}; }
+// Products of bytes are added in pairs of 16 bits, which saturate. |x| times w with x's sign cannot: 2 * 127 * 127 < 2^15.
+// Neither is -128, whose sign cannot be turned. |x| is the same for all weights that meet it, so it is taken once.
+INLINE __m256i dot_half(__m256i sum, __m256i w, __m256i x, __m256i magnitude) {
+    __m256i centred = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+    __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(centred, x));
+    return dot_words_half(sum, pairs, _mm256_set1_epi16(1));
+}
+INLINE Ints dot(Ints sum, Bytes w, Quad x) {
+    __m256i magnitude = _mm256_abs_epi8(x.x);
+    return {dot_half(sum.a, w.a, x.x, magnitude), dot_half(sum.b, w.b, x.x, magnitude)};
+}
 // Weights below 64 leave room for four products: 4 * 63 * 127 < 2^15.
 INLINE __m256i pair_half(__m256i sum, __m256i w, __m256i x, __m256i w2, __m256i x2) {
     __m256i fours = _mm256_add_epi16(_mm256_maddubs_epi16(w, x), _mm256_maddubs_epi16(w2, x2));
@@ -35,12 +45,6 @@ INLINE Ints dot_pair(Ints sum, Bytes w, Quad x, Bytes w2, Quad x2) {
     return {pair_half(sum.a, w.a, x.x, w2.a, x2.x), pair_half(sum.b, w.b, x.x, w2.b, x2.x)};
 }
 
-// By hand: GCC 12 makes all products before the first sum, which does not fit the registers.
-INLINE __m256i dot_words_half(__m256i sum, __m256i w, __m256i x) {
-    __m256i products;
-    asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(products) : "x"(w), "x"(x));
-    return sum;
-}
 INLINE Ints dot_words(Ints sum, Words w, Pair x) {
     return {dot_words_half(sum.a, w.a, x.x), dot_words_half(sum.b, w.b, x.x)};
 }
