@@ -61,10 +61,11 @@ class NativeEncoder:
             (frames, features): of the frames that no coming sample can change, before they are quantised.
         """
         network, sound = self._network, np.ascontiguousarray(sound, np.float32)
-        room = (network.due(state) + len(sound)) // self.hop
+        place = state.ctypes.data
+        room = (network.due(place) + len(sound)) // self.hop
         latents = np.empty((room, self._tables.shape[2]), np.float32)
         count = network.library.native_codec_encode(
-            network.handle, state.ctypes.data, sound.ctypes.data, len(sound), final, latents.ctypes.data
+            network.handle, place, sound.ctypes.data, len(sound), final, latents.ctypes.data
         )
         if final:
             network.reset(state)

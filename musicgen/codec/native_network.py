@@ -123,6 +123,6 @@ class NativeNetwork:
         for row in state:
             self.library.native_codec_reset(self.handle, row.ctypes.data)
 
-    def due(self, state: NDArray[np.uint8]) -> int:
-        """Samples that a row's signal still owes, see codec.h."""
-        return int(self.library.native_codec_due(state.ctypes.data))
+    def due(self, place: int) -> int:
+        """Samples that the signal whose state lies at an address still owes, see codec.h."""
+        return int(self.library.native_codec_due(place))
