@@ -48,12 +48,15 @@ Source source(const NativeCodec& c, const PartScratch& part, const Decode& decod
 }
 
 void add_rows(std::vector<PanelRow>& rows, const Conv& conv, const Source& from, int count, const float* add, Sink to) {
-    const int out = conv.stride * conv.out;
-    for (int i = 0; i < count; ++i) {
-        const size_t sample = size_t(i) * size_t(conv.step), at = sample * size_t(conv.in);
-        rows.push_back({from.from ? from.from + at : nullptr, from.words ? from.words + at : nullptr,
-                        from.scales ? from.scales + sample : nullptr, add ? add + size_t(i) * size_t(out) : nullptr,
-                        row(to.plain, i, out), row(to.elu, i, out)});
+    const size_t out = size_t(conv.stride) * size_t(conv.out), step = size_t(conv.step), before = rows.size();
+    const size_t sample = from.scales ? step : 0, plain = to.plain ? out : 0, elu = to.elu ? out : 0;
+    const size_t floats = from.from ? step * size_t(conv.in) : 0, words = from.words ? step * size_t(conv.in) : 0;
+    PanelRow next = {from.from, from.words, from.scales, add, to.plain, to.elu};
+    rows.resize(before + size_t(count));
+    for (PanelRow* row = rows.data() + before; row < rows.data() + rows.size(); ++row) {
+        *row = next;
+        next = {next.from + floats, next.words + words, next.scales + sample, next.add + (add ? out : 0),
+                next.to + plain, next.elu + elu};
     }
 }
 
