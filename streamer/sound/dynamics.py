@@ -12,7 +12,7 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from streamer.sound.meter import integrated_loudness
+from streamer.sound.meter import Recent
 
 Samples = npt.NDArray[np.float32]
 
@@ -49,7 +49,7 @@ class Loudness:
 
     def __init__(self, rate: int, channels: int) -> None:
         self._rate = rate
-        self._history = np.zeros((0, channels), np.float32)
+        self._recent = Recent(rate, channels, self.HISTORY)
         self._heard: list[Samples] = []
         self._total = 0
         self.gain_db = 0.0
@@ -71,12 +71,11 @@ class Loudness:
         return np.concatenate([samples, *out])
 
     def _measure(self) -> None:
-        history = np.concatenate([self._history, *self._heard])
-        self._total += sum(map(len, self._heard))
-        self._history, self._heard = history[-round(self.HISTORY * self._rate) :], []
-        early = len(history) < self.HISTORY * self._rate
+        heard, self._heard = np.concatenate(self._heard), []
+        self._total += len(heard)
+        early = self._total < self.HISTORY * self._rate
         up, down = (self.UP_EARLY, self.DOWN_EARLY) if early else (self.UP, self.DOWN)
-        measured = integrated_loudness(self._history, self._rate)
+        measured = self._recent.hear(heard)
         before = self.gain_db
         if measured > self.SILENCE:
             wanted = float(np.clip(REFERENCE - measured, -self.MOST, self.MOST))

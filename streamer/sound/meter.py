@@ -37,7 +37,39 @@ def integrated_loudness(sound: Sound, rate: int) -> float:
     float
         LUFS; -inf for what no gate lets pass.
     """
-    powers = _block_powers(sound, rate)
+    return _gated(_weighted_power(sound, rate), rate)
+
+
+class Recent:
+    """The gated loudness of the last seconds of a sound that comes in pieces; each piece is weighted once.
+
+    Parameters
+    ----------
+    rate : int
+        Samples a second.
+    channels : int
+        1 or 2.
+    seconds : float
+        How much is remembered, at least `BLOCK`.
+    """
+
+    def __init__(self, rate: int, channels: int, seconds: float) -> None:
+        self._rate = rate
+        self._past = np.zeros((0, channels), np.float32)
+        self._power = np.zeros(0)
+        self._most = round(seconds * rate)
+
+    def hear(self, sound: Sound) -> float:
+        """LUFS of what is remembered with the next piece (samples, channels); -inf for what no gate lets pass."""
+        heard = np.concatenate([self._past, sound])
+        fresh = _weighted_power(heard, self._rate)[len(self._past) :]
+        self._past = heard[-round(_MEMORY * self._rate) :]
+        self._power = np.concatenate([self._power, fresh])[-self._most :]
+        return _gated(self._power, self._rate)
+
+
+def _gated(power: NDArray[np.float64], rate: int) -> float:
+    powers = _block_powers(power, rate)
     heard = powers[powers > _power(ABSOLUTE)]
     if not len(heard):
         return -math.inf
@@ -53,12 +85,12 @@ def _power(loudness: float) -> float:
     return float(10.0 ** ((loudness - _OFFSET) / 10.0))
 
 
-def _block_powers(sound: Sound, rate: int) -> NDArray[np.float64]:
+def _block_powers(power: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
     """Of every gating block, all channels together."""
-    energy = np.concatenate([[0.0], np.cumsum(_weighted_power(sound, rate))])
-    count = math.floor((len(sound) / rate - BLOCK) / STEP + 1e-6) + 1
+    energy = np.concatenate([[0.0], np.cumsum(power)])
+    count = math.floor((len(power) / rate - BLOCK) / STEP + 1e-6) + 1
     starts = np.round(np.arange(count) * (STEP * rate)).astype(np.int64)
-    ends = np.minimum(starts + round(BLOCK * rate), len(sound))
+    ends = np.minimum(starts + round(BLOCK * rate), len(power))
     powers: NDArray[np.float64] = (energy[ends] - energy[starts]) / (BLOCK * rate)
     return powers
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamer.sound.meter import integrated_loudness
+from streamer.sound.meter import Recent, integrated_loudness
 
 
 def noise(rate: int, seconds: float, channels: int, seed: int) -> NDArray[np.float32]:
@@ -35,6 +35,25 @@ def test_it_is_pyloudnorms(rate: int, tenths: int, channels: int, seed: int) -> 
     sound = noise(rate, tenths / 10, channels, seed)
     expected = pyloudnorm.Meter(rate).integrated_loudness(sound.astype(np.float64))
     assert integrated_loudness(sound, rate) == pytest.approx(expected, abs=2e-3)
+
+
+@settings(max_examples=30)
+@given(
+    rate=st.sampled_from([16000, 32000, 44100]),
+    tenths=st.lists(st.integers(1, 30), min_size=1, max_size=6),
+    channels=st.sampled_from([1, 2]),
+    seed=st.integers(0, 99),
+)
+def test_a_sound_in_pieces_is_as_loud_as_in_one(rate: int, tenths: list[int], channels: int, seed: int) -> None:
+    pieces = [4, *tenths]
+    sound = noise(rate, sum(pieces) / 10, channels, seed)
+    ends = [rate * sum(pieces[: number + 1]) // 10 for number in range(len(pieces))]
+    recent = Recent(rate, channels, 3.0)
+    heard = [recent.hear(sound[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+    for end, loudness in zip(ends, heard, strict=True):
+        assert loudness == pytest.approx(Recent(rate, channels, 3.0).hear(sound[:end]), abs=1e-4)
+        if end <= 3 * rate:
+            assert loudness == pytest.approx(integrated_loudness(sound[:end], rate), abs=1e-4)
 
 
 @pytest.mark.parametrize("seconds", [0.41, 1.234, 3.0, 3.26, 10.55])
