@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -14,12 +15,14 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from typer.testing import CliRunner
 
 pytest.importorskip("astral", reason="install the extra background")
 pytest.importorskip("av", reason="install the extra background")
 
 from examples.background.game import LEVELS, ask, steps
 from examples.background.game import main as play_game
+from streamer.cli.main import app
 from streamer.surfaces.programme.outputs import read_outputs
 from streamer.surfaces.programme.plan import Plan
 from streamer.surfaces.programme.reading import open_page, read_programme
@@ -57,6 +60,24 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit.write_text(text.replace("/opt/streamer/bin/streamer", shutil.which("true") or "/bin/true"), encoding="utf-8")
     checked = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_image_runs_what_the_unit_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its command reads a programme where it is mounted, and keeps its state in the volume, as a user of its own."""
+    text = (FOLDER / "Containerfile").read_text(encoding="utf-8").replace("\\\n", "")
+    last = text.rpartition("\nFROM ")[2]
+    said = dict(line.split(" ", 1) for line in last.splitlines()[1:] if not line.startswith("RUN"))
+    command = [*json.loads(said["ENTRYPOINT"]), *json.loads(said["CMD"])]
+    unit = (FOLDER / "streamer.service").read_text(encoding="utf-8")
+    assert f"ExecStart={' '.join(command[:-2])}\n" in unit
+    assert command[-2:] == ["--metrics-host", "0.0.0.0"]  # nobody outside would reach the usual one
+    home = said["VOLUME"]
+    assert f"--home-dir {home} " in last and said["WORKDIR"] == home and f"STATE_DIRECTORY={home} " in said["ENV"]
+    assert said["USER"] in last.partition("useradd ")[2].splitlines()[0].split()
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    there = [str(FOLDER / "cafe.yaml") if part == "/etc/streamer/day.yaml" else part for part in command[1:]]
+    told = CliRunner().invoke(app, [*there, "--check"])
+    assert told.exit_code == 0 and "Afternoon" in told.output and (tmp_path / "salt").exists()
 
 
 class Client:
