@@ -267,6 +267,26 @@ def test_a_signal_that_comes_where_no_exception_is_heard_ends_it_all_the_same(nu
     assert (process.returncode, err) == (128 + number, "")
 
 
+_WHILE_IT_IMPORTS = """
+import signal, sys
+from streamer.cli import start
+class Needed:
+    def find_spec(self, name, path, target=None):
+        if name == "streamer.cli.main":
+            signal.raise_signal(signal.SIGTERM)
+sys.meta_path.insert(0, Needed())
+sys.argv[1:] = ["background", "--help"]
+start.main()
+"""
+
+
+@posix
+def test_a_container_that_is_stopped_at_once_stops() -> None:
+    """Process 1 gets no signal that it has no handler for, and would play on until it is killed."""
+    done = subprocess.run([sys.executable, "-c", _WHILE_IT_IMPORTS], cwd=ROOT, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, b"", b"")
+
+
 # --------------------------------------------------------------------------------------------- streams that are in need
 
 
