@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from musicgen.score import FIELDS, Fields, unknown
 from training import told
@@ -40,6 +41,7 @@ from training.takes import render as renders
 
 FEW = ("house", "techno", "funk", "rock", "jazz trio", "reggae", "trap", "lo-fi hip hop")
 SECONDS, SETTLED = 32.0, 8.0  # of a stream; of its beginning, which is not judged
+LADDER = (0.05, 0.25, 0.45, 0.65, 0.8, 0.95)
 EDGE = 0.3  # seconds after a change that belong to neither side
 SEED = 90_000
 RENDERED = 700_000  # seed of the renders that the listeners are tried on
@@ -247,17 +249,42 @@ def energy(studio: Studio) -> dict[str, Any]:
     for style in styles_of(studio):
         fields = clock(tempi(style, False)[0], round(SECONDS * FRAMES), studio.model.score_delay)
         asked.append((style, switched(fields, "energy", 8.0, [0.1, 0.95])))
-    by_style = {}
+    by_style: dict[str, dict[str, float]] = {}
     for clip, (style, _) in zip(played(studio, asked, SEED + 3000), asked, strict=True):
         windows = [clip[round((8 * k + 2) * RATE) : round(8 * (k + 1) * RATE)] for k in range(4)]
         low, high = (np.array([[level(w), onset_rate(w)] for w in windows[k::2]]).mean(0) for k in (0, 1))
         by_style[style] = {"louder_db": float(high[0] - low[0]), "onsets": float(high[1] / max(low[1], 0.1))}
+    for style, ranks in ladder(studio).items():
+        by_style[style] |= ranks
     return {
         "louder_db": float(np.median([one["louder_db"] for one in by_style.values()])),
         "onsets": float(np.median([one["onsets"] for one in by_style.values()])),
         "follow": sum(one["louder_db"] > 1 for one in by_style.values()),
+        "level_rank": float(np.median([one["level_rank"] for one in by_style.values()])),
+        "onsets_rank": float(np.median([one["onsets_rank"] for one in by_style.values()])),
         "by_style": by_style,
     }
+
+
+def ladder(studio: Studio) -> dict[str, dict[str, float]]:
+    """Rank correlation (Spearman) of level, and of onsets, with an energy of `LADDER` that changes every eight seconds,
+    in an order of chance; of each style."""
+    rng, asked = np.random.default_rng(studio.arguments.seed + 30), []
+    for style in styles_of(studio):
+        steps = rng.permutation(LADDER)
+        fields = clock(tempi(style, False)[0], round(8 * len(steps) * FRAMES), studio.model.score_delay)
+        asked.append((style, switched(fields, "energy", 8.0, [float(step) for step in steps])))
+    ranks = {}
+    for clip, (style, fields) in zip(played(studio, asked, SEED + 3500), asked, strict=True):
+        count = round(len(fields) / FRAMES / 8)
+        windows = [clip[round((8 * k + 2) * RATE) : round(8 * (k + 1) * RATE)] for k in range(count)]
+        told_of = fields[round(FRAMES) :: round(8 * FRAMES), FIELDS.index("energy")]
+        heard = [[level(window) for window in windows], [onset_rate(window) for window in windows]]
+        ranks[style] = {
+            name: float(spearmanr(told_of, one).statistic)
+            for name, one in zip(("level_rank", "onsets_rank"), heard, strict=True)
+        }
+    return ranks
 
 
 def score(studio: Studio) -> dict[str, Any]:
