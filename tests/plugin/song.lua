@@ -53,4 +53,6 @@ for word in os.getenv("WHAT"):gmatch("%S+") do
   elseif word == "wait" then ARDOUR.LuaAPI.usleep(2000000)
   else export(word) end
 end
+print("all is done")
+io.stdout:flush()
 close_session()
