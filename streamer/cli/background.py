@@ -108,7 +108,7 @@ def background(
 
 
 def chunk_frames(lead: float) -> int:
-    """Frames made at once with so many milliseconds queued ahead: no more than that has of room to spare."""
+    """Frames made at once: one for each `CALM` milliseconds that are queued ahead, at most `MOST_FRAMES`."""
     return int(min(MOST_FRAMES, max(1.0, lead // CALM)))
 
 

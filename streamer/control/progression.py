@@ -44,8 +44,8 @@ class Progression:
 
 
 @lru_cache(maxsize=64)
-def progression_of(text: str, bar: float = BEATS_PER_BAR) -> Progression | None:
-    """A progression as it is written; None for an empty one. bar: beats of one.
+def progression_of(text: str) -> Progression | None:
+    """A progression as it is written; None for an empty one.
 
     Chords alone are a bar each: ``Am F C G``. Where there are dots, every chord and every dot is a beat, and a dot
     holds the chord before it: ``Am . F . C . G .``. Where there are bar lines, what is between two of them shares the
@@ -62,12 +62,12 @@ def progression_of(text: str, bar: float = BEATS_PER_BAR) -> Progression | None:
     if "|" in signs:
         bars = _bars(signs)
         written = " | ".join(map(" ".join, bars))
-        timed = [(sign, bar / len(own)) for own in _repeated(bars) for sign in own]
+        timed = [(sign, BEATS_PER_BAR / len(own)) for own in _repeated(bars) for sign in own]
         written = f"| {written} |" if len(bars) == 1 else written
     else:
         own = [_sign(sign) for sign in signs]
         written = " ".join(own)
-        timed = [(sign, 1.0 if set(own) & set(HOLDS) else float(bar)) for sign in own]
+        timed = [(sign, 1.0 if set(own) & set(HOLDS) else float(BEATS_PER_BAR)) for sign in own]
     if sum(beats for _, beats in timed) > LONGEST + EXACT:
         raise BadValue(f"takes {LONGEST} beats at most: write a shorter progression")
     return _joined(written, timed)

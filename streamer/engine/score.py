@@ -53,11 +53,11 @@ class Round:
     begins: float = 0.0
     before: Round | None = None
 
-    def at(self, beat: float, bar: float = BEATS_PER_BAR) -> Chord | None:
-        """The chord on a beat; None where the music likes what it likes. bar: beats of one."""
+    def at(self, beat: float) -> Chord | None:
+        """The chord on a beat; None where the music likes what it likes."""
         if self.before is not None and beat < self.begins - EXACT:
-            return self.before.at(beat, bar)
-        found = progression_of(self.text, bar)
+            return self.before.at(beat)
+        found = progression_of(self.text)
         return found.at(beat - self.begins) if found else None
 
     def then(self, text: str, tempo: Tempo, frame: int) -> Round:
@@ -88,9 +88,7 @@ def asks(values: Mapping[str, Value]) -> bool:
     return any(values[name] != TABLE[name].default for name in NAMES - {"grid"}) or int(values["grid"]) > OFF
 
 
-def fields_of(
-    values: Mapping[str, Value], beat: float, bpm: float | None, chords: Round, bar: float = BEATS_PER_BAR
-) -> Fields:
+def fields_of(values: Mapping[str, Value], beat: float, bpm: float | None, chords: Round) -> Fields:
     """What one frame is told, see `musicgen.score.FIELDS`.
 
     Parameters
@@ -103,16 +101,14 @@ def fields_of(
         Beats a minute; None leaves the beat to the music.
     chords : Round
         The progression.
-    bar : float
-        Beats of a bar.
     """
     from musicgen.score import unknown  # there by now: whoever asks has a stream
 
     fields: Fields = unknown(1)[0]
     if bpm is not None:
-        fields[:3] = beat % 1, beat / bar % 1, bpm
+        fields[:3] = beat % 1, beat / BEATS_PER_BAR % 1, bpm
     held = notes_of(str(values["notes"]))
-    chord = chord_of(str(values["chord"])) or chords.at(beat, bar)
+    chord = chord_of(str(values["chord"])) or chords.at(beat)
     if held:
         fields[3:5] = _bits(note % 12 for note in held), held[0] % 12
     elif chord is not None:

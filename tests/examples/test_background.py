@@ -22,6 +22,7 @@ pytest.importorskip("av", reason="install the extra background")
 
 from examples.background.game import LEVELS, ask, steps
 from examples.background.game import main as play_game
+from streamer.cli.background import chunk_frames
 from streamer.cli.main import app
 from streamer.surfaces.programme.outputs import read_outputs
 from streamer.surfaces.programme.plan import Plan
@@ -60,6 +61,11 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit.write_text(text.replace("/opt/streamer/bin/streamer", shutil.which("true") or "/bin/true"), encoding="utf-8")
     checked = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("lead", "frames"), [(20, 1), (199, 1), (250, 2), (1000, 5), (2000, 5)])
+def test_the_more_is_queued_ahead_the_more_frames_are_made_at_once(lead: float, frames: int) -> None:
+    assert chunk_frames(lead) == frames
 
 
 def test_the_image_runs_what_the_unit_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def decoded(studio: Studio, codes: NDArray[np.int16]) -> Audio:
 
 
 def summary(heard: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Of all streams: how many keep the bars of the issue's table, and the worst."""
+    """Of all streams: how many have half of their beats within 10 ms and 95 % within 30, and the worst."""
     streams = list(heard.values())
     worst = max(heard, key=lambda name: heard[name]["half_p95_ms"])
     minutes = [shift for one in streams for shift in one["shifts"]]
