@@ -251,9 +251,11 @@ class Stream:
 
     @property
     def memory_frames(self) -> int:
-        """How many frames :meth:`continue_from` and :meth:`reanchor` can take in; of more they take the last ones."""
-        policy = self.past.state.policy
-        return (policy.life - policy.keep) // self.past.line.turns_a_frame
+        """How many frames :meth:`continue_from` and :meth:`reanchor` can take in; of more they take the last ones.
+
+        Half of the positions, so that as many are left to go on from them before the next anchor.
+        """
+        return self.past.state.policy.life // 2 // self.past.line.turns_a_frame
 
     def continue_from(self, frames: NDArray[np.int64], seed: int, fields: Fields | None = None) -> Audio:
         """Start the piece anew as the continuation of frames.

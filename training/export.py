@@ -39,6 +39,9 @@ OF_A_KEY = r"(?=[ -]?(?:major|minor|maj|min)\b)"  # not "a sharp sound"
 SCORE_DELAY = 0.009
 """Seconds by which attacks are heard after the beats that nano is told: the median over all styles, two streams each,
 as `training.evaluate` hears them where the delay is given as 0."""
+KEEP = 32
+"""Frames that a lane has heard when it takes over: enough for the beat to go on. With half of the positions, 256, long
+streams followed what they had strayed into instead of their prompt (training/README.md)."""
 SAMPLING = {"guidance_scale": 3.2, "do_sample": True, "temperature": 1.05, "top_k": 250}
 
 
@@ -96,7 +99,7 @@ def write_settings(model: Any, out: Path) -> None:
         **SAMPLING, max_length=LENGTH, pad_token_id=PAD, bos_token_id=PAD, decoder_start_token_id=PAD
     ).to_diff_dict()
     generation["score_delay"] = SCORE_DELAY
-    generation["streaming"] = {"policy": "reanchor", "keep": LENGTH // 2, "max_position": LENGTH}
+    generation["streaming"] = {"policy": "reanchor", "keep": KEEP, "max_position": LENGTH}
     write_json(out / "generation_config.json", generation)
     rate = model.config.audio_encoder.sampling_rate
     features = {

@@ -43,6 +43,12 @@ class StreamingPolicy:
         return self.max_position - self.prefix
 
     @property
+    def patience(self) -> int:
+        """Steps that the shadow is there earlier where it may take over with a bar: 3 s in nano, none where the
+        shadow knows half of what the live lane knows."""
+        return (self.life - 2 * self.keep) // 3
+
+    @property
     def lanes(self) -> int:
         """That memory is needed for."""
         return 1 if self.policy == "burst" else 2

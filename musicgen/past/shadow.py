@@ -4,7 +4,12 @@ Positions are added to a step's input, so cached keys and values carry them and 
 only at the positions it was trained on. So a second lane, the shadow, starts at position 0 while the first still plays,
 is fed the same frames in the same batch, and takes over when the first has used up its positions: a re-anchor that
 costs no burst. docs/streaming.md has the other ways, and what each costs.
+
+What follows an anchor may differ from what went before. Where frames are told where the bar is, the shadow starts some
+time earlier and takes over where a bar begins: that is where listeners expect something new.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +18,9 @@ from musicgen.decoder import Embedding
 from musicgen.delay import DelayLine, Tokens
 from musicgen.past.base import BasePast, Conditions, Prefills
 from musicgen.past.state import State
-from musicgen.score import Fields
+from musicgen.score import FIELDS, Fields
+
+BAR = FIELDS.index("bar")
 
 
 class ShadowPast(BasePast):
@@ -26,8 +33,10 @@ class ShadowPast(BasePast):
 
     def push(self, column: Tokens) -> Tokens | None:
         """See :meth:`musicgen.past.base.Past.push`."""
-        advance(self.state)
-        return self._remember(column)
+        frame = self._remember(column)
+        before, last = (float(self._fields[(self.line.steps - ago) % len(self._fields), BAR]) for ago in (2, 1))
+        advance(self.state, told=not math.isnan(last), begins=last + (last - before) % 1 >= 1)
+        return frame
 
     def replay(self, columns: NDArray[np.int64], fields: Fields | None = None) -> None:
         """See :meth:`musicgen.past.base.Past.replay`."""
@@ -42,17 +51,22 @@ class ShadowPast(BasePast):
         start_shadow(self.state)
 
 
-def advance(state: State) -> None:
-    """After a step: count it, swap where the live lane is used up, start the shadow where it is due."""
+def advance(state: State, *, told: bool = False, begins: bool = False) -> None:
+    """After a step: count it, swap where the live lane is used up, start the shadow where it is due.
+
+    told, begins: whether frames are told where the bar is, and whether the next one begins a bar.
+    """
     state.count()
-    if state.used_up:
+    ready = len(state.lanes) > 1 and state.positions[state.lanes[1]] >= state.policy.keep
+    if state.used_up or (ready and begins):
         state.lanes = state.lanes[1:]
-    start_shadow(state)
+    start_shadow(state, told=told)
 
 
-def start_shadow(state: State) -> None:
-    """A shadow needs nothing but to be there from its moment on."""
-    if state.position == state.policy.max_position - state.policy.keep:
+def start_shadow(state: State, *, told: bool = False) -> None:
+    """A shadow needs nothing but to be there from its moment on, which comes earlier where a bar is waited for."""
+    due = state.policy.max_position - state.policy.keep
+    if len(state.lanes) == 1 and state.position in (due, due - told * state.policy.patience):
         shadow = 1 - state.lanes[0]
         state.positions[shadow] = 0
         state.lanes = [state.lanes[0], shadow]

@@ -293,9 +293,41 @@ def test_in_the_native_backend_what_is_consumed_anew_is_the_same_to_the_bit(stud
     shadow, burst = (
         studio.models["native"].stream(PROMPT, seed=3, policy=POLICIES[name]) for name in ("shadow", "burst")
     )
+    ask = written(1)
+
+    def no_bars(number: int) -> Fields | None:
+        """A shadow waits for the bar, a burst does not."""
+        row = ask(number)
+        if row is not None:
+            row[FIELDS.index("bar")] = np.nan
+        return row
+
     for stream in (shadow, burst):
-        stream.set_score(written(1))
+        stream.set_score(no_bars)
     np.testing.assert_array_equal(played(burst, 80), played(shadow, 80))
+
+
+def test_an_anchor_takes_over_where_a_bar_begins(studio: Studio, backend: str) -> None:
+    """If frames are told where the bar is, and one begins in time; as ever else."""
+    policy = StreamingPolicy(keep=4, max_position=40)  # a shadow starts 10 steps earlier where bars are told
+
+    def anchors(bar_of: Callable[[int], float]) -> list[int]:
+        """The frames whose first codebook a lane draws that has just taken over."""
+        stream = studio.models[backend].stream(PROMPT, seed=3, policy=policy)
+        rows = scores.unknown(200)
+        rows[:, FIELDS.index("bar")] = [bar_of(number) for number in range(200)]
+        stream.set_score(lambda number: rows[number])
+        found, position = [], 0
+        for _ in range(140):
+            stream.next_frame()
+            if stream.position < position:
+                found.append(stream.frames_begun)
+            position = stream.position
+        return found
+
+    assert anchors(lambda number: number / 7 % 1) == [35, 56, 84, 112, 140]
+    assert anchors(lambda number: float("nan")) == [40, 76, 112]
+    assert anchors(lambda number: number / 1000) == [40, 66, 92, 118]
 
 
 def test_what_a_score_raises_the_next_frame_raises_and_nothing_has_moved(studio: Studio) -> None:

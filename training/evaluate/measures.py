@@ -417,7 +417,7 @@ def endless(studio: Studio) -> dict[str, Any]:
     takes = [Take(((0, f"give me {name}"),), round(minutes * 60 * FRAMES), 60_000 + i) for i, name in enumerate(names)]
     streams: dict[str, dict[str, Any]] = {}
     for name, codes in zip(names, studio.play(takes), strict=True):
-        audio = sound(studio.weights, codes)
+        audio = grid.decoded(studio, codes)
         size = int(CLIP * RATE)
         windows = [audio[i : i + size] for i in range(0, len(audio) - size + 1, size)]
         first = studio.rank_styles(windows)[:, 0].numpy() == STYLES.index(name)
