@@ -5,7 +5,8 @@ All in torch and in float32 but for the weights of the layers, which lie on grid
 calibrate, the others judge, under teacher forcing. A line of JSON for each way: how often the likeliest token stays, of
 both rows and with guidance, and the divergence.
 
-    python -m benchmarks.rounding [--bits 4 6] [--ways nearest mse gptq ...] [--songs 24] [--frames 400] [--minutes 10]
+    python -m benchmarks.rounding [--bits 4 6] [--ways nearest mse gptq ...] [--songs 24] [--frames 400]
+        [--minutes 10] [--report 2] [--lessons 96]
 
 nearest   scales reach the largest weight
 mse       of nine scales the one with the least squared error: what the library does
@@ -13,8 +14,9 @@ important the same, each error weighed by the energy of its input
 awq       inputs are scaled by a power of their size first, the power that leaves the least error (Lin et al. 2023)
 gptq      each input's error is made good by the inputs that follow (Frantar et al. 2022), scales as in important
 awq+gptq  both
-distilled gptq, then the rounded model learns the whole one's logits for so many minutes of processor time (with a
-          straight-through estimator)
+distilled gptq, then the rounded model learns the whole one's logits on `lessons` songs more, for so many minutes of
+          processor time: the gradient goes past the rounding, and the grids' steps learn too (Esser et al. 2020). It
+          says how far it came every `report` minutes, so a run that is stopped has a figure
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import argparse
 import copy
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 GROUP = 32
 POWERS = (0.25, 0.5, 0.75)
 CALIBRATING = 16  # songs
+BATCH = 2  # songs of a lesson
+WARMING = 20  # lessons
+WEIGHT_RATE, STEP_RATE = 2e-4, 5e-4
 ROUNDED = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "encoder_attn.q_proj",
            "encoder_attn.out_proj", "fc1", "fc2")  # fmt: skip
 
@@ -85,17 +90,22 @@ def important(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
     return on_grid(groups, steps(groups, moments.diag().reshape(-1, GROUP), bits, 25), bits).flatten(1)
 
 
-def gptq(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
-    rest, made = matrix.clone(), torch.empty_like(matrix)
+def compensated(matrix: Tensor, moments: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """What gptq rounds, (out, in), and its grids' steps, (out, groups, 1)."""
+    aims, found = matrix.clone(), []
     damped = moments + 0.01 * moments.diag().mean() * torch.eye(len(moments))
     inverse = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(damped)), upper=True)
     for i in range(len(moments)):
         if i % GROUP == 0:
-            group = rest[:, i : i + GROUP]
-            step = steps(group, inverse.diag()[i : i + GROUP].square().reciprocal(), bits, 25)
-        made[:, i] = on_grid(rest[:, i : i + 1], step, bits)[:, 0]
-        rest[:, i:] -= ((rest[:, i] - made[:, i]) / inverse[i, i])[:, None] * inverse[i, i:]
-    return made
+            found.append(steps(aims[:, i : i + GROUP], inverse.diag()[i : i + GROUP].square().reciprocal(), bits, 25))
+        error = aims[:, i : i + 1] - on_grid(aims[:, i : i + 1], found[-1], bits)
+        aims[:, i + 1 :] -= error / inverse[i, i] * inverse[i, i + 1 :]
+    return aims, torch.stack(found, 1)
+
+
+def gptq(matrix: Tensor, moments: Tensor, bits: int) -> Tensor:
+    aims, step = compensated(matrix, moments, bits)
+    return on_grid(aims.reshape(len(aims), -1, GROUP), step, bits).flatten(1)
 
 
 def scaled(way: Way) -> Way:
@@ -201,41 +211,106 @@ def round_all(decoder: MusicgenForCausalLM, way: Way, moments: dict[str, Tensor]
     return made
 
 
-class Rounding(nn.Module):
-    """Weights on their grid; what is learnt goes past the rounding."""
+class Grid(nn.Module):
+    """A matrix on its grids: the gradient goes past the rounding, to the weights and to the logarithms of the steps."""
 
-    def __init__(self, bits: int) -> None:
+    step: Tensor
+
+    def __init__(self, step: Tensor, bits: int) -> None:
         super().__init__()
-        self.bits = bits
+        self.top = 2 ** (bits - 1) - 1
+        self.register_buffer("step", step)
+        self.growth = nn.Parameter(torch.zeros_like(step))
 
     def forward(self, weights: Tensor) -> Tensor:
+        step = self.step * self.growth.exp()
+        aim = (weights.reshape(len(weights), -1, GROUP) / step).clamp(-self.top - 1, self.top)
+        made: Tensor = (aim + (aim.round() - aim).detach()) * step
+        return made.flatten(1)
+
+
+def learner(decoder: MusicgenForCausalLM, moments: dict[str, Tensor], bits: int) -> MusicgenForCausalLM:
+    """A copy whose matrices lie on gptq's grids and can learn."""
+    made = copy.deepcopy(decoder)
+    for name, layer in rounded_layers(made).items():
         with torch.no_grad():
-            made = mse(weights, weights, self.bits)
-        return weights + (made - weights).detach()
+            aims, step = compensated(layer.weight, moments[name], bits)
+            layer.weight.copy_(aims)
+        nn.utils.parametrize.register_parametrization(layer, "weight", Grid(step, bits), unsafe=True)
+    return made
 
 
-def distil(decoder: MusicgenForCausalLM, start: MusicgenForCausalLM, play: Play, bits: int, minutes: float) -> int:
-    """Has `start` learn the logits of `decoder` on songs, in crops; how many steps fitted."""
-    for layer in rounded_layers(start).values():
-        nn.utils.parametrize.register_parametrization(layer, "weight", Rounding(bits), unsafe=True)
-    learnt = [parameter for parameter in start.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(learnt, lr=1e-4, weight_decay=0.0)
-    begun, done = time.process_time(), 0
+def optimiser_of(model: nn.Module) -> torch.optim.Optimizer:
+    """Adam; a grid's step may change by a thousandth at a time, a weight by a hundredth of a grid's step or so."""
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    grown = [parameter for name, parameter in named if name.endswith("growth")]
+    others = [parameter for name, parameter in named if not name.endswith("growth")]
+    return torch.optim.Adam([{"params": others, "top": WEIGHT_RATE}, {"params": grown, "top": STEP_RATE}])
+
+
+def lessons(decoder: MusicgenForCausalLM, play: Play) -> list[tuple[Play, Tensor]]:
+    """Some songs at a time with the logits that are to be learnt, in float16: they are many."""
+    parts = [play.part(slice(first, first + BATCH)) for first in range(0, len(play.columns), BATCH)]
+    with torch.inference_mode():
+        wanted = [part.logits(decoder).log_softmax(-1).half() for part in parts]
+    return [(part, logits.clone()) for part, logits in zip(parts, wanted, strict=True)]
+
+
+def distil(made: MusicgenForCausalLM, course: list[tuple[Play, Tensor]], minutes: float) -> Iterator[tuple[float, int]]:
+    """Has `made` learn a course for so many minutes of processor time. After each lesson: minutes passed, lessons.
+
+    What the caller does in between is not counted."""
+    optimiser = optimiser_of(made)
     chance = torch.Generator().manual_seed(0)
-    while (passed := (time.process_time() - begun) / 60 / minutes) < 1:
-        crop = play.part(torch.randint(len(play.columns), (4,), generator=chance))  # type: ignore[arg-type]
-        at = int(torch.randint(crop.columns.shape[-1] - 128, (), generator=chance))
-        crop.columns = crop.columns[..., at : at + 128]
-        with torch.no_grad():
-            wanted = crop.logits(decoder).log_softmax(-1)
+    spent, done, order = 0.0, 0, torch.empty(0)
+    while spent < minutes:
+        begun = time.process_time()
+        if done % len(course) == 0:
+            order = torch.randperm(len(course), generator=chance)
+        play, wanted = course[int(order[done % len(course)])]
         for group in optimiser.param_groups:
-            group["lr"] = 1e-4 * (1 - passed) + 1e-6
-        loss = F.kl_div(crop.logits(start).log_softmax(-1), wanted, log_target=True, reduction="sum")
+            group["lr"] = group["top"] * max(min((done + 1) / WARMING, 1 - spent / minutes), 0.01)
+        loss = F.kl_div(play.logits(made).log_softmax(-1), wanted.float(), log_target=True, reduction="sum")
         (loss / wanted[..., 0].numel()).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         optimiser.zero_grad()
         done += 1
-    return done
+        spent += (time.process_time() - begun) / 60
+        yield spent, done
+
+
+class Judge:
+    """Songs and the logits that the whole model has for them."""
+
+    def __init__(self, decoder: MusicgenForCausalLM, play: Play, guidance: float) -> None:
+        self.play, self.guidance = play, guidance
+        with torch.inference_mode():
+            self.expected = play.logits(decoder)
+
+    def say(self, made: MusicgenForCausalLM, facts: dict[str, Any]) -> None:
+        """Prints what is known of a rounded model, and how far it is from the whole one."""
+        with torch.inference_mode():
+            found = self.play.logits(made)
+        print(json.dumps(facts | figures(self.expected, found, self.play.told, self.guidance)), flush=True)
+
+
+def distil_aloud(
+    decoder: MusicgenForCausalLM,
+    moments: dict[str, Tensor],
+    bits: int,
+    play: Play,
+    judge: Judge,
+    options: argparse.Namespace,
+) -> None:
+    """Distils, and says how far it is every `options.report` minutes."""
+    facts: dict[str, Any] = {"bits": bits, "way": "distilled", "lessons_of": len(play.columns)}
+    made = learner(decoder, moments, bits)
+    judge.say(made, facts | {"minutes": 0.0, "lessons": 0})
+    told = 0.0
+    for spent, done in distil(made, lessons(decoder, play), options.minutes):
+        if spent >= min(told + options.report, options.minutes):
+            told = spent
+            judge.say(made, facts | {"minutes": round(spent, 1), "lessons": done})
 
 
 def main() -> None:
@@ -246,37 +321,27 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=24)
     parser.add_argument("--frames", type=int, default=400)
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--report", type=float, default=2, help="minutes of processor time between figures")
+    parser.add_argument("--lessons", type=int, default=96, help="songs that distilling learns from")
     options = parser.parse_args()
     from transformers import MusicgenForConditionalGeneration
 
     from musicgen.load.hub import find_folder
 
     model = MusicGen.load(options.model, backend="torch")
-    songs = Play(model, options.songs + CALIBRATING, options.frames)
+    learning = options.lessons if "distilled" in options.ways else 0
+    songs = Play(model, options.songs + CALIBRATING + learning, options.frames)
     whole: Any = MusicgenForConditionalGeneration.from_pretrained(find_folder(options.model), dtype=torch.float32)
     decoder = whole.decoder.eval()
-    judging, calibrating = songs.part(slice(options.songs)), songs.part(slice(options.songs, None))
-    with torch.inference_mode():
-        expected = judging.logits(decoder)
-    moments = moments_of(decoder, calibrating)
+    taught = options.songs + CALIBRATING
+    judge = Judge(decoder, songs.part(slice(options.songs)), model.defaults.guidance)
+    moments = moments_of(decoder, songs.part(slice(options.songs, taught)))
     for bits in options.bits:
         for name in options.ways:
-            made = round_all(decoder, WAYS.get(name, gptq), moments, bits)
-            facts = (
-                {"distilled_steps": distil(decoder, made, calibrating, bits, options.minutes)}
-                if name not in WAYS
-                else {}
-            )
-            with torch.inference_mode():
-                found = judging.logits(made)
-            print(
-                json.dumps(
-                    {"bits": bits, "way": name}
-                    | facts
-                    | figures(expected, found, judging.told, model.defaults.guidance)
-                ),
-                flush=True,
-            )
+            if name in WAYS:
+                judge.say(round_all(decoder, WAYS[name], moments, bits), {"bits": bits, "way": name})
+            else:
+                distil_aloud(decoder, moments, bits, songs.part(slice(taught, None)), judge, options)
 
 
 if __name__ == "__main__":

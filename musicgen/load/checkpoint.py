@@ -241,7 +241,7 @@ def _checkpoint(
         codec=codec,
         codec_again=lambda: read_codec(config, sounds, own_codebooks),
         encoder=CodecEncoder(lambda: _codec_model(config, sounds, files.device), own_codebooks),
-        native_encoder=lambda: NativeEncoder(read_encoder(config, sounds, own_codebooks)),
+        native_encoder=lambda: _native_encoder(config, sounds, own_codebooks),
         defaults=_sampling(files),
         policy=policy,
         score=load_score(files.folder, shape.hidden_size),
@@ -253,6 +253,14 @@ def _checkpoint(
             f"The model in {files.folder} has parts that MusicGen has not, such as {min(left)}: it cannot be played."
         )
     return checkpoint
+
+
+def _native_encoder(config: dict[str, Any], sounds: Tensors, codebooks: int) -> NativeEncoder:
+    """Reads it, and lets go of the files again: the part that was read would count as this process's memory."""
+    try:
+        return NativeEncoder(read_encoder(config, sounds, codebooks))
+    finally:
+        sounds.close()
 
 
 def _read(folder: Path, device: str, make: Make) -> _Files:

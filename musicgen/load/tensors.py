@@ -174,9 +174,10 @@ class Files(Mapping[str, Array]):
             self._places |= {name: (path, stored) for name, stored in unwrapped(names, path).items()}
 
     def _file(self, path: Path, framework: str = "np") -> Any:
-        if (path, framework) not in self._opened:
-            self._opened[path, framework] = safe_open(path, framework=framework)
-        return self._opened[path, framework]
+        opened = self._opened.get((path, framework))
+        if opened is None:  # or closed meanwhile, by another thread that has done with it
+            opened = self._opened[path, framework] = safe_open(path, framework=framework)
+        return opened
 
     def close(self) -> None:
         """Give the files' memory back. What is asked for later opens them again."""

@@ -116,3 +116,15 @@ def test_a_native_model_hears_the_frames_that_the_reference_hears(tmp_path: Path
     assert (own == expected).mean() > 0.95  # where two entries are as near, rounding may choose
     filled = np.concatenate([sound, np.zeros((native.hop - 7, channels), np.float32)])
     np.testing.assert_array_equal(native.encode(filled), own)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux says what a process maps")
+def test_what_was_read_of_the_file_of_weights_is_given_back(tmp_path: Path) -> None:
+    model = MusicGen.load(str(tiny_checkpoint(tmp_path, heads=1)), backend="native", threads=1)
+
+    def mapped() -> int:
+        return Path("/proc/self/maps").read_text(encoding="utf-8").count(str(tmp_path))
+
+    before = mapped()
+    model.encode(np.zeros((4 * model.hop, 1), np.float32))
+    assert mapped() == before

@@ -16,17 +16,16 @@ namespace {
 
 struct WorkerScratch {
     Buffer<float> scores;
-    Buffer<int8_t> high, low;
+    Buffer<int8_t> fine;
     int size = 0;
 
     Scratch view(int positions) {
         if (positions > size) {
             size = padded(positions) * 2;
             scores = allocate<float>(size);
-            high = allocate<int8_t>(size);
-            low = allocate<int8_t>(size);
+            fine = allocate<int8_t>(size_t(size) * 2);
         }
-        return {scores.get(), high.get(), low.get()};
+        return {scores.get(), fine.get()};
     }
 };
 
@@ -121,16 +120,22 @@ void embed(const NativeWeights& w, const NativeRow& row, float* x) {
 
 // From d.qkv to d.hidden, quantised. A sequence's rows go in order: each sees those before it.
 void self_attention(NativeDecoder& d, const NativeRow* rows, const std::vector<Sequence>& sequences, int layer) {
-    const int hidden = d.weights.hidden, heads = d.heads;
-    each(d.pool, int(sequences.size()) * heads, [&](int index, int worker) {
-        const int head = index % heads;
-        for (int i = sequences[index / heads].first; i < sequences[index / heads].end; ++i) {
+    const int hidden = d.weights.hidden, heads = d.heads, count = int(sequences.size()) * heads;
+    auto memory_at = [&](int index) {
+        const NativeRow& row = rows[sequences[index / heads].first];
+        return row.memory + (size_t(layer) * heads + index % heads) * head_bytes(row.capacity);
+    };
+    each(d.pool, count, [&](int index, int worker) {
+        const int head = index % heads, next = index + int(d.scratch.size());  // most likely this thread's next one
+        const Sequence own = sequences[index / heads];
+        for (int i = own.first; i < own.end; ++i) {
             const NativeRow& row = rows[i];
             const float* query = d.qkv.get() + size_t(i) * 3 * hidden + head * 64;
-            Head memory(row.memory + (size_t(layer) * heads + head) * head_bytes(row.capacity), row.capacity);
+            Head memory(memory_at(index), row.capacity);
             alignas(64) float out[64];
             d.kernels.append(memory, row.position, query + hidden, query + 2 * hidden);
-            d.kernels.attend(memory, row.position + 1, nullptr, query, out, d.scratch[worker].view(row.position + 1));
+            d.kernels.attend(memory, row.position + 1, nullptr, query, out, d.scratch[worker].view(row.position + 1),
+                             i + 1 == own.end && next < count ? memory_at(next) : nullptr);
             d.hidden.set(d.kernels, i, head, out);
         }
     });
@@ -146,7 +151,8 @@ void cross_attention(NativeDecoder& d, const NativeRow* rows, const std::vector<
         Head memory(const_cast<uint8_t*>(row.prompt) + at, row.prompt_size);
         alignas(64) float out[64];
         const float* query = d.queries.get() + size_t(place) * d.weights.hidden + head * 64;
-        d.kernels.attend(memory, row.prompt_size, row.prompt_bias, query, out, d.scratch[worker].view(row.prompt_size));
+        d.kernels.attend(memory, row.prompt_size, row.prompt_bias, query, out, d.scratch[worker].view(row.prompt_size),
+                         nullptr);
         d.hidden.set(d.kernels, place, head, out);
     });
 }

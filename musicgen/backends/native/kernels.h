@@ -51,7 +51,7 @@ struct Activations {
 
 struct Scratch {
     float* scores;  // one for every position, padded to 16
-    int8_t *high, *low;
+    int8_t* fine;   // two for every position
 };
 
 // A matrix in panels of 16 outputs. Its inputs lie in `taps` pieces of `depth` numbers, `stride` numbers from one to the
@@ -91,8 +91,10 @@ struct Kernels {
     // acc[row][64]: one panel of x times a matrix.
     void (*panel)(const uint8_t* panel, int bits, const Activations& x, int rows, float* acc);
     void (*append)(Head head, int position, const float* key, const float* value);
-    // One query (64,) over the first `count` positions. bias: added to their scores, padded to 16; null for none.
-    void (*attend)(Head head, int count, const float* bias, const float* query, float* out, Scratch scratch);
+    // One query (64,) over the first `count` positions. bias: added to their scores, padded to 16; null for none. next:
+    // keys that will be wanted soon, to be fetched meanwhile; null for none.
+    void (*attend)(Head head, int count, const float* bias, const float* query, float* out, Scratch scratch,
+                   const uint8_t* next);
     uint64_t (*read)(const uint8_t* buffer, size_t size);
     // The panels first .. end - 1 for every row; what a row gets does not depend on the others.
     void (*multiply)(const Panels& panels, int first, int end, const PanelRow* rows, int count);

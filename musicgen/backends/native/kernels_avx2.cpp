@@ -53,6 +53,43 @@ INLINE Ints dot_words(Ints sum, Words w, Pair x) {
     return sum;
 }
 
+// Without VNNI fine numbers are multiplied as words, the even bytes of each quad and then the odd ones: half as many
+// instructions as high and low parts take. The bytes' offset stays in the sums: 512 * 16383 * 255 < 2^31.
+#define OWN_FINE
+struct Fine {
+    Pair even, odd;
+};
+struct FineSums {
+    Ints high, low;  // high * 128 + low: what is settled is in high
+};
+constexpr int kFineVectors = 4;  // all of a head's: its values are gone through once
+
+INLINE void store_fine(int8_t* to, Ints whole, FineSums* totals) {
+    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(whole.a, whole.b), 0xd8);
+    words = _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(words, 0xd8), 0xd8);  // of each four: 0, 2, 1, 3
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), words);
+    totals->low = add(totals->low, whole);
+}
+INLINE Fine fine_at(const int8_t* from, int first) {
+    return {broadcast(from + 2 * first), broadcast(from + 2 * first + 4)};
+}
+INLINE FineSums fine_start(FineSums totals) { return {set(-total(totals.low)), set(0)}; }
+INLINE __m256i fine_half(__m256i sum, __m256i w, Fine x) {
+    sum = dot_words_half(sum, _mm256_and_si256(w, _mm256_set1_epi16(255)), x.even.x);
+    return dot_words_half(sum, _mm256_srli_epi16(w, 8), x.odd.x);
+}
+INLINE FineSums dot_fine(FineSums sums, Bytes w, Fine x) {
+    return {sums.high, {fine_half(sums.low.a, w.a, x), fine_half(sums.low.b, w.b, x)}};
+}
+INLINE FineSums settled(FineSums sums) {
+    Ints high = shift_right(sums.low);
+    return {add(sums.high, high), sub(sums.low, shift_left(high))};
+}
+INLINE Floats value_of(FineSums sums) {
+    FineSums end = settled(sums);
+    return fma(to_floats(end.high), set(128.0f), to_floats(end.low));
+}
+
 #include "kernels.inc"
 
 #include "codec.inc"
