@@ -27,7 +27,7 @@ from training.evaluate.studio import FRAMES, Studio
 from training.render import render
 
 SEED, RENDERED = 97_000, 740_000
-STREAMS = 4  # of a style: the chords of every other one begin off the grid
+STREAMS = 2  # of a style: the chords of every other one begin off the grid
 WINDOW, STEP = 0.5, 0.04  # seconds that the listener hears, and from one moment to the next
 HOLD = 0.5  # beats for which a new chord has to be the likelier one
 MISSED = 3.0  # beats after which it counts as missed
