@@ -31,7 +31,7 @@ STREAMS = 2  # of a style: the chords of every other one begin off the grid
 WINDOW, STEP = 0.5, 0.04  # seconds that the listener hears, and from one moment to the next
 HOLD = 0.5  # beats for which a new chord has to be the likelier one
 MISSED = 3.0  # beats after which it counts as missed
-SONGS, ROOM = 2, 40.0  # of a style, that have such chords; their seconds
+SONGS, ROOM = 1, 40.0  # of a style, that have such chords; their seconds
 
 
 class Turn(NamedTuple):
