@@ -19,9 +19,9 @@ from musicgen.score import unknown
 from training import judge
 from training.compose.arrange import STYLES
 from training.evaluate.__main__ import parser
-from training.evaluate.following import clock, written
+from training.evaluate.clocks import clock
 from training.evaluate.measures import longest_silence, repetition
-from training.evaluate.playing import Codes, Take, sound
+from training.evaluate.playing import Codes, Take, written
 from training.evaluate.studio import FRAMES, Studio
 
 SECONDS = 12.0
@@ -149,7 +149,7 @@ def take(prompt: str, seed: int) -> Take:
 
 def verdict(studio: Studio, prompt: str, style: str, codes: Sequence[Codes]) -> Verdict:
     """Judge the takes of one prompt, each int16 (codebooks, frames)."""
-    clips = [sound(studio.weights, take) for take in codes]
+    clips = [studio.sound(take) for take in codes]
     with torch.no_grad():
         odds = studio.jury.style(torch.stack([judge.features(clip) for clip in clips])).softmax(1)
     sure = odds[:, STYLES.index(style)].tolist()

@@ -20,7 +20,7 @@ from training import judge
 from training.compose.arrange import STYLES, TABLE
 from training.evaluate.__main__ import parser
 from training.evaluate.material import NO_PULSE, key_number
-from training.evaluate.playing import Take, sound
+from training.evaluate.playing import Take
 from training.evaluate.studio import FRAMES, Studio
 
 SECONDS = 10.0
@@ -73,7 +73,7 @@ def keys(seed: int) -> list[Asked]:
 def kept(studio: Studio, asked: Sequence[Asked], words: Words, tempo: bool) -> float:
     """The share of clips in which the judge hears what was asked for."""
     takes = [Take(((0, words(a.style, a.words)),), round(SECONDS * FRAMES), 500 + i) for i, a in enumerate(asked)]
-    clips = [sound(studio.weights, codes) for codes in studio.play(takes)]
+    clips = [studio.sound(codes) for codes in studio.play(takes)]
     if tempo:
         hits = [judge.same_tempo(judge.tempo_of(clip), a.number) for clip, a in zip(clips, asked, strict=True)]
     else:

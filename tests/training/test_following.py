@@ -11,7 +11,7 @@ from rich.progress import Progress
 from musicgen import MusicGen, score
 from musicgen.score import FIELDS
 from training.codec import RATE
-from training.evaluate import following, grid, listeners, moving, playing
+from training.evaluate import clocks, following, grid, listeners, moving, playing
 from training.evaluate.playing import Take
 from training.evaluate.studio import FRAMES
 
@@ -60,7 +60,7 @@ def test_more_strokes_and_more_level_are_heard_as_such() -> None:
 
 
 def test_scores_say_what_is_asked_for() -> None:
-    fields = following.clock(90.0, 400)
+    fields = clocks.clock(90.0, 400)
     assert fields[100, :3] == pytest.approx([0.0, 0.75, 90.0], abs=1e-5)
     chords = following.with_chords(fields, [9 + 12, 0], 100)
     notes, bass = FIELDS.index("notes"), FIELDS.index("bass")
@@ -86,7 +86,7 @@ def test_a_take_is_told_its_score(tiny_model_dir: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_model_dir, folder)
     score.save(folder / score.FILE, np.random.default_rng(0).normal(size=(64, score.FEATURES)))
     model = MusicGen.load(str(folder))
-    fields = following.clock(120.0, 8)
+    fields = clocks.clock(120.0, 8)
     takes = [Take(((0, "calm"),), 8, 3, fields.tobytes().hex()), Take(((0, "calm"),), 8, 3)]
     with Progress(disable=True) as progress:
         told, plain = playing.play_together(model, takes, progress)
@@ -110,7 +110,7 @@ def test_drums_are_heard_by_their_cymbals_and_a_bass_by_what_goes_on() -> None:
 @pytest.mark.parametrize("curve", [moving.sudden, moving.gradual])
 def test_beats_are_found_along_a_clock_that_moves(curve: Callable[[float], moving.Tempo]) -> None:
     tempo = curve(104.3)
-    count = moving.passed(tempo)
+    count = clocks.passed(tempo)
     audio, rng = np.zeros(round(moving.SECONDS * RATE), np.float32), np.random.default_rng(0)
     struck = np.interp(np.arange(int(count[-1])), count, np.arange(len(tempo)) / FRAMES)
     for start in (struck * RATE).astype(int):
@@ -122,10 +122,10 @@ def test_beats_are_found_along_a_clock_that_moves(curve: Callable[[float], movin
 
 
 def test_a_clock_that_moves_has_its_beats_where_its_tempo_puts_them() -> None:
-    fields = moving.moving_clock(moving.sudden(100.0), 0.0)
+    fields = clocks.moving_clock(moving.sudden(100.0), 0.0)
     first = round(moving.MOVES * FRAMES)
     assert fields[first, FIELDS.index("bpm")] == pytest.approx(105.0)
-    assert np.diff(moving.passed(moving.sudden(100.0)))[[0, first]] * 3000 == pytest.approx([100.0, 105.0])
+    assert np.diff(clocks.passed(moving.sudden(100.0)))[[0, first]] * 3000 == pytest.approx([100.0, 105.0])
 
 
 def struck(bpm: float, seconds: float, late: float = 0.0) -> np.ndarray:

@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/model/model.pt"), help="for the cross entropy")
     parser.add_argument("--out", type=Path, default=Path("runs/evaluate"))
     parser.add_argument(
-        "--only", help=f"parts, by comma, of: {', '.join(PARTS)}. Without: all but {' and '.join(LONG)}; '-' for none"
+        "--only", help=f"parts, by comma, of: {', '.join(PARTS)}. Without: all but {', '.join(LONG)}; '-' for none"
     )
     parser.add_argument("--picture", type=Path, help="draw the spectrograms of twelve prompts, such as docs/nano.png")
     parser.add_argument("--picture-told", type=Path, help="draw beats and chords it is told, such as docs/told.png")
@@ -45,8 +45,14 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--keys", type=int, default=60, help="clips for the key")
     parser.add_argument("--unseen", type=int, default=200, help="prompts that no template made, at most 200")
     parser.add_argument("--switches", type=int, default=48, help="streams whose prompt changes")
+    parser.add_argument(
+        "--clock",
+        action="store_true",
+        help="style, tempo, key, instruments, unseen, switch, endless: tell the beat as well; into metrics-clock.json",
+    )
     parser.add_argument("--full", action="store_true", help="score: every style, and more tempi")
     parser.add_argument("--endless-minutes", type=float, default=10.0)
+    parser.add_argument("--together-minutes", type=float, default=5.0)
     parser.add_argument("--grid-minutes", type=float, default=10.0)
     parser.add_argument("--batch", type=int, default=16, help="streams that are stepped together")
     parser.add_argument("--threads", type=int, default=1)
@@ -82,7 +88,7 @@ def main() -> None:
     arguments = parser().parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / "metrics.json"
+    path = arguments.out / ("metrics-clock.json" if arguments.clock else "metrics.json")
     studio = Studio(arguments)
     for name in chosen(arguments.only):
         start = time.monotonic()
@@ -95,7 +101,7 @@ def main() -> None:
         draw(studio, arguments.picture)
     if arguments.picture_told:
         draw_told(studio, arguments.picture_told)
-    if not arguments.no_card:
+    if not (arguments.no_card or arguments.clock):
         write_card(path, arguments.model)
 
 

@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from musicgen.score import FIELDS, Fields, unknown
 from training import told
@@ -20,6 +19,7 @@ from training.compose.arrange import STYLES, TABLE
 from training.compose.liberties import USUAL, Liberties
 from training.compose.song import PLAYERS
 from training.compose.takes import take
+from training.evaluate.clocks import clock
 from training.evaluate.listeners import (
     TRIADS,
     Audio,
@@ -29,30 +29,20 @@ from training.evaluate.listeners import (
     drums,
     errors,
     halves,
-    level,
-    onset_rate,
     triad,
 )
 from training.evaluate.material import NO_PULSE
-from training.evaluate.playing import Take, sound
+from training.evaluate.playing import Take, written
 from training.evaluate.studio import FRAMES, Studio
 from training.render import render
 from training.takes import render as renders
 
 FEW = ("house", "techno", "funk", "rock", "jazz trio", "reggae", "trap", "lo-fi hip hop")
 SECONDS, SETTLED = 32.0, 8.0  # of a stream; of its beginning, which is not judged
-LADDER = (0.05, 0.25, 0.45, 0.65, 0.8, 0.95)
 EDGE = 0.3  # seconds after a change that belong to neither side
 SEED = 90_000
 RENDERED = 700_000  # seed of the renders that the listeners are tried on
 ROOM = 32.0  # seconds of a rendered song
-
-
-def clock(bpm: float, frames: int, early: float = 0.0) -> Fields:
-    """A score that knows a steady tempo, its first beat so many seconds before frame 0, and no more."""
-    fields, passed = unknown(frames), (np.arange(frames) / FRAMES + early) * bpm / 60
-    fields[:, :3] = np.stack([passed % 1, passed / 4 % 1, np.full(frames, bpm)], 1)
-    return fields
 
 
 def switched(fields: Fields, name: str, seconds: float, values: Sequence[float]) -> Fields:
@@ -83,12 +73,7 @@ def played(studio: Studio, asked: Sequence[tuple[str, Fields]], seed: int) -> li
         Take(((0, f"give me {style}"),), len(fields), seed + i, written(fields))
         for i, (style, fields) in enumerate(asked)
     ]
-    return [sound(studio.weights, codes) for codes in studio.play(takes)]
-
-
-def written(fields: Fields) -> str:
-    """A score as a take has it: "" where nothing is known, for models that follow none."""
-    return "" if np.isnan(fields).all() else fields.astype(np.float32).tobytes().hex()
+    return [studio.sound(codes) for codes in studio.play(takes)]
 
 
 def summary(away: Beats) -> dict[str, float]:
@@ -141,7 +126,7 @@ def songs(studio: Studio, liberties: Liberties) -> Iterator[tuple[Any, Audio]]:
     for i, style in enumerate(styles_of(studio)):
         song = compose(RENDERED + len(STYLES) * i + STYLES.index(style) - RENDERED % len(STYLES), ROOM, liberties)
         (codes,) = studio.encode([render(song)])
-        yield song, sound(studio.weights, codes)
+        yield song, studio.sound(codes)
 
 
 def tracker_on_renders(studio: Studio) -> dict[str, Any]:
@@ -238,53 +223,9 @@ def players_of_renders(studio: Studio, name: str) -> float:
         others = {track.player for track in song.tracks} - {name}
         if others and len(others) < len({track.player for track in song.tracks}):
             pair = renders([song, take(seed, 8.0, Liberties(tempo=True), sorted(others), USUAL)])
-            there, gone = (PLAYED[name](sound(studio.weights, codes)) for codes in studio.encode(pair))
+            there, gone = (PLAYED[name](studio.sound(codes)) for codes in studio.encode(pair))
             right.append(there > gone)
     return float(np.mean(right)) if right else float("nan")
-
-
-def energy(studio: Studio) -> dict[str, Any]:
-    """How much louder and busier it is at an energy of 0.95 than at one of 0.1, told for eight seconds in turn."""
-    asked = []
-    for style in styles_of(studio):
-        fields = clock(tempi(style, False)[0], round(SECONDS * FRAMES), studio.model.score_delay)
-        asked.append((style, switched(fields, "energy", 8.0, [0.1, 0.95])))
-    by_style: dict[str, dict[str, float]] = {}
-    for clip, (style, _) in zip(played(studio, asked, SEED + 3000), asked, strict=True):
-        windows = [clip[round((8 * k + 2) * RATE) : round(8 * (k + 1) * RATE)] for k in range(4)]
-        low, high = (np.array([[level(w), onset_rate(w)] for w in windows[k::2]]).mean(0) for k in (0, 1))
-        by_style[style] = {"louder_db": float(high[0] - low[0]), "onsets": float(high[1] / max(low[1], 0.1))}
-    for style, ranks in ladder(studio).items():
-        by_style[style] |= ranks
-    return {
-        "louder_db": float(np.median([one["louder_db"] for one in by_style.values()])),
-        "onsets": float(np.median([one["onsets"] for one in by_style.values()])),
-        "follow": sum(one["louder_db"] > 1 for one in by_style.values()),
-        "level_rank": float(np.median([one["level_rank"] for one in by_style.values()])),
-        "onsets_rank": float(np.median([one["onsets_rank"] for one in by_style.values()])),
-        "by_style": by_style,
-    }
-
-
-def ladder(studio: Studio) -> dict[str, dict[str, float]]:
-    """Rank correlation (Spearman) of level, and of onsets, with an energy of `LADDER` that changes every eight seconds,
-    in an order of chance; of each style."""
-    rng, asked = np.random.default_rng(studio.arguments.seed + 30), []
-    for style in styles_of(studio):
-        steps = rng.permutation(LADDER)
-        fields = clock(tempi(style, False)[0], round(8 * len(steps) * FRAMES), studio.model.score_delay)
-        asked.append((style, switched(fields, "energy", 8.0, [float(step) for step in steps])))
-    ranks = {}
-    for clip, (style, fields) in zip(played(studio, asked, SEED + 3500), asked, strict=True):
-        count = round(len(fields) / FRAMES / 8)
-        windows = [clip[round((8 * k + 2) * RATE) : round(8 * (k + 1) * RATE)] for k in range(count)]
-        told_of = fields[round(FRAMES) :: round(8 * FRAMES), FIELDS.index("energy")]
-        heard = [[level(window) for window in windows], [onset_rate(window) for window in windows]]
-        ranks[style] = {
-            name: float(spearmanr(told_of, one).statistic)
-            for name, one in zip(("level_rank", "onsets_rank"), heard, strict=True)
-        }
-    return ranks
 
 
 def score(studio: Studio) -> dict[str, Any]:
@@ -292,5 +233,5 @@ def score(studio: Studio) -> dict[str, Any]:
     report: dict[str, Any] = {"tracker_on_renders": tracker_on_renders(studio), "words": clocked(studio, False)}
     if not studio.model.follows_score:
         return {**report, "absent": "the model has no score.safetensors"}
-    told_all = {"clock": clocked(studio, True), "chords": chords(studio), "energy": energy(studio)}
+    told_all = {"clock": clocked(studio, True), "chords": chords(studio)}
     return {**report, **told_all, "players": players(studio)}

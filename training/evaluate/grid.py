@@ -18,9 +18,10 @@ from training.codec import RATE
 from training.compose import compose
 from training.compose.arrange import STYLES, TABLE
 from training.compose.liberties import Liberties
-from training.evaluate.following import FEW, clock, on_time, written
+from training.evaluate.clocks import clock
+from training.evaluate.following import FEW, on_time
 from training.evaluate.listeners import ATTACK, HOP, Audio, beats
-from training.evaluate.playing import Take, sound
+from training.evaluate.playing import Take, written
 from training.evaluate.studio import FRAMES, Studio
 from training.render import render
 
@@ -66,7 +67,7 @@ def renders(studio: Studio, style: str) -> list[Pattern]:
     first = RENDERED - RENDERED % len(STYLES) + STYLES.index(style)
     songs = [compose(first + len(STYLES) * i, SONG, Liberties(tempo=True)) for i in range(SONGS)]
     codes = studio.encode([render(song) for song in songs])
-    return [pattern(sound(studio.weights, own), song.bpm) for song, own in zip(songs, codes, strict=True)]
+    return [pattern(studio.sound(own), song.bpm) for song, own in zip(songs, codes, strict=True)]
 
 
 def of_others(patterns: Sequence[Pattern]) -> list[int]:
@@ -110,17 +111,10 @@ def grid(studio: Studio) -> dict[str, Any]:
     asked = takes(studio.arguments.grid_minutes, studio.model.score_delay)
     heard = {}
     for (style, bpm, _), codes in zip(asked, studio.play([take for _, _, take in asked]), strict=True):
-        audio = decoded(studio, codes)
+        audio = studio.sound(codes)
         heard[f"{style} {bpm:.2f}"] = judged(audio, bpm, np.sum(patterns[style], axis=0))
     alone = {style: of_others(own) for style, own in patterns.items()}
     return {"minutes": studio.arguments.grid_minutes, **summary(heard), **ceiling(alone), "by_stream": heard}
-
-
-def decoded(studio: Studio, codes: NDArray[np.int16]) -> Audio:
-    """As `training.evaluate.playing.sound`, by the decoder that plays live: hours in minutes."""
-    decoder = studio.model.new_decoder("exact")
-    chunks = [decoder.decode(codes[:, i : i + 50].astype(np.int64)) for i in range(0, codes.shape[1], 50)]
-    return np.concatenate([*chunks, decoder.flush()])[:, 0]
 
 
 def summary(heard: dict[str, dict[str, Any]]) -> dict[str, Any]:

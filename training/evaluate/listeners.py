@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from training import judge
 from training.codec import RATE
@@ -20,6 +21,8 @@ TIGHT = 100.0  # how much a beat of another length costs the tracker, in onsets
 LOWEST, LOW, HIGHEST = 4, 7, 60  # mel bands: up to about 150 and 200 Hz, and from about 6 kHz on
 HOP = 256 / RATE  # seconds of the onset curve
 ATTACK = 0.011  # seconds by which the curve rises before an attack: half of its window and of its smoothing
+LATER = 2  # windows between the two that are compared to hear an onset
+APART, USUALLY, RISE = 0.048, 0.5, 0.05  # seconds; seconds; mean over the bands of the rise of their natural logarithm
 
 MAJOR, MINOR = (0, 4, 7), (0, 3, 7)
 TRIADS = np.array([[(p - root) % 12 in kind for p in range(12)] for kind in (MAJOR, MINOR) for root in range(12)])
@@ -84,12 +87,17 @@ def halves(grid: Beats) -> Beats:
 # --- chords -------------------------------------------------------------------------------------------------------
 
 
-def triad(audio: Audio) -> int:
-    """The triad that a clip's pitch classes are most like: 0 to 11 in major, C first, 12 to 23 in minor."""
+def triads(audio: Audio) -> NDArray[np.float64]:
+    """How much a clip's pitch classes are like each of `TRIADS`."""
     low, high = judge.chroma(audio).double().numpy()
     heard = high / max(float(np.linalg.norm(high)), 1e-9)
     bass = low / max(float(low.sum()), 1e-9)
-    return int((TRIADS @ heard / np.sqrt(3) + 0.3 * np.tile(bass, 2)).argmax())
+    return np.asarray(TRIADS @ heard / np.sqrt(3) + 0.3 * np.tile(bass, 2))
+
+
+def triad(audio: Audio) -> int:
+    """The triad that a clip's pitch classes are most like: 0 to 11 in major, C first, 12 to 23 in minor."""
+    return int(triads(audio).argmax())
 
 
 # --- how much is played -------------------------------------------------------------------------------------------
@@ -101,10 +109,17 @@ def level(audio: Audio) -> float:
 
 
 def onset_rate(audio: Audio) -> float:
-    """Onsets a second: peaks of the onset curve above a tenth of the level that a hundredth of it exceeds."""
-    curve = judge.onset_curve(judge.mel_frames(audio))
-    threshold = max(0.02, 0.1 * float(np.quantile(curve, 0.99)))
-    peaks = (curve[1:-1] > curve[:-2]) & (curve[1:-1] >= curve[2:]) & (curve[1:-1] > threshold)
+    """Onsets a second: moments at which the spectrum rises most for `APART` around, by `RISE` more than it mostly does.
+
+    A band counts only as far as it rises above its neighbours of before, so that what glides is not struck anew (Boeck
+    & Widmer 2013). The threshold is one for all music: one that goes by the loudest strokes loses the soft ones between
+    them, and one by the mean finds onsets in what a codec makes of silence.
+    """
+    mel = judge.mel_frames(audio).numpy()
+    before = maximum_filter1d(mel, 3, axis=1)[:-LATER]
+    rises = uniform_filter1d(np.maximum(mel[LATER:] - before, 0).mean(1), 3)
+    usual = uniform_filter1d(rises, round(USUALLY / HOP))
+    peaks = (rises == maximum_filter1d(rises, 2 * round(APART / HOP) + 1)) & (rises > usual + RISE)
     return float(peaks.sum() / (len(audio) / RATE))
 
 

@@ -127,6 +127,11 @@ class Wanted:
     key: int | None = None
     lineup: tuple[bool, ...] = ()  # for each of `FAMILIES`
 
+    @property
+    def tempo(self) -> float:
+        """Beats a minute that it names, or the middle of its style's range."""
+        return float(self.bpm or np.mean(TABLE[self.styles[0]].bpm))
+
 
 def form(forms: Sequence[str], rng: np.random.Generator, **words: object) -> str:
     """One of the wordings, filled in."""

@@ -18,10 +18,10 @@ from training import judge
 from training.codec import CODES, RATE
 from training.compose.arrange import STYLES
 from training.compose.families import FAMILIES
-from training.evaluate import figures, following, grid, material, moving, opus
+from training.evaluate import energy, figures, following, grid, material, moving, opus, turns
 from training.evaluate.live import rendered
 from training.evaluate.material import NO_PULSE, Audio, Wanted
-from training.evaluate.playing import Codes, Take, sound
+from training.evaluate.playing import Codes
 from training.evaluate.studio import CLIP, FRAMES, WINDOW, Studio
 from training.losses import si_sdr, spectral_losses
 from training.model import load_corpus, load_nano, validate
@@ -133,7 +133,7 @@ def style(studio: Studio) -> dict[str, Any]:
 def tempo_clips(studio: Studio) -> tuple[list[Wanted], list[Audio]]:
     """The clips that style, tempo, likeness and loudness are measured on."""
     wanted = material.tempo_prompts(studio.arguments.clips_per_style, studio.arguments.seed + 2)
-    return wanted, studio.clips([w.prompt for w in wanted], CLIP, 10_000)
+    return wanted, studio.clips(wanted, CLIP, 10_000)
 
 
 def tempo(studio: Studio) -> dict[str, Any]:
@@ -246,7 +246,7 @@ def instruments(studio: Studio) -> dict[str, Any]:
     """Presence of each instrument where a line-up is prompted, by the probes that hear it in decoded renders."""
     facts = [piece.facts for piece in studio.held]
     wanted = material.lineup_prompts(facts, studio.arguments.lineups, studio.arguments.seed + 3)
-    played = studio.clips([w.prompt for w in wanted], CLIP, 20_000)
+    played = studio.clips(wanted, CLIP, 20_000)
     truths = {
         "renders": ([piece.audio for piece in studio.held], [piece.sounding for piece in studio.held]),
         "decoded_renders": (studio.decoded, [piece.sounding for piece in studio.held]),
@@ -272,7 +272,7 @@ def instruments(studio: Studio) -> dict[str, Any]:
 def key(studio: Studio) -> dict[str, Any]:
     """How often the prompted tonic and mode are the likeliest of 24 keys; held-out songs in major and minor beside."""
     wanted = material.key_prompts(studio.arguments.keys, studio.arguments.seed + 4)
-    played = studio.clips([w.prompt for w in wanted], CLIP, 30_000)
+    played = studio.clips(wanted, CLIP, 30_000)
     tonal = [i for i, piece in enumerate(studio.held) if piece.key is not None]
 
     def found(clips: Sequence[Audio]) -> list[int]:
@@ -303,7 +303,7 @@ def relative(key: int) -> int:
 def unseen(studio: Studio) -> dict[str, Any]:
     """How often a style that fits a freely written prompt is heard; beside it, against the other prompts' styles."""
     wanted = material.unseen_prompts(studio.arguments.unseen)
-    ranks = studio.rank_styles(studio.clips([w.prompt for w in wanted], UNSEEN_SECONDS, 40_000))
+    ranks = studio.rank_styles(studio.clips(wanted, UNSEEN_SECONDS, 40_000))
     styles = [w.styles for w in wanted]
     shifts = [recognised(ranks, styles[i:] + styles[:i])["top3"] for i in range(1, len(styles))]
     missed = [
@@ -353,11 +353,11 @@ def switch(studio: Studio) -> dict[str, Any]:
     pairs = material.changes(studio.arguments.switches, studio.arguments.seed + 5)
     end = CHANGE_AT + ANSWER_WITHIN + 1 + WINDOW
     takes = [
-        Take(((0, a.prompt), (round(CHANGE_AT * FRAMES), b.prompt)), round(end * FRAMES), 50_000 + i)
+        studio.take([(0, a), (round(CHANGE_AT * FRAMES), b)], round(end * FRAMES), 50_000 + i)
         for i, (a, b) in enumerate(pairs)
     ]
     before, after = ([STYLES.index(w.styles[0]) for w in side] for side in zip(*pairs, strict=True))
-    played = [sound(studio.weights, codes) for codes in studio.play(takes)]
+    played = [studio.sound(codes) for codes in studio.play(takes)]
     longer = max(CHANGE_AT, end - CHANGE_AT)
     songs = material.excerpts(studio.arguments.held_out, studio.arguments.held_out_songs, 1, (longer, longer), 6)
     cut, rest = round(CHANGE_AT * RATE), round((end - CHANGE_AT) * RATE)
@@ -368,7 +368,7 @@ def switch(studio: Studio) -> dict[str, Any]:
             kept.append(piece)
             spliced.append(np.concatenate([other.audio[:cut], piece.audio[:rest]]))
             truth.append(other.style)
-    decoded = [sound(studio.weights, codes) for codes in studio.encode(spliced)]
+    decoded = [studio.sound(codes) for codes in studio.encode(spliced)]
     return {
         "nano": answers(studio, played, after),
         "nano_not_asked_to_change": answers(studio, played, [(style + 1) % len(STYLES) for style in after]),
@@ -414,10 +414,11 @@ def endless(studio: Studio) -> dict[str, Any]:
     """Long streams: silences, frozen loops, and the style by the minute."""
     minutes = studio.arguments.endless_minutes
     names = [STYLES[i] for i in np.random.default_rng(7).permutation(len(STYLES))[:ENDLESS_STYLES]]
-    takes = [Take(((0, f"give me {name}"),), round(minutes * 60 * FRAMES), 60_000 + i) for i, name in enumerate(names)]
+    wanted = [Wanted(f"give me {name}", (name,)) for name in names]
+    takes = [studio.take([(0, one)], round(minutes * 60 * FRAMES), 60_000 + i) for i, one in enumerate(wanted)]
     streams: dict[str, dict[str, Any]] = {}
     for name, codes in zip(names, studio.play(takes), strict=True):
-        audio = grid.decoded(studio, codes)
+        audio = studio.sound(codes)
         size = int(CLIP * RATE)
         windows = [audio[i : i + size] for i in range(0, len(audio) - size + 1, size)]
         first = studio.rank_styles(windows)[:, 0].numpy() == STYLES.index(name)
@@ -474,7 +475,10 @@ PARTS = {
     "cross_entropy": cross_entropy,
     "score": following.score,
     "moving": moving.moving,
+    "turns": turns.turns,
+    "energy": energy.energy,
+    "together": moving.together,
     "grid": grid.grid,
 }
-LONG = ("endless", "grid")
+LONG = ("endless", "together", "grid")
 """Parts that play for hours: only when they are asked for."""

@@ -6,20 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from musicgen.score import Fields, unknown
 from training.codec import RATE
-from training.evaluate.following import SEED, SETTLED, clock, played, styles_of, summary, tempi
+from training.evaluate.clocks import Tempo, clock, moving_clock, passed
+from training.evaluate.following import SEED, SETTLED, played, styles_of, summary, tempi
 from training.evaluate.listeners import Audio, Beats, beats, errors, halves
+from training.evaluate.playing import Take, written
 from training.evaluate.studio import FRAMES, Studio
 
 SECONDS = 40.0  # of a stream
 MOVES = 16.0  # seconds from its start until the tempo moves
 WITHIN = 2  # beats after that in which it may be caught up with
 OVER = 8  # bars over which a slow move goes
-
-Tempo = NDArray[np.float64]
 
 
 def sudden(bpm: float) -> Tempo:
@@ -31,18 +29,6 @@ def gradual(bpm: float) -> Tempo:
     """The tempo of every frame: 20 % faster over `OVER` bars of the tempo it starts from."""
     passed = np.arange(round(SECONDS * FRAMES)) / FRAMES - MOVES
     return np.asarray(bpm * (1 + 0.2 * np.clip(passed / (OVER * 240 / bpm), 0, 1)))
-
-
-def passed(tempo: Tempo) -> Tempo:
-    """Beats that have gone by at the start of every frame."""
-    return np.concatenate([[0.0], np.cumsum(tempo / (60 * FRAMES))[:-1]])
-
-
-def moving_clock(tempo: Tempo, early: float) -> Fields:
-    """A score that knows a clock of this tempo, its first beat so many seconds before frame 0, and no more."""
-    fields, count = unknown(len(tempo)), passed(tempo) + early * tempo / 60
-    fields[:, :3] = np.stack([count % 1, count / 4 % 1, tempo], 1)
-    return fields
 
 
 def found_along(audio: Audio, tempo: Tempo) -> tuple[Beats, Beats]:
@@ -73,22 +59,29 @@ def moved(studio: Studio, curve: Callable[[float], Tempo]) -> dict[str, Any]:
 
 
 def together(studio: Studio) -> dict[str, Any]:
-    """How far the beats of two streams are apart that follow one clock, each with a prompt and a seed of its own."""
-    styles, frames = styles_of(studio), round(SECONDS * FRAMES)
+    """How far the beats of two streams are apart that follow one clock for `together_minutes`, each with a prompt and a
+    seed of its own."""
+    if not studio.model.follows_score:
+        return {"absent": "the model has no score.safetensors"}
+    minutes, styles = studio.arguments.together_minutes, styles_of(studio)
     pairs = list(zip(styles[::2], styles[1::2], strict=False))
     tempo = {pair: float(np.mean([tempi(style, False)[0] for style in pair])) for pair in pairs}
-    asked = [(style, clock(tempo[pair], frames, studio.model.score_delay)) for pair in pairs for style in pair]
-    clips = iter(played(studio, asked, SEED + 5000))
+    early, frames = studio.model.score_delay, round(60 * minutes * FRAMES)
+    asked = [(style, written(clock(tempo[pair], frames, early))) for pair in pairs for style in pair]
+    takes = [Take(((0, f"give me {style}"),), frames, SEED + 5000 + i, score) for i, (style, score) in enumerate(asked)]
+    played = iter(studio.play(takes))
     heard = {}
     for pair in pairs:
-        one, other = (beats(next(clips), tempo[pair]) for _ in pair)
-        one = one[(one > SETTLED) & (one < other[-1])]
-        half = summary(errors(one, halves(other)))
-        heard[" and ".join(pair)] = {
-            **summary(errors(one, other)),
-            **{f"half_{name}": value for name, value in half.items()},
-        }
-    return {**middle(heard), "by_pair": heard}
+        one, other = (beats(studio.sound(next(played)), tempo[pair]) for _ in pair)
+        heard[" and ".join(pair)] = apart(one, other)
+    return {"minutes": minutes, **middle(heard), "by_pair": heard}
+
+
+def apart(one: Beats, other: Beats) -> dict[str, float]:
+    """How far the beats of one are from the other's, and from those and what lies halfway between them."""
+    one = one[(one > SETTLED) & (one < other[-1])]
+    half = summary(errors(one, halves(other)))
+    return {**summary(errors(one, other)), **{f"half_{name}": value for name, value in half.items()}}
 
 
 def middle(heard: dict[str, dict[str, float]]) -> dict[str, Any]:
@@ -105,4 +98,4 @@ def moving(studio: Studio) -> dict[str, Any]:
     """All of it; of a model that follows no score, nothing."""
     if not studio.model.follows_score:
         return {"absent": "the model has no score.safetensors"}
-    return {"sudden": moved(studio, sudden), "gradual": moved(studio, gradual), "together": together(studio)}
+    return {"sudden": moved(studio, sudden), "gradual": moved(studio, gradual)}

@@ -15,8 +15,10 @@ from PIL import Image
 from training import judge
 from training.codec import RATE
 from training.evaluate import following
+from training.evaluate.clocks import clock
 from training.evaluate.listeners import HOP, TRIADS, beats
 from training.evaluate.material import Audio
+from training.evaluate.playing import Take
 from training.evaluate.studio import CLIP, FRAMES, Studio
 
 mpl.use("Agg")
@@ -57,7 +59,8 @@ def mel_bin(hertz: float, bins: int = 80) -> float:
 
 def draw(studio: Studio, path: Path) -> None:
     """Play `PROMPTS` and write the page, PNG."""
-    clips = studio.clips(PROMPTS, CLIP, 70_000)
+    takes = [Take(((0, prompt),), round(CLIP * FRAMES), 70_000 + i) for i, prompt in enumerate(PROMPTS)]
+    clips = [studio.sound(codes) for codes in studio.play(takes)]
     figure, axes = plt.subplots(4, 3, figsize=(15, 11), sharex=True, sharey=True, constrained_layout=True)
     for axis, prompt, clip in zip(axes.flat, PROMPTS, clips, strict=True):
         mel = judge.mel_frames(clip)[::4].T.numpy()
@@ -76,7 +79,7 @@ def draw_told(studio: Studio, path: Path) -> None:
     asked, triads = [], [9 + 12, 5]  # A minor, F major
     for style in TOLD_STYLES:
         bpm = following.tempi(style, False)[0]
-        fields = following.clock(bpm, round((TOLD_FROM + TOLD_FOR + 2) * FRAMES), studio.model.score_delay)
+        fields = clock(bpm, round((TOLD_FROM + TOLD_FOR + 2) * FRAMES), studio.model.score_delay)
         asked.append((style, following.with_chords(fields, triads, round(4 * 60 * FRAMES / bpm))))
     clips = following.played(studio, asked, 75_000)
     figure, axes = plt.subplots(4, 2, figsize=(14, 10), sharex=True, constrained_layout=True)

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from musicgen import Ensemble, MusicGen
-from musicgen.codec import CodecWeights, ExactDecoder
-from musicgen.score import Score
+from musicgen.score import Fields, Score
 
-Audio = NDArray[np.float32]
 Codes = NDArray[np.int16]
 
 
@@ -54,6 +52,11 @@ def told(take: Take) -> Score:
     return lambda frame: fields[frame] if frame < len(fields) else None
 
 
+def written(fields: Fields) -> str:
+    """A score as a take has it: "" where nothing is known, for models that follow none."""
+    return "" if np.isnan(fields).all() else fields.astype(np.float32).tobytes().hex()
+
+
 def play_together(model: MusicGen, takes: Sequence[Take], progress: Progress) -> list[Codes]:
     """The codes (codebooks, frames) of takes whose streams are stepped in one batch."""
     task = progress.add_task(f"{len(takes)} streams", total=sum(take.frames for take in takes))
@@ -88,10 +91,3 @@ def play(model: MusicGen, takes: Sequence[Take], folder: Path, batch: int) -> li
                     np.save(file, codes)
                 partial.replace(take.path(folder))
     return [np.load(take.path(folder)) for take in takes]
-
-
-def sound(weights: CodecWeights, codes: Codes) -> Audio:
-    """What a stream with these codes (codebooks, frames) sounds like: (samples,), mono."""
-    decoder = ExactDecoder(weights)
-    chunks = [decoder.decode(codes[:, i : i + 250].astype(np.int64)) for i in range(0, codes.shape[1], 250)]
-    return np.concatenate([*chunks, decoder.flush()])[:, 0]

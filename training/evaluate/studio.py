@@ -24,8 +24,9 @@ from training import judge, loop
 from training.codec import RATE, encode
 from training.compose.arrange import STYLES
 from training.compose.families import FAMILIES
-from training.evaluate.material import Audio, Excerpt, excerpts
-from training.evaluate.playing import Codes, Take, play, sound
+from training.evaluate.clocks import moving_clock
+from training.evaluate.material import Audio, Excerpt, Wanted, excerpts
+from training.evaluate.playing import Codes, Take, play, written
 
 CLIP = 10.0  # seconds of a clip that is judged as a whole
 WINDOW = 4.0  # seconds that are judged where something changes
@@ -95,7 +96,7 @@ class Studio:
 
     @cached_property
     def weights(self) -> CodecWeights:
-        """The same codec as the streams decode it."""
+        """The same codec, as torch decodes a stream."""
         return codec_weights(self.encodec)
 
     @cached_property
@@ -127,7 +128,7 @@ class Studio:
     @cached_property
     def decoded(self) -> list[Audio]:
         """Those clips through the codec: what a perfect model would sound like."""
-        return [sound(self.weights, codes) for codes in self.held_codes]
+        return [self.sound(codes) for codes in self.held_codes]
 
     def encode(self, clips: Sequence[Audio]) -> list[Codes]:
         """Tokens (codebooks, frames) of clips."""
@@ -137,10 +138,26 @@ class Studio:
         """Tokens (codebooks, frames) of takes."""
         return play(self.model, takes, self._takes, self.arguments.batch)
 
-    def clips(self, prompts: Sequence[str], seconds: float, seed: int) -> list[Audio]:
+    def take(self, script: Sequence[tuple[int, Wanted]], frames: int, seed: int) -> Take:
+        """A stream that is asked for this from these frames on; with ``--clock`` it is told the beat as well."""
+        words = tuple((frame, wanted.prompt) for frame, wanted in script)
+        if not self.arguments.clock:
+            return Take(words, frames, seed)
+        starts = [frame for frame, _ in script]
+        tempo = np.array([wanted.tempo for _, wanted in script])
+        held = tempo[np.searchsorted(starts, np.arange(frames), side="right") - 1]
+        return Take(words, frames, seed, written(moving_clock(held, self.model.score_delay)))
+
+    def clips(self, wanted: Sequence[Wanted], seconds: float, seed: int) -> list[Audio]:
         """What the model plays to each prompt, every one with a seed of its own."""
-        takes = [Take(((0, prompt),), round(seconds * FRAMES), seed + i) for i, prompt in enumerate(prompts)]
-        return [sound(self.weights, codes) for codes in self.play(takes)]
+        takes = [self.take([(0, one)], round(seconds * FRAMES), seed + i) for i, one in enumerate(wanted)]
+        return [self.sound(codes) for codes in self.play(takes)]
+
+    def sound(self, codes: Codes) -> Audio:
+        """What a stream with these codes (codebooks, frames) sounds like: (samples,), mono."""
+        decoder = self.model.new_decoder("exact")
+        chunks = [decoder.decode(codes[:, i : i + 100].astype(np.int64)) for i in range(0, codes.shape[1], 100)]
+        return np.concatenate([*chunks, decoder.flush()])[:, 0]
 
     @torch.no_grad()
     def rank_styles(self, clips: Sequence[Audio]) -> torch.Tensor:
