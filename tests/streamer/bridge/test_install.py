@@ -54,9 +54,10 @@ def test_a_plug_in_that_a_daw_has_open_is_told_in_a_sentence(built: Path, monkey
 
     monkeypatch.setattr("pathlib.Path.unlink", refused)
     monkeypatch.setattr("shutil.rmtree", refused)
-    for act in (lambda: list(install("nano")), lambda: list(remove())):
-        with pytest.raises(UserError, match="close the DAWs that have it open"):
-            act()
+    with pytest.raises(UserError, match="close the DAWs that have it open"):
+        list(install("nano"))
+    with pytest.raises(UserError, match="close the DAWs that have it open"):
+        list(remove())
 
 
 def test_a_python_whose_files_no_daw_sees_is_refused(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
