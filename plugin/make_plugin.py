@@ -75,7 +75,7 @@ class Target:
 
     def path(self, kind: str) -> str:
         """Where a format's library belongs, below the folder of all."""
-        machine = {"aarch64": "arm64"}.get(self.machine, self.machine)
+        machine = {"aarch64": "arm64", "i386": "x86"}.get(self.machine, self.machine)
         inside, ending = {
             "linux": (f"{self.machine}-linux/{NAME}.so", "so"),
             "darwin": (f"MacOS/{NAME}", "dylib"),
@@ -85,28 +85,30 @@ class Target:
         return places.get(kind, f"lv2/{LV2}/musicgen_streamer.{ending}")
 
 
-def compiler(*names: str) -> Target:
-    """The first C++ compiler of some that is there and of use.
+def compiler(named: str = "") -> Target:
+    """The C++ compiler that is named, or the first one found.
 
     Raises
     ------
     Missing
-        There is none.
+        There is none, or none of use.
     """
-    for name in names:
-        if name and shutil.which(name.split()[0]) and (found := target(name.split())):
+    for name in [named] if named else COMPILERS:
+        if shutil.which(name.split()[0]) and (found := target(name.split())):
             return found
+    if named:
+        raise Missing(f"The DAW plug-in was not built: CXX names {named}, which is not there or of no use here.")
     how = "Debian and Ubuntu: apt-get install g++" if os.name == "posix" else "MSYS2 and llvm-mingw have one"
     raise Missing(f"The DAW plug-in was not built: there is no C++ compiler ({how}).")
 
 
 def target(command: list[str]) -> Target | None:
-    """What a compiler builds for, as it tells every program; None for one that imitates Microsoft's."""
+    """What a compiler builds for, as it tells every program; None where it does not, or imitates Microsoft's."""
     asked = [*command, "-dM", "-E", "-x", "c++", "-"]
     names = subprocess.run(asked, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.split()
-    if "_WIN32" in names and "__MINGW32__" not in names:
+    if not names or ("_WIN32" in names and "__MINGW32__" not in names):
         return None
-    machine = next((one for one in ("x86_64", "aarch64") if f"__{one}__" in names), platform.machine())
+    machine = next((one for one in ("x86_64", "aarch64", "i386") if f"__{one}__" in names), platform.machine())
     return Target(command, "windows" if "_WIN32" in names else "darwin" if "__APPLE__" in names else "linux", machine)
 
 
@@ -124,7 +126,7 @@ def build(folder: Path, *flags: str, kinds: Collection[str] = KINDS) -> None:
         There is nothing to build with, or the compiler fails.
     """
     dpf()
-    found = compiler(os.environ.get("CXX", ""), *COMPILERS)
+    found = compiler(os.environ.get("CXX", "").strip())
     with tempfile.TemporaryDirectory() as name:
         made = Path(name) / "made"
         window = build_window(Path(name), found, flags)
@@ -200,7 +202,7 @@ def describe(library: Path, found: Target) -> None:
     if found.system == {"nt": "windows"}.get(os.name, platform.system().lower()):
         return write_turtle(library)
     with tempfile.TemporaryDirectory() as name:
-        twin = build_library(Path(name), "LV2", compiler(*COMPILERS), [], [])
+        twin = build_library(Path(name), "LV2", compiler(), [], [])
         write_turtle(twin)
         for path in twin.parent.glob("*.ttl"):
             text = path.read_text(encoding="utf-8").replace(f"<{twin.name}>", f"<{library.name}>")

@@ -45,6 +45,13 @@ def test_the_compiler_decides_what_is_built_for(names: str, place: str | None) -
     assert (found and found.path("VST3")) == (place and f"vst3/MusicGen Streamer.vst3/Contents/{place}")
 
 
+def test_a_compiler_that_is_named_and_not_there_is_not_replaced_by_another() -> None:
+    maker = plugin_maker()
+    with pytest.raises(maker.Missing, match="CXX names x86-nobody-g"):
+        maker.compiler("x86-nobody-g++")
+    assert maker.target([sys.executable, "-c", "raise SystemExit(1)"]) is None
+
+
 def test_the_host_has_every_parameter_of_the_table_but_the_desks(render: Render) -> None:
     _, values = render(512, 512)
     shown = [one for one in PARAMETERS if one.name not in DESK | HOSTED]
