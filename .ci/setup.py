@@ -4,7 +4,7 @@ Usage: python .ci/setup.py play|test|test-all|train [--torch-index URL]
 
 `play` installs the package, and PortAudio where a Debian-like system lets us; `test` adds the test tools, a compiler
 and the light real parts that the tests talk to (JACK's dummy driver, liblo's tools, Pure Data, Opus); `test-all` adds
-the heavy ones (Chromium, SuperCollider, Icecast, FFmpeg, a plug-in host, an ARM emulator, Ray); `train` adds what
+the heavy ones (Chromium, SuperCollider, Icecast, FFmpeg, a plug-in host, an ARM emulator, wine, Ray); `train` adds what
 renders the music.
 
 Every step is one line on the terminal. What pip and apt-get say goes into a log, whose end is shown when a step fails.
@@ -43,6 +43,7 @@ HEAVY = ["chromium", "icecast2", "ffmpeg", "supercollider-language", "g++-aarch6
 HEAVY += ["zam-plugins", "dragonfly-reverb"]  # effects to host
 HEAVY += ["jalv", "ardour", "libcairo2-dev", "libx11-dev", "pkg-config"]  # hosts, and the plug-in's window
 HEAVY += ["xvfb", "xdotool"]  # a screen that nobody sees, and a hand on it
+HEAVY += ["g++-mingw-w64-x86-64-posix", "wine", "wine64"]  # build and run the plug-in for Windows
 DEBIAN = {"play": ["libportaudio2"], "test": LIGHT, "test-all": LIGHT + HEAVY, "train": [SOUNDFONT]}
 
 PIP = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]

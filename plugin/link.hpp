@@ -1,17 +1,11 @@
 // The connection to the engine: a thread of its own does all that may wait, so that the host never does.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <random>
 #include <string>
@@ -21,10 +15,6 @@
 #include "parameters.hpp"
 #include "queue.hpp"
 #include "wire.hpp"
-
-#ifndef MSG_NOSIGNAL
-# define MSG_NOSIGNAL 0
-#endif
 
 namespace mg {
 
@@ -149,13 +139,14 @@ private:
 
     // the link's thread alone
     std::string session, heard, unsent;
-    int rate = 0, file = -1;
+    int rate = 0;
+    Connection line;
+    Program engine;
     float told[NUMBER_COUNT];
     bool renew = true, welcome = false, renders = false, follows = false;
     uint32_t epoch = 0, coming = 0;  // on the wire; of the audio thread's count
     uint64_t granted = 0, received = 0;
     double since = 0, next_try = 0, spawned = -1e9, dialled = 0;
-    pid_t child = 0;
 
     std::mutex lock;
     std::string standing, passing, osc;
@@ -171,24 +162,14 @@ private:
      * before others. Between the two an ordinary thread is what a busy machine holds up: it was, for longer than the
      * lead. A system that grants nothing leaves it as it is.
      */
-    static void hurry() {
-#ifdef __linux__
-        sched_param own = {};
-        own.sched_priority = 5;
-        if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &own) == 0) return;  // an engine does not inherit it
-        own.sched_priority = 0;
-        if (sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &own) == 0) setpriority(PRIO_PROCESS, 0, -11);
-#endif
-    }
-
     void run() {
-        hurry();
+        const Hurry hurry;
         if (welcome) introduce(true);
         while (running.load()) {
-            if (child != 0 && waitpid(child, nullptr, WNOHANG) != 0) child = 0;
-            if (file < 0) {
+            engine.runs();  // one that has ended is let go of
+            if (!line.open()) {
                 find();
-                if (file < 0) {
+                if (!line.open()) {
                     pause();
                     continue;
                 }
@@ -218,7 +199,7 @@ private:
             return;
         }
         if (spawned < 0) since = time;
-        if (!error.empty() && child == 0 && spawned > 0 && time - spawned < 20) {
+        if (!error.empty() && !engine.runs() && spawned > 0 && time - spawned < 20) {
             say(error);
             starting.store(false);
             return;
@@ -228,12 +209,11 @@ private:
         std::snprintf(words, sizeof words, "The engine is starting: %d s", int(time - since));
         say(words);
         static std::atomic<double> last(-1e9);  // of all instances in this host: one engine is enough
-        if (child == 0 && time - last.load() > 8) {
+        if (!engine.runs() && time - last.load() > 8) {
             last.store(time);
             const std::string model = entry(installed, "model");
-            child = start_engine(entry(installed, "python"), model.empty() ? "nano" : model, folder);
             spawned = time;
-            if (child == 0) {
+            if (!start_engine(engine, entry(installed, "python"), model.empty() ? "nano" : model, folder)) {
                 say("The engine cannot be started: run `streamer plugin install` again.");
                 starting.store(false);
             }
@@ -241,25 +221,7 @@ private:
     }
 
     bool dial(int port, const std::string &token) {
-        file = socket(AF_INET, SOCK_STREAM, 0);
-        if (file < 0) return false;
-        fcntl(file, F_SETFD, FD_CLOEXEC);
-#ifdef SO_NOSIGPIPE
-        const int yes = 1;
-        setsockopt(file, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof yes);
-#endif
-        const int at_once = 1;
-        setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
-        sockaddr_in address = {};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(uint16_t(port));
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (connect(file, reinterpret_cast<sockaddr *>(&address), sizeof address) != 0) {  // loopback: at once or never
-            close(file);
-            file = -1;
-            return false;
-        }
-        fcntl(file, F_SETFL, O_NONBLOCK);
+        if (!line.dial(port)) return false;
         heard.clear();
         unsent.clear();
         char words[400];
@@ -272,8 +234,7 @@ private:
     }
 
     void hang_up() {
-        if (file >= 0) close(file);
-        file = -1;
+        line.close();
         welcome = false;
         connected.store(false);
     }
@@ -363,20 +324,19 @@ private:
     }
 
     void send_some() {
-        while (!unsent.empty() && file >= 0) {
-            const ssize_t sent = send(file, unsent.data(), unsent.size(), MSG_NOSIGNAL);
-            if (sent > 0) unsent.erase(0, size_t(sent));
-            else if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return;
-            else lose();
+        while (!unsent.empty() && line.open()) {
+            const long sent = line.send(unsent.data(), unsent.size());
+            if (sent == 0) return;
+            if (sent == Connection::LOST) lose();
+            else unsent.erase(0, size_t(sent));
         }
     }
 
     // ---- what is heard
 
     void receive() {
-        if (file < 0) return;
-        pollfd one = {file, POLLIN, 0};
-        poll(&one, 1, renders ? 1 : 2);
+        if (!line.open()) return;
+        line.wait(renders ? 1 : 2);
         if (!welcome) {
             starting.store(true);
             char words[80];
@@ -385,17 +345,14 @@ private:
         }
         char part[65536];
         for (int i = 0; i < 16; ++i) {
-            const ssize_t count = recv(file, part, sizeof part, 0);
-            if (count > 0) {
-                heard.append(part, size_t(count));
-                if (size_t(count) < sizeof part) break;
-            } else if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
-                break;
-            } else {
+            const long count = line.receive(part, sizeof part);
+            if (count == Connection::LOST) {
                 understand();
                 lose();
                 return;
             }
+            heard.append(part, size_t(count));
+            if (size_t(count) < sizeof part) break;
         }
         understand();
     }
@@ -408,7 +365,7 @@ private:
             if (heard.size() - at < HEAD_BYTES + size_t(size)) break;
             hear(Kind(uint8_t(heard[at])), heard.data() + at + HEAD_BYTES, size);
             at += HEAD_BYTES + size;
-            if (file < 0) return;
+            if (!line.open()) return;
         }
         heard.erase(0, at);
     }

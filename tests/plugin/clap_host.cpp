@@ -6,9 +6,6 @@
 // With a tempo its transport rolls, from a beat on; with a cycle it rolls and stands for so many samples in turn, and
 // comes back to that beat each time. With another rate it then changes to that, and renders as much again. With a time
 // for its window it opens that, floating, plays on live for so long, and closes it.
-#include <dlfcn.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -16,7 +13,14 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
+
+#ifdef _WIN32
+# include <windows.h>
+#else
+# include <dlfcn.h>
+#endif
 
 #include "clap/entry.h"
 #include "clap/events.h"
@@ -75,6 +79,21 @@ static int failed(const char *why) {
     return 1;
 }
 
+/** The entry of a plug-in; null where there is none. */
+static const clap_plugin_entry_t *load(const char *path) {
+#ifdef _WIN32
+    const HMODULE library = LoadLibraryA(path);
+    void *const found = library != nullptr ? reinterpret_cast<void *>(GetProcAddress(library, "clap_entry")) : nullptr;
+#else
+    void *const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *const found = library != nullptr ? dlsym(library, "clap_entry") : nullptr;
+    if (library == nullptr) failed(dlerror());
+#endif
+    return static_cast<const clap_plugin_entry_t *>(found);
+}
+
+static void sleep_for(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
+
 static double now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -95,7 +114,7 @@ static void play_with_window(const clap_plugin_t *plugin, double seconds, double
         play_block();
         if (there) timer->on_timer(plugin, 1);
         const double early = begun + played - now();
-        if (early > 0) usleep(useconds_t(early * 1e6));
+        if (early > 0) sleep_for(early);
     }
     if (there) {
         gui->hide(plugin);
@@ -124,9 +143,7 @@ int main(int count, char **words) {
         if (option == "-w") open = std::atof(words[i + 1]);
         if (option == "-s") pause = std::atof(words[i + 1]);
     }
-    void *library = dlopen(words[1], RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) return failed(dlerror());
-    const clap_plugin_entry_t *entry = static_cast<const clap_plugin_entry_t *>(dlsym(library, "clap_entry"));
+    const clap_plugin_entry_t *entry = load(words[1]);
     if (entry == nullptr || !entry->init(words[1])) return failed("no CLAP");
     const clap_plugin_factory *factory =
         static_cast<const clap_plugin_factory *>(entry->get_factory(CLAP_PLUGIN_FACTORY_ID));
@@ -210,7 +227,7 @@ int main(int count, char **words) {
         }
     }
     if (open > 0) play_with_window(plugin, open, block / rate, play_block);
-    if (pause > 0) usleep(useconds_t(pause * 1e6));
+    if (pause > 0) sleep_for(pause);
     for (uint32_t i = 0; i < params->count(plugin); ++i) {
         clap_param_info info;
         double value = 0;

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import psutil
@@ -23,6 +26,7 @@ from tests.streamer.bridge.conftest import engine
 
 PATIENCE = 120.0  # seconds
 HOST = Path(__file__).parent / "clap_host.cpp"
+MAKE = Path(__file__).parents[2] / "plugin" / "make_plugin.py"
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +57,16 @@ def environment(home: Path) -> dict[str, str]:
 Render = Callable[..., tuple[Samples, dict[str, float]]]
 
 
+def plugin_maker() -> ModuleType:
+    """plugin/make_plugin.py, which is no module of a package."""
+    spec = importlib.util.spec_from_file_location("make_plugin", MAKE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up
+    spec.loader.exec_module(module)
+    return module
+
+
 def build_host(folder: Path, *flags: str) -> Path:
     """Build the CLAP host into a folder."""
     dpf = Path(os.environ.get("DPF_PATH", "/usr/share/dpf")) / "distrho" / "src"
@@ -75,13 +89,29 @@ def render(host: Path, built: Path, environment: dict[str, str], tmp_path: Path)
     return renderer(host, built, environment, tmp_path)
 
 
-def renderer(host: Path, built: Path, environment: dict[str, str], folder: Path) -> Render:
-    """As the fixture `render`, for a host and a plug-in that were built in another way."""
+def renderer(
+    host: Path,
+    built: Path,
+    environment: dict[str, str],
+    folder: Path,
+    before: Sequence[str] = (),
+    named: Callable[[Path], str] = str,
+) -> Render:
+    """As the fixture `render`, for a host and a plug-in that were built in another way, or that another program runs.
+
+    Parameters
+    ----------
+    before
+        Of the command: what runs the host.
+    named
+        How the host names a file.
+    """
 
     def do(block: int, samples: int, *options: str, rate: int = 48000) -> tuple[Samples, dict[str, float]]:
         output = folder / "sound"
         plugin = next((built / "clap").iterdir())
-        command = [str(host), str(plugin), str(rate), str(block), str(samples), str(output), *options]
+        numbers = [str(rate), str(block), str(samples)]
+        command = [*before, str(host), named(plugin), *numbers, named(output), *options]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr[-8000:]
         values = dict(line.rsplit("=", 1) for line in done.stdout.splitlines() if "=" in line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from streamer.surfaces.bridge import endpoint, wire
 from streamer.surfaces.bridge.header import header
 from streamer.surfaces.bridge.install import install, remove, status
 from streamer.surfaces.bridge.wire import Kind
-from tests.plugin.conftest import PATIENCE, Render, kill_player, longest_silence, music, told_by_osc
+from tests.plugin.conftest import PATIENCE, Render, kill_player, longest_silence, music, plugin_maker, told_by_osc
 from tests.streamer.bridge.client import Client
 
 HEADER = Path(__file__).parents[2] / "plugin" / "parameters.hpp"
@@ -25,6 +26,30 @@ HEADER = Path(__file__).parents[2] / "plugin" / "parameters.hpp"
 
 def test_the_parameters_are_the_tables() -> None:
     assert HEADER.read_text() == header(), "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("names", "place"),
+    [
+        ("__linux__ __x86_64__", "x86_64-linux/MusicGen Streamer.so"),
+        ("__linux__ __aarch64__", "aarch64-linux/MusicGen Streamer.so"),
+        ("__APPLE__ __aarch64__", "MacOS/MusicGen Streamer"),
+        ("_WIN32 __MINGW32__ __x86_64__", "x86_64-win/MusicGen Streamer.vst3"),
+        ("_WIN32 __MINGW32__ __aarch64__", "arm64-win/MusicGen Streamer.vst3"),
+        ("_WIN32 _MSC_VER __x86_64__", None),
+    ],
+)
+def test_the_compiler_decides_what_is_built_for(names: str, place: str | None) -> None:
+    compiler = [sys.executable, "-c", f"[print('#define', name, 1) for name in {names.split()}]"]
+    found = plugin_maker().target(compiler)
+    assert (found and found.path("VST3")) == (place and f"vst3/MusicGen Streamer.vst3/Contents/{place}")
+
+
+def test_a_compiler_that_is_named_and_not_there_is_not_replaced_by_another() -> None:
+    maker = plugin_maker()
+    with pytest.raises(maker.Missing, match="CXX names x86-nobody-g"):
+        maker.compiler("x86-nobody-g++")
+    assert maker.target([sys.executable, "-c", "raise SystemExit(1)"]) is None
 
 
 def test_the_host_has_every_parameter_of_the_table_but_the_desks(render: Render) -> None:

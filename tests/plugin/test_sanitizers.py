@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import shutil
 import subprocess
@@ -14,10 +13,9 @@ import psutil
 import pytest
 
 from streamer.surfaces.bridge import endpoint
-from tests.plugin.conftest import Render, build_host, kill_player, longest_silence, music, renderer
+from tests.plugin.conftest import Render, build_host, kill_player, longest_silence, music, plugin_maker, renderer
 from tests.plugin.screen import BACKGROUND, FIELD, dial, found, pad, screen
 
-MAKE = Path(__file__).parents[2] / "plugin" / "make_plugin.py"
 OTHERS = """
 leak:libfontconfig
 leak:libcairo
@@ -30,21 +28,13 @@ pytestmark = [
 ]
 
 
-def build(folder: Path, *flags: str) -> None:
-    spec = importlib.util.spec_from_file_location("make_plugin", MAKE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.build(folder, *flags, kinds=["CLAP"])
-
-
 @pytest.fixture(scope="module", params=["address,undefined", "thread"])
 def checked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The host and the folder of the plug-in, both built with sanitizers."""
     folder = tmp_path_factory.mktemp("checked")
     flags = ("-O1", "-g1", f"-fsanitize={request.param}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
     host = build_host(folder, *flags)
-    build(folder / "built", *flags)
+    plugin_maker().build(folder / "built", *flags, kinds=["CLAP"])
     return host, folder / "built"
 
 

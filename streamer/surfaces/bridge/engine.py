@@ -79,7 +79,7 @@ def serve(model: str, folder: Path, idle: float = IDLE_SECONDS, osc_port: int = 
                 else:
                     _play(loaded, model, listener, token, idle, osc_port, {}, None)
             finally:
-                (folder / endpoint.RUNNING).unlink(missing_ok=True)
+                endpoint.take_away(folder / endpoint.RUNNING)
 
 
 def _may_fork(before: int) -> bool:

@@ -22,8 +22,12 @@ def targets() -> dict[str, Path]:
         library = user / "Library" / "Audio" / "Plug-Ins"
         return {"vst3": library / "VST3", "clap": library / "CLAP", "lv2": library / "LV2"}
     if sys.platform == "win32":
-        common = Path(os.environ.get("LOCALAPPDATA", user)) / "Programs" / "Common"
-        return {"vst3": common / "VST3", "clap": common / "CLAP", "lv2": Path(os.environ.get("APPDATA", user)) / "LV2"}
+        local, roaming = (
+            Path(os.environ.get(name, user / "AppData" / kind))
+            for name, kind in (("LOCALAPPDATA", "Local"), ("APPDATA", "Roaming"))
+        )
+        common = local / "Programs" / "Common"
+        return {"vst3": common / "VST3", "clap": common / "CLAP", "lv2": roaming / "LV2"}
     return {kind: user / f".{kind}" for kind in ("vst3", "clap", "lv2")}
 
 
@@ -33,12 +37,17 @@ def install(model: str) -> Iterator[Path]:
     Raises
     ------
     UserError
-        There is no built plug-in, or a folder cannot be written to.
+        There is no built plug-in, a folder cannot be written to, or this Python keeps to itself what it writes.
     """
     if not BUILT.is_dir():
         raise UserError(
             "the plug-in was not built with this installation: with a C++ compiler and DPF (Debian and Ubuntu: "
             "apt-get install g++ dpf-source) install musicgen-streamer again"
+        )
+    if sys.platform == "win32" and "WindowsApps" in Path(sys.base_prefix).parts:
+        raise UserError(
+            "the Python of the Microsoft Store puts what it writes where no DAW looks: install musicgen-streamer with "
+            "the Python of python.org, then do this again"
         )
     # Not resolved: the interpreter of a virtual environment is a link out of it.
     python = str(Path(sys.executable).absolute())
@@ -58,15 +67,24 @@ def _copied(source: Path, target: Path) -> Path:
         else:
             shutil.copy2(source, target)
     except OSError as error:
-        raise UserError(f"{target} cannot be written ({error.strerror}): make its folder writable") from None
+        raise UserError(f"{target} cannot be written ({error.strerror}): {_remedy()}") from None
     return target
 
 
 def remove() -> Iterator[Path]:
-    """Take away what `install` has written; yields it."""
+    """Take away what `install` has written; yields it.
+
+    Raises
+    ------
+    UserError
+        Something cannot be taken away.
+    """
     for path in (*_installed(), endpoint.home() / endpoint.INSTALLED):
         if path.exists():
-            _take_away(path)
+            try:
+                _take_away(path)
+            except OSError as error:
+                raise UserError(f"{path} cannot be removed ({error.strerror}): {_remedy()}") from None
             yield path
 
 
@@ -91,6 +109,10 @@ def _installed() -> Iterator[Path]:
     for kind, folder in targets().items():
         names = [path.name for path in (BUILT / kind).iterdir()] if (BUILT / kind).is_dir() else []
         yield from (folder / name for name in names if (folder / name).exists())
+
+
+def _remedy() -> str:
+    return "close the DAWs that have it open, or " * (sys.platform == "win32") + "make its folder writable"
 
 
 def _take_away(path: Path) -> None:
