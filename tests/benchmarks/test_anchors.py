@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import anchors
 from tests.musicgen.tiny import tiny_checkpoint
+from training.compose.arrange import STYLES
 
 RATE = 32_000
 SIDE = round(anchors.SIDE * RATE)
@@ -54,7 +55,7 @@ def test_the_command_finds_every_anchor(
         ratios=(8, 5, 4),
         streaming={"policy": "reanchor", "keep": 60, "max_position": 200},
     )
-    monkeypatch.setattr(anchors, "STYLES", anchors.STYLES[:2])
+    monkeypatch.setattr(anchors, "STYLES", STYLES[:2])
     monkeypatch.setattr(sys, "argv", ["anchors", "--model", str(folder), "--minutes", "0.25", "20", "60"])
     anchors.main()
     short, long = (json.loads(line) for line in capsys.readouterr().out.splitlines())

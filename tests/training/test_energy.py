@@ -40,7 +40,7 @@ def test_a_song_has_as_many_strokes_as_it_has_moments_with_notes() -> None:
 
 
 def test_ladders_are_ranked_and_the_worst_style_is_named() -> None:
-    clips = [loud * strokes(rate, 6.0) for loud, rate in ((0.1, 4.0), (0.5, 1.0), (1.5, 2.0))]
+    clips = [np.float32(loud) * strokes(rate, 6.0) for loud, rate in ((0.1, 4.0), (0.5, 1.0), (1.5, 2.0))]
     found = energy.ranks([0.1, 0.5, 0.9], clips)
     assert found == {"level": pytest.approx(1.0), "onsets": pytest.approx(-0.5)}
     assert energy.correlation([0.1, 0.5, 0.9], [2.0, 2.0, 2.0]) == 0

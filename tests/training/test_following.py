@@ -108,7 +108,7 @@ def test_drums_are_heard_by_their_cymbals_and_a_bass_by_what_goes_on() -> None:
 
 
 @pytest.mark.parametrize("curve", [moving.sudden, moving.gradual])
-def test_beats_are_found_along_a_clock_that_moves(curve: Callable[[float], moving.Tempo]) -> None:
+def test_beats_are_found_along_a_clock_that_moves(curve: Callable[[float], clocks.Tempo]) -> None:
     tempo = curve(104.3)
     count = clocks.passed(tempo)
     audio, rng = np.zeros(round(moving.SECONDS * RATE), np.float32), np.random.default_rng(0)
