@@ -67,6 +67,7 @@ Hurry::~Hurry() { (void)granted; }  // with the thread ends what it was granted
 
 /** The host's environment without what it set for its own libraries and interpreters. */
 static std::vector<char *> plain_environment() {
+    static char safe[] = "PYTHONSAFEPATH=1";  // else a module in the folder that the host works in came first
     static const char *const left_out[] = {"LD_LIBRARY_PATH=", "LD_PRELOAD=", "DYLD_LIBRARY_PATH=",
                                            "DYLD_INSERT_LIBRARIES=", "PYTHONHOME=", "PYTHONPATH="};
     std::vector<char *> kept;
@@ -75,6 +76,7 @@ static std::vector<char *> plain_environment() {
         for (const char *begins : left_out) keep = keep && std::strncmp(*one, begins, std::strlen(begins)) != 0;
         if (keep) kept.push_back(*one);
     }
+    kept.push_back(safe);
     kept.push_back(nullptr);
     return kept;
 }

@@ -95,7 +95,8 @@ static std::wstring plain_environment() {
         if (keep) kept.append(one, wcslen(one) + 1);
     }
     FreeEnvironmentStringsW(all);
-    return kept + L'\0';
+    kept += L"PYTHONSAFEPATH=1";  // else a module in the folder that the host works in came first
+    return kept.append(2, L'\0');
 }
 
 bool Program::start(const std::vector<std::string> &words) {

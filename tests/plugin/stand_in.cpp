@@ -22,7 +22,7 @@ int main() {
     FILE *file = _wfopen((home + L"\\started").c_str(), L"wb");
     if (file == nullptr) return 1;
     for (int i = 0; i < count; ++i) std::fprintf(file, "%s\n", utf8(words[i]).c_str());
-    for (const wchar_t *name : {L"PYTHONHOME", L"PYTHONPATH", L"KEPT"}) {
+    for (const wchar_t *name : {L"PYTHONHOME", L"PYTHONPATH", L"PYTHONSAFEPATH", L"KEPT"}) {
         wchar_t value[100] = L"";
         GetEnvironmentVariableW(name, value, 100);
         std::fprintf(file, "%s=%s\n", utf8(name).c_str(), utf8(value).c_str());

@@ -192,7 +192,7 @@ def test_an_engine_is_started_by_the_words_that_are_meant(
             del wine[name]
     words = [named(python), "-m", "streamer.surfaces.bridge", "--spawned", "--home", named(folder), "--model", model]
     told = (folder / "started").read_text(encoding="utf-8").splitlines()
-    assert told == [*words, "PYTHONHOME=", "PYTHONPATH=", "KEPT=yes"]
+    assert told == [*words, "PYTHONHOME=", "PYTHONPATH=", "PYTHONSAFEPATH=1", "KEPT=yes"]
 
 
 def test_an_engine_that_is_started_is_heard(in_wine: Render, wine: dict[str, str], tmp_path: Path) -> None:
