@@ -82,7 +82,7 @@ def test_streamer_loads_it_with_its_policy(exported: Path) -> None:
     frames = [stream.next_frame() for _ in range(3)]
     assert all(frame.shape == (codec.CODEBOOKS,) and int(frame.max()) < codec.CODES for frame in frames)
     settings = json.loads((exported / "generation_config.json").read_text())
-    assert settings["streaming"] == {"policy": "reanchor", "keep": model.LENGTH // 2, "max_position": model.LENGTH}
+    assert settings["streaming"] == {"policy": "reanchor", "keep": export.KEEP, "max_position": model.LENGTH}
 
 
 def test_text_encoder_and_the_codecs_decoder_are_files_of_their_own(exported: Path) -> None:
