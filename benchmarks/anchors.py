@@ -24,6 +24,7 @@ from streamer.engine.loading import load
 from training import judge, loop
 from training.codec import RATE
 from training.compose.arrange import STYLES
+from training.evaluate.playing import sound
 from training.evaluate.studio import CLIP, Jury, read_jury
 
 Audio = NDArray[np.float32]
@@ -32,7 +33,6 @@ Codes = NDArray[np.int64]
 SIDE = 4.0  # seconds that are compared, before and after
 AFTER = 2.0  # seconds of attacks that should come as those before them have
 LEAST_LAG = 0.5  # seconds after which a groove may come again
-BAND = 60  # seconds of a minute
 SEED = 1000
 FEATURES = ("pitch_classes", "sound", "attacks")
 
@@ -85,13 +85,6 @@ def report(model: MusicGen, codes: list[Codes], joins: list[int], apart: int, ju
         found["style_by_minute"] = np.mean([*kept.values()], axis=0).round(2).tolist()
         found["by_style"] = kept
     return found
-
-
-def sound(model: MusicGen, codes: Codes) -> Audio:
-    """A stream's sound (samples,), mono."""
-    decoder = model.new_decoder("exact")
-    chunks = [decoder.decode(codes[:, i : i + 50]) for i in range(0, codes.shape[1], 50)]
-    return np.concatenate([*chunks, decoder.flush()])[:, 0]
 
 
 def sides(clip: Audio, places: Iterable[int], hop: int) -> list[tuple[Audio, Audio]]:
@@ -153,7 +146,7 @@ def by_minute(clip: Audio, style: int, jury: Jury) -> list[float]:
     size = round(CLIP * RATE)
     features = [judge.features(clip[i : i + size]) for i in range(0, len(clip) - size + 1, size)]
     calls = [int(jury.style(one[None]).argmax()) == style for one in features]
-    a_minute = round(BAND / CLIP)
+    a_minute = round(60 / CLIP)
     return [round(float(np.mean(calls[i : i + a_minute])), 2) for i in range(0, len(calls), a_minute)]
 
 

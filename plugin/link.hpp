@@ -158,7 +158,7 @@ private:
     }
 
     /**
-     * What this thread brings is played by the host's, which is real time, and made by the engine, which asks to go
+     * The thread. What it brings is played by the host's, which is real time, and made by the engine, which asks to go
      * before others. Between the two an ordinary thread is what a busy machine holds up: it was, for longer than the
      * lead. A system that grants nothing leaves it as it is.
      */

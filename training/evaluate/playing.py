@@ -15,6 +15,7 @@ from rich.progress import Progress
 from musicgen import Ensemble, MusicGen
 from musicgen.score import Fields, Score
 
+Audio = NDArray[np.float32]
 Codes = NDArray[np.int16]
 
 
@@ -91,3 +92,10 @@ def play(model: MusicGen, takes: Sequence[Take], folder: Path, batch: int) -> li
                     np.save(file, codes)
                 partial.replace(take.path(folder))
     return [np.load(take.path(folder)) for take in takes]
+
+
+def sound(model: MusicGen, codes: NDArray[np.integer]) -> Audio:
+    """What a stream with these codes (codebooks, frames) sounds like: (samples,), mono."""
+    decoder = model.new_decoder("exact")
+    chunks = [decoder.decode(codes[:, i : i + 100].astype(np.int64)) for i in range(0, codes.shape[1], 100)]
+    return np.concatenate([*chunks, decoder.flush()])[:, 0]

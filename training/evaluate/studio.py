@@ -26,7 +26,7 @@ from training.compose.arrange import STYLES
 from training.compose.families import FAMILIES
 from training.evaluate.clocks import moving_clock
 from training.evaluate.material import Audio, Excerpt, Wanted, excerpts
-from training.evaluate.playing import Codes, Take, play, written
+from training.evaluate.playing import Codes, Take, play, sound, written
 
 CLIP = 10.0  # seconds of a clip that is judged as a whole
 WINDOW = 4.0  # seconds that are judged where something changes
@@ -155,9 +155,7 @@ class Studio:
 
     def sound(self, codes: Codes) -> Audio:
         """What a stream with these codes (codebooks, frames) sounds like: (samples,), mono."""
-        decoder = self.model.new_decoder("exact")
-        chunks = [decoder.decode(codes[:, i : i + 100].astype(np.int64)) for i in range(0, codes.shape[1], 100)]
-        return np.concatenate([*chunks, decoder.flush()])[:, 0]
+        return sound(self.model, codes)
 
     @torch.no_grad()
     def rank_styles(self, clips: Sequence[Audio]) -> torch.Tensor:
